@@ -1,0 +1,121 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "learn/model.hpp"
+#include "learn/optimizer.hpp"
+#include "learn/order.hpp"
+#include "learn/schedule.hpp"
+#include "messages/failure.hpp"
+
+namespace troupe {
+
+/// Where agents live: threads of this process, or worker processes of this machine.
+enum class isolation : uint8_t { thread, process };
+
+/// One training job, as the command line, a TOML job file or an app describes it.
+struct job_options {
+  std::string model = "lenet";
+  std::string data = "digits"; ///< "digits" or a folder, see learn::open_data
+  std::string sync = "ps";     ///< who sums and who updates: "ps" = parameter shards, bulk synchronous
+  int agents = 1;
+  int shards = 0;              ///< shard holders; 0: one per agent, at most one per block of parameters
+  size_t batch = 128;          ///< samples per step, over all agents
+  size_t micro_batch = 0;      ///< 0: the largest divisor of `batch` that gives each agent at least one
+  uint64_t epochs = 3;
+  uint64_t steps = 0;          ///< 0: no limit; else stop after this many
+  learn::optimizer_options optimizer;
+  learn::schedule_options schedule;
+  learn::precision precision = learn::precision::f32;
+  std::string device = "cpu";
+  int threads = 0;             ///< per agent; 0: the machine's cores divided by the agents of this machine, at least 1
+  troupe::isolation isolation = isolation::thread;
+  std::vector<std::string> nodes; ///< "host:port" of running `troupe node` processes; agents are spread over them
+  uint64_t seed = 1;
+  learn::order_kind order = learn::order_kind::shuffled;
+  bool augment = true;         ///< the data set's usual augmentation; always off with sequential order
+  std::string init;            ///< safetensors to start from
+  std::string export_to;       ///< safetensors to write at the end
+  std::string checkpoint;      ///< folder for checkpoints; empty: none
+  uint64_t checkpoint_every = 0; ///< steps; 0: at the end of each epoch
+  bool resume = false;
+  double target_accuracy = 0;  ///< fraction of the test set; stop after an epoch that reaches it
+  uint64_t log_every = 10;     ///< steps between entries of `job_report::train_loss`
+  bool evaluate = true;        ///< test accuracy after each epoch
+};
+
+/// After a committed step.
+struct step_progress {
+  uint64_t step = 0;         ///< committed so far, over the whole run
+  uint64_t steps_total = 0;  ///< where the run will stop at the latest
+  uint64_t epoch = 0;        ///< from 1
+  uint64_t epochs = 0;
+  double loss = 0;           ///< mean over the step's samples
+  double accuracy = 0;       ///< on the step's training samples, before the update
+  double samples_per_second = 0;
+  uint64_t samples = 0;      ///< of this process's run so far
+};
+
+/// After an epoch.
+struct epoch_progress {
+  uint64_t epoch = 0; ///< from 1
+  double test_accuracy = 0;
+  double test_loss = 0;
+  double seconds = 0; ///< since the start of the run
+};
+
+/// Called on the runtime's thread; keep it short.
+struct job_observer {
+  std::function<void(const step_progress&)> on_step;
+  std::function<void(const epoch_progress&)> on_epoch;
+  /// A sentence the user should see: a resumed checkpoint, a checkpoint that could not be written, a restart.
+  std::function<void(const std::string&)> on_note;
+};
+
+enum class stop_reason : uint8_t { epochs_done, steps_done, target_reached, interrupted };
+
+struct job_report {
+  stop_reason reason = stop_reason::epochs_done;
+  uint64_t steps = 0;            ///< committed over the whole run, resumed part included
+  uint64_t samples = 0;          ///< of this process's run
+  double seconds = 0;            ///< from first step to last commit, evaluation included
+  double training_seconds = 0;   ///< the same without evaluation and checkpoints
+  double samples_per_second = 0; ///< samples / training_seconds
+  double seconds_to_first_step = 0; ///< from the call to the first commit
+  std::vector<std::pair<uint64_t, double>> train_loss; ///< (step, loss)
+  std::vector<double> test_accuracy;                   ///< per epoch
+  std::string weights_sha256;    ///< over the slices' bytes in layout order
+  uint64_t restarts = 0;
+  uint64_t dropped_messages = 0; ///< stale or doubled, by the receivers' count (I13)
+  uint64_t parameters = 0;
+  std::string tree;              ///< the supervision tree as `--print-tree` shows it
+};
+
+/// Refuses a job that cannot run, with one sentence, before anything is started or written.
+expected<void> validate(const job_options& options);
+
+/// The supervision tree that `run_job` would start, indentation showing the tree.
+expected<std::string> describe_tree(const job_options& options);
+
+/// Runs a job to its end. `stop` finishes the step in progress, writes a checkpoint if there is a folder for it, and
+/// returns normally with `stop_reason::interrupted`.
+expected<job_report> run_job(const job_options& options, const job_observer& observer, std::stop_token stop);
+
+/// A process that hosts agents of jobs elsewhere.
+struct node_options {
+  std::string host = "127.0.0.1"; ///< address to bind
+  uint16_t port = 0;              ///< 0: any free one
+  int slots = 1;                  ///< agents it takes at most
+  int threads = 0;                ///< per agent; 0: as the job says
+  int parent_pipe = -1;           ///< file descriptor; when it closes, the node ends (worker processes)
+};
+
+/// Runs until `stop` or until the parent is gone. `on_ready` gets the bound port.
+expected<void> run_node(const node_options& options, std::function<void(uint16_t)> on_ready, std::stop_token stop);
+
+} // namespace troupe
