@@ -5,7 +5,12 @@ if(DEFINED ENV{CAF_ROOT})
   list(PREPEND CMAKE_PREFIX_PATH "$ENV{CAF_ROOT}")
 endif()
 
-find_package(CAF 0.18.7 COMPONENTS core io openssl REQUIRED)
+# No version in the call: CAF's package accepts only the very version asked for.
+find_package(CAF COMPONENTS core io openssl REQUIRED)
+if(CAF_VERSION VERSION_LESS 0.18.7)
+  message(FATAL_ERROR "CAF ${CAF_VERSION} in ${CAF_DIR} is too old: 0.18.7 is the oldest that works; run scripts/setup "
+                      "build, or set CAF_ROOT to the prefix of a newer one")
+endif()
 # CAF is not ours to warn about.
 foreach(component core io openssl)
   get_target_property(include_dirs CAF::${component} INTERFACE_INCLUDE_DIRECTORIES)

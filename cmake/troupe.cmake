@@ -5,6 +5,7 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
 set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/lib")
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON) # an installed command finds the CAF it was linked with
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
@@ -12,7 +13,9 @@ endif()
 
 find_program(TROUPE_CCACHE ccache)
 if(TROUPE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${TROUPE_CCACHE}")
+  # Without this sloppiness nothing that uses a precompiled header is cached.
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env CCACHE_SLOPPINESS=pch_defines,time_macros
+      "${TROUPE_CCACHE}")
 endif()
 
 # Flags every target of the project is compiled with.
@@ -53,6 +56,15 @@ function(troupe_app name)
   troupe_flags(${name})
 endfunction()
 
+if(TROUPE_TESTS)
+  # What the sanitizer presets build and run: the programs labelled unit or topology.
+  add_custom_target(sanitized_tests)
+  set(TROUPE_DATA "$ENV{TROUPE_DATA}" CACHE PATH "Folder with mnist/ and cifar-10/ for tests on real data")
+  if(NOT TROUPE_DATA)
+    cmake_path(SET TROUPE_DATA NORMALIZE "${PROJECT_SOURCE_DIR}/../shared/data")
+  endif()
+endif()
+
 # troupe_test(name SOURCES … LIBS … LABELS …): a Catch2 program, one CTest entry per program.
 function(troupe_test name)
   cmake_parse_arguments(arg "" "" "SOURCES;LIBS;LABELS" ${ARGN})
@@ -61,5 +73,9 @@ function(troupe_test name)
   troupe_flags(${name}_test)
   set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
   add_test(NAME ${name} COMMAND ${name}_test --allow-running-no-tests=false)
-  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 600)
+  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 600
+                       ENVIRONMENT "TROUPE_DATA=${TROUPE_DATA}")
+  if(arg_LABELS MATCHES "unit|topology")
+    add_dependencies(sanitized_tests ${name}_test)
+  endif()
 endfunction()
