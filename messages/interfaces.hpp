@@ -1,0 +1,41 @@
+#pragma once
+
+#include <caf/result.hpp>
+#include <caf/typed_actor.hpp>
+
+#include "messages/registry.hpp"
+
+namespace troupe {
+
+/// What each role receives. A sender looks the handle up by role id (R2); messages/README.md has the table.
+
+using coordinator_actor = caf::typed_actor<caf::result<void>(join),               //
+                                           caf::result<void>(role_bound),         //
+                                           caf::result<void>(micro_batches_done), //
+                                           caf::result<void>(shard_summed),       //
+                                           caf::result<void>(evaluation)>;
+
+using agent_actor = caf::typed_actor<caf::result<void>(role_bound),   //
+                                     caf::result<void>(view_changed), //
+                                     caf::result<void>(parameters),   //
+                                     caf::result<void>(lease),        //
+                                     caf::result<void>(evaluate)>;
+
+using shard_holder_actor = caf::typed_actor<caf::result<void>(role_bound),      //
+                                            caf::result<void>(view_changed),    //
+                                            caf::result<void>(load_shard),      //
+                                            caf::result<void>(push_gradients),  //
+                                            caf::result<void>(pull_parameters), //
+                                            caf::result<void>(commit_step),     //
+                                            caf::result<shard_snapshot>(take_snapshot)>;
+
+using data_broker_actor = caf::typed_actor<caf::result<void>(role_bound),    //
+                                           caf::result<void>(view_changed),  //
+                                           caf::result<void>(request_lease), //
+                                           caf::result<void>(step_committed)>;
+
+using node_actor = caf::typed_actor<caf::result<hello>(hello),               //
+                                    caf::result<agent_spawned>(spawn_agent), //
+                                    caf::result<void>(bind_role)>;
+
+} // namespace troupe

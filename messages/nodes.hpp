@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <caf/actor_control_block.hpp>
+
+#include "messages/ids.hpp"
+#include "messages/job.hpp"
+
+namespace troupe {
+
+/// Changes whenever a message or its type id changes: two processes talk only if they agree on it.
+inline constexpr uint32_t protocol_version = 1;
+
+/// First message between two processes, both ways; the first type of the registry, so that its id never moves and a process
+/// of another version can still read it and answer with a sentence.
+struct hello {
+  std::string magic = "troupe";
+  uint32_t protocol = protocol_version;
+  std::string version; ///< of Troupe, for the sentence
+  std::string job_id;
+  std::string refusal; ///< in the answer: why the node does not take part; empty: welcome
+  uint32_t slots = 0;  ///< in the answer: agents that the node still takes
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, hello& x) {
+    return f.object(x).fields(f.field("magic", x.magic), f.field("protocol", x.protocol), f.field("version", x.version),
+                              f.field("job_id", x.job_id), f.field("refusal", x.refusal), f.field("slots", x.slots));
+  }
+};
+
+/// A line of the directory: under which handle a role is reached. The only message that carries handles (R2).
+struct bind_role {
+  role_id role;
+  troupe::incarnation incarnation;
+  caf::strong_actor_ptr handle;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, bind_role& x) {
+    return f.object(x).fields(f.field("role", x.role), f.field("incarnation", x.incarnation), f.field("handle", x.handle));
+  }
+};
+
+/// directory → the shells of this node: a role has (another) handle.
+struct role_bound {
+  role_id role;
+  troupe::incarnation incarnation;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, role_bound& x) {
+    return f.object(x).fields(f.field("role", x.role), f.field("incarnation", x.incarnation));
+  }
+};
+
+/// runtime → node: start an agent of a job. Answered by `agent_spawned`.
+struct spawn_agent {
+  job_description job;
+  role_id role;
+  troupe::incarnation incarnation;
+  std::vector<bind_role> directory; ///< the roles it will talk to
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, spawn_agent& x) {
+    return f.object(x).fields(f.field("job", x.job), f.field("role", x.role), f.field("incarnation", x.incarnation),
+                              f.field("directory", x.directory));
+  }
+};
+
+/// node → runtime.
+struct agent_spawned {
+  caf::strong_actor_ptr handle; ///< null: see refusal
+  std::string refusal;          ///< a sentence
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, agent_spawned& x) {
+    return f.object(x).fields(f.field("handle", x.handle), f.field("refusal", x.refusal));
+  }
+};
+
+} // namespace troupe

@@ -1,0 +1,129 @@
+#include "messages/payload.hpp"
+
+#include <caf/binary_deserializer.hpp>
+#include <caf/binary_serializer.hpp>
+#include <caf/sec.hpp>
+#include <cassert>
+#include <fmt/format.h>
+
+namespace troupe {
+
+size_t size_of(dtype type) {
+  switch (type) {
+    case dtype::i64: return 8;
+    case dtype::f32:
+    case dtype::i32: return 4;
+    case dtype::bf16:
+    case dtype::f16: return 2;
+    case dtype::u8: return 1;
+  }
+  return 1;
+}
+
+std::string to_string(dtype type) {
+  switch (type) {
+    case dtype::f32: return "f32";
+    case dtype::bf16: return "bf16";
+    case dtype::f16: return "f16";
+    case dtype::i32: return "i32";
+    case dtype::i64: return "i64";
+    case dtype::u8: return "u8";
+  }
+  return "?";
+}
+
+payload payload::make(dtype type, std::vector<uint64_t> shape) {
+  payload result;
+  result.type_ = type;
+  result.shape_ = std::move(shape);
+  result.memory_ = acquire_memory(result.bytes());
+  return result;
+}
+
+expected<payload> payload::from_wire(uint8_t type, std::vector<uint64_t> shape) {
+  if (type > static_cast<uint8_t>(dtype::u8))
+    return fail(fmt::format("a peer sent a tensor of unknown type {}: both sides must run the same version", type));
+  if (shape.size() > max_rank)
+    return fail(fmt::format("a peer sent a tensor of {} dimensions, at most {} are accepted", shape.size(), max_rank));
+  uint64_t bytes = size_of(static_cast<dtype>(type));
+  for (auto dim : shape)
+    if (__builtin_mul_overflow(bytes, dim, &bytes) || bytes > max_bytes)
+      return fail(fmt::format("a peer sent a tensor of more than {} bytes", max_bytes));
+  return make(static_cast<dtype>(type), std::move(shape));
+}
+
+size_t payload::elements() const {
+  if (memory_ == nullptr && shape_.empty())
+    return 0;
+  size_t n = 1;
+  for (auto dim : shape_)
+    n *= dim;
+  return n;
+}
+
+std::span<const float> payload::as_floats() const {
+  assert(type_ == dtype::f32);
+  return {reinterpret_cast<const float*>(data()), elements()};
+}
+
+std::span<float> payload::mutable_floats() {
+  assert(type_ == dtype::f32);
+  return {reinterpret_cast<float*>(mutable_data()), elements()};
+}
+
+payload payload::part(size_t first, size_t count) const {
+  assert(type_ == dtype::f32 && first % 16 == 0 && first + count <= elements());
+  payload result = *this;
+  result.offset_ += first * sizeof(float);
+  result.shape_ = {count};
+  return result;
+}
+
+bool payload::save(caf::binary_serializer& f) const {
+  auto has_data = memory_ != nullptr;
+  auto rank = static_cast<uint8_t>(shape_.size());
+  if (!f.value(has_data) || !f.value(static_cast<uint8_t>(type_)) || !f.value(rank))
+    return false;
+  for (auto dim : shape_)
+    if (!f.value(dim))
+      return false;
+  return !has_data || write_block(f, data(), bytes());
+}
+
+bool payload::load(caf::binary_deserializer& f) {
+  bool has_data = false;
+  uint8_t type = 0;
+  uint8_t rank = 0;
+  if (!f.value(has_data) || !f.value(type) || !f.value(rank))
+    return false;
+  if (rank > max_rank) {
+    f.set_error(caf::make_error(caf::sec::invalid_argument, "tensor with too many dimensions"));
+    return false;
+  }
+  auto shape = std::vector<uint64_t>(rank);
+  for (auto& dim : shape)
+    if (!f.value(dim))
+      return false;
+  if (!has_data) {
+    *this = payload{};
+    return true;
+  }
+  // The bytes must be there before memory is taken for them.
+  uint64_t claimed = 1;
+  for (auto dim : shape)
+    if (__builtin_mul_overflow(claimed, dim, &claimed))
+      claimed = UINT64_MAX;
+  if (claimed > f.remaining()) {
+    f.set_error(caf::make_error(caf::sec::end_of_stream));
+    return false;
+  }
+  auto made = from_wire(type, std::move(shape));
+  if (!made) {
+    f.set_error(caf::make_error(caf::sec::invalid_argument, made.error().sentence));
+    return false;
+  }
+  *this = std::move(*made);
+  return read_block(f, mutable_data(), bytes());
+}
+
+} // namespace troupe

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <caf/type_id.hpp>
+
+#include <vector>
+
+#include "messages/job.hpp"
+#include "messages/nodes.hpp"
+#include "messages/training.hpp"
+
+/// Every message type of Troupe, in the order that gives them their ids on the wire. Append only, and raise
+/// `protocol_version` with every change. An app's own types start at `caf::id_block::troupe::end`.
+CAF_BEGIN_TYPE_ID_BLOCK(troupe, first_custom_type_id)
+
+  CAF_ADD_TYPE_ID(troupe, (troupe::hello))
+
+  CAF_ADD_TYPE_ID(troupe, (troupe::agent_spawned))
+  CAF_ADD_TYPE_ID(troupe, (troupe::attempt))
+  CAF_ADD_TYPE_ID(troupe, (troupe::bind_role))
+  CAF_ADD_TYPE_ID(troupe, (troupe::block_id))
+  CAF_ADD_TYPE_ID(troupe, (troupe::block_norm))
+  CAF_ADD_TYPE_ID(troupe, (troupe::commit_step))
+  CAF_ADD_TYPE_ID(troupe, (troupe::evaluate))
+  CAF_ADD_TYPE_ID(troupe, (troupe::evaluation))
+  CAF_ADD_TYPE_ID(troupe, (troupe::incarnation))
+  CAF_ADD_TYPE_ID(troupe, (troupe::job_description))
+  CAF_ADD_TYPE_ID(troupe, (troupe::join))
+  CAF_ADD_TYPE_ID(troupe, (troupe::lease))
+  CAF_ADD_TYPE_ID(troupe, (troupe::load_shard))
+  CAF_ADD_TYPE_ID(troupe, (troupe::member))
+  CAF_ADD_TYPE_ID(troupe, (troupe::micro_batch_result))
+  CAF_ADD_TYPE_ID(troupe, (troupe::micro_batches_done))
+  CAF_ADD_TYPE_ID(troupe, (troupe::origin))
+  CAF_ADD_TYPE_ID(troupe, (troupe::parameters))
+  CAF_ADD_TYPE_ID(troupe, (troupe::payload))
+  CAF_ADD_TYPE_ID(troupe, (troupe::pull_parameters))
+  CAF_ADD_TYPE_ID(troupe, (troupe::push_gradients))
+  CAF_ADD_TYPE_ID(troupe, (troupe::request_lease))
+  CAF_ADD_TYPE_ID(troupe, (troupe::role_bound))
+  CAF_ADD_TYPE_ID(troupe, (troupe::role_id))
+  CAF_ADD_TYPE_ID(troupe, (troupe::shard_snapshot))
+  CAF_ADD_TYPE_ID(troupe, (troupe::shard_summed))
+  CAF_ADD_TYPE_ID(troupe, (troupe::spawn_agent))
+  CAF_ADD_TYPE_ID(troupe, (troupe::step))
+  CAF_ADD_TYPE_ID(troupe, (troupe::step_committed))
+  CAF_ADD_TYPE_ID(troupe, (troupe::take_snapshot))
+  CAF_ADD_TYPE_ID(troupe, (troupe::tree_node))
+  CAF_ADD_TYPE_ID(troupe, (troupe::view))
+  CAF_ADD_TYPE_ID(troupe, (troupe::view_changed))
+  CAF_ADD_TYPE_ID(troupe, (std::vector<troupe::bind_role>))
+  CAF_ADD_TYPE_ID(troupe, (std::vector<troupe::block_norm>))
+  CAF_ADD_TYPE_ID(troupe, (std::vector<troupe::member>))
+  CAF_ADD_TYPE_ID(troupe, (std::vector<troupe::micro_batch_result>))
+  CAF_ADD_TYPE_ID(troupe, (std::vector<troupe::payload>))
+
+CAF_END_TYPE_ID_BLOCK(troupe)
+
+namespace troupe {
+
+/// Makes the message types known to CAF; call once per process before the first actor system. Idempotent.
+void register_messages();
+
+} // namespace troupe
