@@ -10,8 +10,8 @@ namespace troupe::learn {
 /// What random numbers are drawn for. Different purposes never share a number.
 enum class purpose : uint32_t { sample_order = 1, augmentation = 2, training_digit = 3, test_digit = 4 };
 
-/// A sequence of random numbers that is a pure function of (seed, purpose, first, second), on every platform (R10). Cheap
-/// to make: nothing is computed before the first draw. Up to 2^34 words.
+/// A sequence of random numbers that is a pure function of (seed, purpose, first, second), on every platform (R10).
+/// Cheap to make: nothing is computed before the first draw. Up to 2^34 words.
 class draws {
 public:
   draws(uint64_t seed, purpose why, uint32_t first, uint32_t second)
@@ -37,20 +37,6 @@ public:
         product = uint64_t{word()} * n;
     }
     return static_cast<uint32_t>(product >> 32);
-  }
-
-  /// Uniform in [low, high).
-  float uniform(float low, float high) {
-    return low + (high - low) * (static_cast<float>(word() >> 8) * 0x1p-24f);
-  }
-
-  /// About normal, mean 0 and deviation 1, at most 3.5 in size: the sum of four bytes. Exact on every platform, as
-  /// it needs no logarithm.
-  float bell() {
-    const uint32_t w = word();
-    const uint32_t pairs = (w & 0x00ff00ff) + ((w >> 8) & 0x00ff00ff);
-    const auto sum = static_cast<int>((pairs & 0xffff) + (pairs >> 16)) - 510;
-    return static_cast<float>(sum) * (1 / 147.8f);
   }
 
 private:

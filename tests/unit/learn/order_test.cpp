@@ -10,10 +10,10 @@ using namespace troupe::learn;
 
 TEST_CASE("Philox gives the known answers of its authors") {
   // Random123's kat_vectors: philox4x32 10.
-  CHECK(troupe::gpu::philox4x32({0, 0, 0, 0}, {0, 0})
-        == std::array<uint32_t, 4>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
-  CHECK(troupe::gpu::philox4x32({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0})
-        == std::array<uint32_t, 4>{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
+  CHECK(troupe::gpu::philox4x32({0, 0, 0, 0}, {0, 0}) ==
+        std::array<uint32_t, 4>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
+  CHECK(troupe::gpu::philox4x32({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}) ==
+        std::array<uint32_t, 4>{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
 }
 
 TEST_CASE("a bounded draw reaches every number and none outside, about equally often") {
@@ -63,8 +63,9 @@ TEST_CASE("the sequential order is the identity in every epoch") {
 }
 
 TEST_CASE("steps and micro-batches cut epochs as a plain loop over the samples does") {
-  for (const batch_sizes sizes : {batch_sizes{10, 4, 2}, batch_sizes{10, 4, 4}, batch_sizes{12, 4, 1}, batch_sizes{3, 8, 2},
-                                  batch_sizes{101, 10, 5}, batch_sizes{1, 1, 1}, batch_sizes{8'000, 128, 32}}) {
+  for (const batch_sizes sizes :
+       {batch_sizes{10, 4, 2}, batch_sizes{10, 4, 4}, batch_sizes{12, 4, 1}, batch_sizes{3, 8, 2},
+        batch_sizes{101, 10, 5}, batch_sizes{1, 1, 1}, batch_sizes{8'000, 128, 32}}) {
     uint64_t step = 0;
     for (uint64_t epoch = 0; epoch < 3; ++epoch) {
       std::set<size_t> covered;
