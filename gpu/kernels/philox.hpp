@@ -1,24 +1,33 @@
 #pragma once
 
 #include <array>
-#include <cstddef>
 #include <cstdint>
 
 namespace troupe::gpu {
 
-/// Philox4x32-10: a counter-based random number generator (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy
-/// as 1, 2, 3", SC 2011). Four words that are a pure function of a counter and a key, so that any element of any stream
-/// can be drawn by anybody, in any order (R10).
+/// 128 random bits as a pure function of a 128-bit counter and a 64-bit key: Philox4x32-10 of J. Salmon, M. Moraes,
+/// R. Dror, D. Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011. Same bits on every platform (R10).
 constexpr std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
-  for (int round = 0; round < 10; ++round) {
-    const uint64_t a = uint64_t{0xD2511F53} * counter[0];
-    const uint64_t b = uint64_t{0xCD9E8D57} * counter[2];
-    counter = {static_cast<uint32_t>(b >> 32) ^ counter[1] ^ key[0], static_cast<uint32_t>(b),
-               static_cast<uint32_t>(a >> 32) ^ counter[3] ^ key[1], static_cast<uint32_t>(a)};
-    key[0] += 0x9E3779B9; // golden ratio
-    key[1] += 0xBB67AE85; // sqrt(3) - 1
+  constexpr int rounds = 10;
+  constexpr uint64_t multiplier_0 = 0xd2511f53;
+  constexpr uint64_t multiplier_1 = 0xcd9e8d57;
+  constexpr uint32_t weyl_0 = 0x9e3779b9; // golden ratio
+  constexpr uint32_t weyl_1 = 0xbb67ae85; // sqrt(3) - 1
+  auto [c0, c1, c2, c3] = counter;
+  auto [k0, k1] = key;
+  for (int i = 0; i < rounds; ++i) {
+    const uint64_t product_0 = multiplier_0 * c0;
+    const uint64_t product_1 = multiplier_1 * c2;
+    const uint32_t next_0 = static_cast<uint32_t>(product_1 >> 32) ^ c1 ^ k0;
+    const uint32_t next_2 = static_cast<uint32_t>(product_0 >> 32) ^ c3 ^ k1;
+    c1 = static_cast<uint32_t>(product_1);
+    c3 = static_cast<uint32_t>(product_0);
+    c0 = next_0;
+    c2 = next_2;
+    k0 += weyl_0;
+    k1 += weyl_1;
   }
-  return counter;
+  return {c0, c1, c2, c3};
 }
 
 } // namespace troupe::gpu
