@@ -1,0 +1,74 @@
+#include "gpu/kernels/reduce.hpp"
+
+#include <array>
+#include <cmath>
+#include <cstring>
+
+#include "gpu/kernels/chunks.hpp"
+
+namespace troupe::gpu::kernels {
+
+void add(size_t n, const float* source, float* destination) {
+  for_chunks(n, [=](size_t begin, size_t end) {
+#pragma omp simd
+    for (size_t i = begin; i < end; ++i)
+      destination[i] += source[i];
+  });
+}
+
+void sum(size_t n, const float* left, const float* right, float* destination) {
+  for_chunks(n, [=](size_t begin, size_t end) {
+#pragma omp simd
+    for (size_t i = begin; i < end; ++i)
+      destination[i] = left[i] + right[i];
+  });
+}
+
+void scale(size_t n, float factor, float* x) {
+  for_chunks(n, [=](size_t begin, size_t end) {
+#pragma omp simd
+    for (size_t i = begin; i < end; ++i)
+      x[i] *= factor;
+  });
+}
+
+void copy(size_t n, const float* source, float* destination) {
+  for_chunks(n, [=](size_t begin, size_t end) {
+    std::memcpy(destination + begin, source + begin, (end - begin) * sizeof(float));
+  });
+}
+
+namespace {
+
+/// Sums in 32 lanes, whatever the width of a register, and the lanes in order.
+double sum_of_squares(size_t n, const float* x) {
+  constexpr size_t lanes = 32;
+  std::array<double, lanes> sums{};
+  const size_t whole = n / lanes * lanes;
+  for (size_t i = 0; i < whole; i += lanes)
+#pragma omp simd
+    for (size_t lane = 0; lane < lanes; ++lane)
+      sums[lane] += static_cast<double>(x[i + lane]) * static_cast<double>(x[i + lane]);
+  for (size_t i = whole; i < n; ++i)
+    sums[i - whole] += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  double total = 0;
+  for (const double sum : sums)
+    total += sum;
+  return total;
+}
+
+} // namespace
+
+norm_result norm_and_finite(size_t n, const float* x) {
+  const auto partial = partial_results<double>(chunks_of(n));
+  for_chunks(n, chunk_floats, [=](size_t chunk, size_t begin, size_t end) {
+    partial[chunk] = sum_of_squares(end - begin, x + begin);
+  });
+  double total = 0;
+  for (const double sum : partial)
+    total += sum;
+  // A square of a finite float is below 1.2e77, so no sum of them overflows: it is finite exactly if every value is.
+  return {total, std::isfinite(total)};
+}
+
+} // namespace troupe::gpu::kernels
