@@ -1,8 +1,11 @@
 #include "learn/dataset.hpp"
 
+#include <filesystem>
 #include <fmt/core.h>
 
+#include "learn/data/cifar.hpp"
 #include "learn/data/digits.hpp"
+#include "learn/data/idx.hpp"
 
 namespace troupe::learn {
 
@@ -10,7 +13,18 @@ expected<data_source> open_data(const std::string& what, uint64_t seed) {
   if (what == "digits")
     return data_source{what, std::make_shared<digits>(seed, digits::split::train),
                        std::make_shared<digits>(seed, digits::split::test)};
-  return fail(fmt::format("there is no data set '{}': use digits", what));
+  std::error_code ignored; // what cannot be looked at is not there
+  if (!std::filesystem::is_directory(what, ignored))
+    return fail(fmt::format("there is no data set '{}': use 'digits', which is built in, or a folder with IDX files "
+                            "(MNIST) or CIFAR-10 binaries",
+                            what));
+  if (holds_idx(what))
+    return open_idx(what);
+  if (holds_cifar(what))
+    return open_cifar(what);
+  return fail(fmt::format("there is no data set in {}: it holds neither IDX files (train-images-idx3-ubyte, plain or "
+                          ".gz) nor CIFAR-10 binaries (data_batch_1.bin)",
+                          what));
 }
 
 } // namespace troupe::learn
