@@ -13,7 +13,8 @@ using coordinator_actor = caf::typed_actor<caf::result<void>(join),             
                                            caf::result<void>(role_bound),         //
                                            caf::result<void>(micro_batches_done), //
                                            caf::result<void>(shard_summed),       //
-                                           caf::result<void>(evaluation)>;
+                                           caf::result<void>(evaluation),         //
+                                           caf::result<void>(stop_run)>;
 
 using agent_actor = caf::typed_actor<caf::result<void>(role_bound),   //
                                      caf::result<void>(view_changed), //

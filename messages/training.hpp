@@ -272,6 +272,18 @@ struct shard_snapshot {
   }
 };
 
+// -- control ----------------------------------------------------------------------------------------------------------
+
+/// runtime → coordinator: the user wants to stop; finish the step in progress.
+struct stop_run {
+  bool requested = true;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, stop_run& x) {
+    return f.object(x).fields(f.field("requested", x.requested));
+  }
+};
+
 // -- evaluation -------------------------------------------------------------------------------------------------------
 
 /// coordinator → agent: loss and accuracy of test samples [first, last) with the parameters of `version`. Answered by

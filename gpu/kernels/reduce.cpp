@@ -8,20 +8,16 @@
 
 namespace troupe::gpu::kernels {
 
-void add(size_t n, const float* source, float* destination) {
+void sum(size_t n, const float* left, const float* right, float* total) {
   for_chunks(n, [=](size_t begin, size_t end) {
 #pragma omp simd
     for (size_t i = begin; i < end; ++i)
-      destination[i] += source[i];
+      total[i] = left[i] + right[i];
   });
 }
 
-void sum(size_t n, const float* left, const float* right, float* destination) {
-  for_chunks(n, [=](size_t begin, size_t end) {
-#pragma omp simd
-    for (size_t i = begin; i < end; ++i)
-      destination[i] = left[i] + right[i];
-  });
+void add(size_t n, const float* source, float* destination) {
+  sum(n, destination, source, destination);
 }
 
 void scale(size_t n, float factor, float* x) {
@@ -52,8 +48,8 @@ double sum_of_squares(size_t n, const float* x) {
   for (size_t i = whole; i < n; ++i)
     sums[i - whole] += static_cast<double>(x[i]) * static_cast<double>(x[i]);
   double total = 0;
-  for (const double sum : sums)
-    total += sum;
+  for (const double part : sums)
+    total += part;
   return total;
 }
 
@@ -65,8 +61,8 @@ norm_result norm_and_finite(size_t n, const float* x) {
     partial[chunk] = sum_of_squares(end - begin, x + begin);
   });
   double total = 0;
-  for (const double sum : partial)
-    total += sum;
+  for (const double part : partial)
+    total += part;
   // A square of a finite float is below 1.2e77, so no sum of them overflows: it is finite exactly if every value is.
   return {total, std::isfinite(total)};
 }

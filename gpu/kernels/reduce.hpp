@@ -4,6 +4,9 @@
 
 namespace troupe::gpu::kernels {
 
+/// total[i] = left[i] + right[i]; `total` may be either.
+void sum(size_t n, const float* left, const float* right, float* total);
+
 /// destination[i] += source[i]
 void add(size_t n, const float* source, float* destination);
 

@@ -1,0 +1,214 @@
+#include "actors/agent.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "actors/post.hpp"
+#include "actors/step_work.hpp"
+#include "actors/stream_failure.hpp"
+
+namespace troupe {
+namespace {
+
+// An agent that hears nothing for so long, while it has nothing to compute, asks again. It grows when it was in vain: a slow
+// peer is not helped by repetition.
+constexpr uint64_t min_patience_ms = 1000;
+constexpr uint64_t max_patience_ms = 30000;
+
+} // namespace
+
+agent::agent(caf::actor_config& cfg, config c)
+    : agent_actor::base(cfg),
+      config_(std::move(c)),
+      core_(config_.self, config_.job->description.shards),
+      stream_(config_.where, end_with_stream_failure(this, config_.self.role)),
+      patience_ms_(min_patience_ms) {
+  // nop
+}
+
+agent::~agent() {
+  // Work that is still on the stream uses the replica.
+  stream_.enqueue([r = replica_] {});
+}
+
+agent_actor::behavior_type agent::make_behavior() {
+  auto made = learn::make_replica(config_.job->model, config_.where);
+  if (!made) {
+    quit(caf::make_error(caf::sec::runtime_error, made.error().sentence));
+    return agent_actor::behavior_type::make_empty_behavior();
+  }
+  replica_ = std::move(*made);
+  config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(this));
+  schedule_tick();
+  return {
+    [this](const role_bound& r) {
+      if (r.role.kind == "coordinator")
+        perform(core_.on_coordinator());
+    },
+    [this](const view_changed& v) { perform(core_.on_view(v)); },
+    [this](const parameters& p) {
+      auto shard = p.from.role.index;
+      if (core_.wants(shard, p.version) && p.values.elements() == config_.job->shards.size(shard))
+        arrived_[shard] = p.values;
+      perform(core_.on_parameters(shard, p.version));
+    },
+    [this](const lease& l) { perform(core_.on_lease(l)); },
+    [this](const evaluate& e) { perform(core_.on_evaluate(e)); },
+  };
+}
+
+void agent::schedule_tick() {
+  run_after(this, std::chrono::milliseconds{patience_ms_}, [this] {
+    if (under_way_ == 0) {
+      auto repairs = core_.on_tick();
+      patience_ms_ = repairs.empty() ? min_patience_ms : std::min(patience_ms_ * 2, max_patience_ms);
+      perform(repairs);
+    }
+    schedule_tick();
+  });
+}
+
+void agent::perform(const agent_core::actions& actions) {
+  for (auto& a : actions)
+    std::visit([this](auto& x) { perform(x); }, a);
+}
+
+void agent::perform(const agent_core::announce&) {
+  if (auto coordinator = config_.job->roles->find_as<coordinator_actor>({"coordinator", 0}))
+    troupe::anon_send(coordinator, join{config_.self, core_.version().value_or(step{}), core_.version().has_value()});
+}
+
+void agent::perform(const agent_core::ask& a) {
+  if (auto broker = config_.job->roles->find_as<data_broker_actor>({"data_broker", 0}))
+    troupe::anon_send(broker, request_lease{core_.from(), a.at});
+}
+
+void agent::perform(const agent_core::pull& a) {
+  if (auto holder = config_.job->roles->find_as<shard_holder_actor>({"shard_holder", a.shard}))
+    troupe::anon_send(holder, pull_parameters{core_.from(), !core_.version(), core_.version().value_or(step{})});
+}
+
+void agent::perform(const agent_core::use_parameters& a) {
+  auto& places = config_.job->shards;
+  for (uint32_t shard = 0; shard < places.shards(); ++shard)
+    for (auto b : places.blocks(shard)) {
+      auto& values = arrived_[shard];
+      replica_->bind(stream_, b, values.as_floats().data() + places.offset(b), values.owner());
+    }
+  // The step before has committed: nothing of it is needed any more.
+  done_.clear();
+  inputs_.erase(inputs_.begin(), inputs_.lower_bound({a.version, 0}));
+}
+
+// -- data -------------------------------------------------------------------------------------------------------------
+
+agent::input agent::samples_of(step at, uint64_t index) {
+  auto i = inputs_.find({at, index});
+  if (i == inputs_.end())
+    i = inputs_.emplace(std::pair{at, index}, gather_training(at, index)).first;
+  return i->second;
+}
+
+agent::input agent::gather_training(step at, uint64_t index) {
+  auto& job = *config_.job;
+  auto where = learn::positions(job.sizes(), at.value, index);
+  if (!orders_.contains(where.epoch)) {
+    orders_.erase(orders_.begin(), orders_.lower_bound(where.epoch == 0 ? 0 : where.epoch - 1));
+    orders_[where.epoch] = job.order.of_epoch(where.epoch);
+  }
+  auto& order = orders_[where.epoch];
+  auto ids = std::vector<uint32_t>(order.begin() + static_cast<ptrdiff_t>(where.first), order.begin() + static_cast<ptrdiff_t>(where.last));
+  auto n = ids.size();
+  auto result = input{payload::floats(n * job.data.train->shape().size()), payload::make(dtype::i32, {n}), static_cast<int>(n)};
+  stream_.enqueue([result, ids = std::move(ids), shared = config_.job, epoch = where.epoch]() mutable {
+    auto* images = result.images.mutable_floats().data();
+    auto* labels = reinterpret_cast<int32_t*>(result.labels.mutable_data());
+    auto how = shared->augmentation;
+    if (how.padding == 0 && !how.flip)
+      learn::gather(*shared->data.train, ids, images, labels);
+    else
+      learn::gather_augmented(*shared->data.train, ids, how, shared->description.seed, epoch, images, labels);
+  });
+  return result;
+}
+
+learn::micro_batch_data agent::view_of(const input& x) const {
+  return {x.images.as_floats().data(), reinterpret_cast<const int32_t*>(x.labels.data()), x.n};
+}
+
+void agent::perform(const agent_core::fetch& a) {
+  for (auto m = a.what.first; m < a.what.last; ++m)
+    samples_of(a.what.at, m);
+}
+
+// -- compute ----------------------------------------------------------------------------------------------------------
+
+void agent::perform(const agent_core::compute& a) {
+  auto& job = *config_.job;
+  auto work = std::make_shared<step_work>(config_.job, core_.from(), a.what);
+  auto blocks = job.model->layout().blocks();
+  auto scale = 1.0f / static_cast<float>(a.what.samples);
+  for (auto m = a.what.first; m < a.what.last; ++m) {
+    auto in = samples_of(a.what.at, m);
+    auto gradient = payload::floats(job.model->layout().size());
+    auto key = learn::pass_key{job.description.seed, a.what.at.value, m};
+    replica_->train(stream_, view_of(in), {key, scale}, gradient.mutable_floats().data(), work->result(m),
+                    [work, m, gradient, in, blocks](size_t b) { work->finished(m, b, gradient.part(blocks[b].offset, blocks[b].size)); });
+  }
+  ++under_way_;
+  stream_.on_complete([me = caf::weak_actor_ptr{ctrl()}, this, work, dropped = core_.dropped()] {
+    work->report(dropped); // from here, not by way of the mailbox: the step waits for it
+    post(me, [this, work] { computed(work); });
+  });
+}
+
+void agent::computed(const std::shared_ptr<step_work>& work) {
+  --under_way_;
+  patience_ms_ = min_patience_ms;
+  if (core_.version() == work->what().at)
+    done_.push_back(work);
+}
+
+void agent::perform(const agent_core::push_again& a) {
+  for (auto& work : done_)
+    if (work->what().at == a.at) {
+      work->push_again();
+      work->report(core_.dropped());
+    }
+}
+
+void agent::perform(const agent_core::measure& a) {
+  auto& job = *config_.job;
+  auto grain = job.description.micro_batch;
+  auto results = std::make_shared<std::vector<learn::batch_result>>((a.what.last - a.what.first + grain - 1) / grain);
+  auto slot = results->data();
+  for (auto first = a.what.first; first < a.what.last; first += grain) {
+    auto last = std::min(first + grain, a.what.last);
+    auto n = last - first;
+    auto in = input{payload::floats(n * job.data.test->shape().size()), payload::make(dtype::i32, {n}), static_cast<int>(n)};
+    stream_.enqueue([in, first, last, shared = config_.job]() mutable {
+      auto ids = std::vector<uint32_t>{};
+      for (auto id = first; id < last; ++id)
+        ids.push_back(static_cast<uint32_t>(id));
+      learn::gather(*shared->data.test, ids, in.images.mutable_floats().data(), reinterpret_cast<int32_t*>(in.labels.mutable_data()));
+    });
+    replica_->evaluate(stream_, view_of(in), slot++);
+    stream_.enqueue([in] {}); // keeps the samples until the replica is done with them
+  }
+  ++under_way_;
+  stream_.on_complete([me = caf::weak_actor_ptr{ctrl()}, this, results, what = a.what, from = core_.from(), roles = job.roles] {
+    auto answer = evaluation{from, what.version, what.first, what.last, 0, 0};
+    for (auto& r : *results) {
+      answer.loss_sum += r.loss_sum;
+      answer.correct += r.correct;
+    }
+    if (auto coordinator = roles->find_as<coordinator_actor>({"coordinator", 0}))
+      troupe::anon_send(coordinator, answer);
+    post(me, [this, what] {
+      --under_way_;
+      core_.on_measured(what.version, what.first);
+    });
+  });
+}
+
+} // namespace troupe

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <caf/typed_event_based_actor.hpp>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "actors/agent_core.hpp"
+#include "actors/hosted_job.hpp"
+#include "gpu/stream.hpp"
+#include "learn/replica.hpp"
+#include "messages/interfaces.hpp"
+
+namespace troupe {
+
+class step_work;
+
+/// Trains a replica of the model on the micro-batches leased to it (see `agent_core`).
+/// Receives `parameters` (shard holders), `lease` (data broker), `evaluate`, `view_changed` (coordinator), `role_bound`
+/// (directory); sends `push_gradients` per finished block, `micro_batches_done`, `request_lease`, `evaluation`. Ends with a
+/// reason when its stream fails or the device cannot run the model. Owns one stream and one replica.
+class agent final : public agent_actor::base {
+public:
+  struct config {
+    member self;
+    std::shared_ptr<hosted_job> job;
+    gpu::device where;
+  };
+
+  agent(caf::actor_config& cfg, config c);
+  ~agent() override;
+  const char* name() const override { return "troupe.agent"; }
+  behavior_type make_behavior() override;
+
+private:
+  // The samples of a micro-batch, filled in by a task of the stream.
+  struct input {
+    payload images;
+    payload labels;
+    int n = 0;
+  };
+
+  void perform(const agent_core::actions& actions);
+  void perform(const agent_core::announce&);
+  void perform(const agent_core::use_parameters& a);
+  void perform(const agent_core::ask& a);
+  void perform(const agent_core::fetch& a);
+  void perform(const agent_core::compute& a);
+  void perform(const agent_core::measure& a);
+  void perform(const agent_core::push_again& a);
+  void perform(const agent_core::pull& a);
+
+  input samples_of(step at, uint64_t index);
+  input gather_training(step at, uint64_t index);
+  learn::micro_batch_data view_of(const input& x) const;
+  void computed(const std::shared_ptr<step_work>& work);
+  void schedule_tick();
+
+  config config_;
+  agent_core core_;
+  gpu::stream stream_;
+  std::shared_ptr<learn::replica> replica_;
+  std::map<uint32_t, payload> arrived_; // newest parameters by shard
+  std::map<std::pair<step, uint64_t>, input> inputs_;
+  std::map<uint64_t, std::vector<uint32_t>> orders_; // by epoch
+  std::vector<std::shared_ptr<step_work>> done_; // of the current step, kept until it commits
+  size_t under_way_ = 0; // pieces of work on the stream
+  uint64_t patience_ms_;
+};
+
+} // namespace troupe

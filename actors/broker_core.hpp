@@ -1,0 +1,60 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "learn/order.hpp"
+#include "messages/training.hpp"
+
+namespace troupe {
+
+/// Who computes which micro-batches: the pure core of the data broker (R1). A step's micro-batches are split into contiguous
+/// parts over the agents of the view in rank order; the part of an agent that is gone goes to the others, with the next
+/// attempt number. Every micro-batch of a step is leased until the step commits, so no sample is lost (I1).
+class broker_core {
+public:
+  broker_core(learn::batch_sizes sizes, step first) : sizes_(sizes), current_(first) {}
+
+  /// A lease to hand to an agent.
+  struct grant {
+    member to;
+    lease what;
+  };
+
+  /// The members changed: parts of agents that are gone are granted again.
+  std::vector<grant> on_view(const view_changed& v);
+  /// An agent asks for work. Asking again gets the same answer.
+  std::vector<grant> on_request(const request_lease& r);
+  /// A step took effect: its leases are done, requests that were ahead are answered.
+  std::vector<grant> on_committed(step at);
+
+  [[nodiscard]] step current() const { return current_; }
+  /// Messages that changed nothing because they were old (I13).
+  [[nodiscard]] uint64_t dropped() const { return dropped_; }
+
+private:
+  struct part {
+    uint64_t first = 0;
+    uint64_t last = 0;
+    std::optional<member> owner;
+    attempt number{1};
+  };
+
+  std::vector<part>& plan(step at);
+  grant make_grant(step at, const member& to, const part& p) const;
+  std::vector<grant> answer(const member& who, step at);
+  bool present(const member& who) const;
+  // The agent with the least to do in a plan, preferably the given role.
+  std::optional<member> stand_in(const std::vector<part>& parts, const role_id& preferred) const;
+
+  learn::batch_sizes sizes_;
+  step current_;
+  view view_;
+  std::vector<member> agents_; // in rank order
+  std::map<step, std::vector<part>> plans_;
+  std::map<role_id, request_lease> early_; // asked for a step that is not open yet
+  uint64_t dropped_ = 0;
+};
+
+} // namespace troupe

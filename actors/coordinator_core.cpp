@@ -1,0 +1,296 @@
+#include "actors/coordinator_core.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+
+namespace troupe {
+
+coordinator_core::coordinator_core(config c) : config_(std::move(c)), current_(config_.first) {
+  last_step_ = config_.epochs * learn::steps_per_epoch(config_.sizes);
+  if (config_.steps != 0 && (config_.epochs == 0 || config_.steps < last_step_))
+    last_step_ = config_.steps;
+}
+
+uint64_t coordinator_core::epoch_of(step at) const {
+  return at.value / learn::steps_per_epoch(config_.sizes);
+}
+
+std::vector<member> coordinator_core::agents() const {
+  auto result = std::vector<member>{};
+  for (auto& [role, m] : members_)
+    if (role.kind == "agent")
+      result.push_back(m);
+  return result;
+}
+
+bool coordinator_core::member_now(const origin& from) const {
+  auto i = members_.find(from.role);
+  return i != members_.end() && i->second.incarnation == from.incarnation;
+}
+
+// -- membership -------------------------------------------------------------------------------------------------------
+
+void coordinator_core::publish_view(actions& out) {
+  view_ = view_.next();
+  auto list = std::vector<member>{};
+  for (auto& [role, m] : members_)
+    list.push_back(m);
+  out.emplace_back(publish{{view_, current_, list}, list});
+}
+
+coordinator_core::actions coordinator_core::on_join(const join& j) {
+  auto out = actions{};
+  auto i = members_.find(j.who.role);
+  if (phase_ == phase::finished || (i != members_.end() && j.who.incarnation < i->second.incarnation)) {
+    ++dropped_;
+    return out;
+  }
+  auto known = i != members_.end() && i->second == j.who;
+  members_[j.who.role] = j.who;
+  if (phase_ == phase::gathering) {
+    begin_if_gathered(out);
+    return out;
+  }
+  if (known) { // it may have missed the view: tell it alone
+    auto list = std::vector<member>{};
+    for (auto& [role, m] : members_)
+      list.push_back(m);
+    out.emplace_back(publish{{view_, current_, list}, {j.who}});
+    return out;
+  }
+  if (j.who.role.kind == "shard_holder" && !j.loaded) {
+    phase_ = phase::finished;
+    out.emplace_back(give_up{fmt::format("{} lost its parameters at step {}: continue from the last checkpoint with --resume",
+                                         to_string(j.who.role), current_.value)});
+    return out;
+  }
+  publish_view(out);
+  hand_out_tests(out);
+  return out;
+}
+
+void coordinator_core::begin_if_gathered(actions& out) {
+  auto count = [&](std::string_view kind) {
+    return static_cast<uint32_t>(std::count_if(members_.begin(), members_.end(), [&](auto& x) { return x.first.kind == kind; }));
+  };
+  if (count("agent") < config_.agents || count("shard_holder") < config_.shards || count("data_broker") < 1)
+    return;
+  phase_ = phase::loading;
+  for (uint32_t shard = 0; shard < config_.shards; ++shard)
+    out.emplace_back(load{shard, current_});
+}
+
+coordinator_core::actions coordinator_core::on_loaded(uint32_t shard) {
+  auto out = actions{};
+  loaded_.insert(shard);
+  if (phase_ != phase::loading || loaded_.size() < config_.shards)
+    return out;
+  phase_ = phase::running;
+  if (current_.value >= last_step_) { // a finished run was resumed
+    end(config_.steps != 0 && last_step_ == config_.steps ? stop_cause::steps_done : stop_cause::epochs_done, out);
+    return out;
+  }
+  publish_view(out);
+  return out;
+}
+
+coordinator_core::actions coordinator_core::on_lost(const member& who) {
+  auto out = actions{};
+  auto i = members_.find(who.role);
+  if (i == members_.end() || i->second != who)
+    return out; // late news of an old incarnation
+  members_.erase(i);
+  if (phase_ != phase::running)
+    return out;
+  publish_view(out);
+  if (round_)
+    for (auto& [first, work] : round_->open)
+      if (work.second == who)
+        work.second.reset();
+  hand_out_tests(out);
+  return out;
+}
+
+// -- steps ------------------------------------------------------------------------------------------------------------
+
+coordinator_core::actions coordinator_core::on_results(const micro_batches_done& d) {
+  auto out = actions{};
+  auto total = learn::micro_batches_of_step(config_.sizes, current_.value);
+  if (phase_ != phase::running || d.at != current_ || !member_now(d.from) || d.micro_batches != total) {
+    ++dropped_;
+    return out;
+  }
+  for (auto& r : d.results)
+    if (r.index < total)
+      results_.emplace(r.index, r);
+  try_commit(out);
+  return out;
+}
+
+coordinator_core::actions coordinator_core::on_summed(const shard_summed& s) {
+  auto out = actions{};
+  if (phase_ == phase::running && last_commit_ && s.at == last_commit_->at && member_now(s.from)) {
+    out.emplace_back(commit{*last_commit_}); // its commit was lost
+    return out;
+  }
+  if (phase_ != phase::running || s.at != current_ || !member_now(s.from)) {
+    ++dropped_;
+    return out;
+  }
+  for (auto& n : s.norms)
+    norms_.insert_or_assign(n.block, n);
+  try_commit(out);
+  return out;
+}
+
+// Summed in block order, whichever shard owned which block.
+double coordinator_core::gradient_norm() const {
+  double sum = 0;
+  for (auto& [block, n] : norms_)
+    sum += n.squared;
+  return std::sqrt(sum);
+}
+
+void coordinator_core::try_commit(actions& out) {
+  auto total = learn::micro_batches_of_step(config_.sizes, current_.value);
+  if (phase_ != phase::running || round_ || results_.size() < total || norms_.size() < config_.blocks)
+    return;
+  auto finite = std::all_of(norms_.begin(), norms_.end(), [](auto& x) { return x.second.finite; });
+  if (!finite) {
+    phase_ = phase::finished;
+    out.emplace_back(give_up{fmt::format("the gradient of step {} is not finite, so it was not applied: lower the learning "
+                                         "rate or limit the gradient with --clip-norm",
+                                         current_.value + 1)});
+    return;
+  }
+  auto c = commit_step{view_, current_, learn::learning_rate(config_.schedule, config_.optimizer.learning_rate, current_.value), 1};
+  if (config_.optimizer.clip_norm > 0) // torch.nn.utils.clip_grad_norm_
+    c.scale = static_cast<float>(std::min(1.0, static_cast<double>(config_.optimizer.clip_norm) / (gradient_norm() + 1e-6)));
+  auto done = step_done{current_, epoch_of(current_) + 1, 0, 0, 0};
+  double loss = 0;
+  int64_t correct = 0;
+  for (auto& [index, r] : results_) {
+    loss += r.loss_sum;
+    correct += r.correct;
+    done.samples += static_cast<uint64_t>(r.samples);
+  }
+  done.loss = loss / static_cast<double>(std::max<uint64_t>(done.samples, 1));
+  done.accuracy = static_cast<double>(correct) / static_cast<double>(std::max<uint64_t>(done.samples, 1));
+  results_.clear();
+  norms_.clear();
+  last_commit_ = c;
+  auto before = current_;
+  current_ = current_.next();
+  // Evaluations go out before the commit, so that an agent has them before it has the parameters they ask for.
+  auto epoch_ends = epoch_of(current_) != epoch_of(before);
+  auto at_end = current_.value >= last_step_;
+  if (config_.test_samples > 0 && (epoch_ends || at_end))
+    begin_test(current_, epoch_of(before) + 1, out);
+  out.emplace_back(commit{c});
+  out.emplace_back(committed{{view_, before}});
+  out.emplace_back(done);
+  after_commit(before, out);
+}
+
+void coordinator_core::after_commit(step before, actions& out) {
+  auto epoch_ends = epoch_of(current_) != epoch_of(before);
+  auto at_end = current_.value >= last_step_;
+  auto due = config_.checkpoint_every == 0 ? epoch_ends : current_.value % config_.checkpoint_every == 0;
+  if (config_.checkpoints && due && !at_end)
+    out.emplace_back(checkpoint{current_});
+  if (stop_asked_)
+    end(stop_cause::interrupted, out);
+  else if (at_end && !round_)
+    end(config_.steps != 0 && last_step_ == config_.steps ? stop_cause::steps_done : stop_cause::epochs_done, out);
+}
+
+void coordinator_core::end(stop_cause cause, actions& out) {
+  phase_ = phase::finished;
+  round_.reset();
+  out.emplace_back(finish{current_, cause});
+}
+
+coordinator_core::actions coordinator_core::on_stop() {
+  auto out = actions{};
+  stop_asked_ = true;
+  if (phase_ == phase::gathering || phase_ == phase::loading) {
+    phase_ = phase::finished;
+    out.emplace_back(give_up{"stopped before the first step"});
+  } else if (phase_ == phase::running && round_) {
+    end(stop_cause::interrupted, out); // between steps: nothing to finish
+  }
+  return out;
+}
+
+// -- evaluation -------------------------------------------------------------------------------------------------------
+
+void coordinator_core::begin_test(step version, uint64_t epoch, actions& out) {
+  round_.emplace();
+  round_->version = version;
+  round_->epoch = epoch;
+  // Contiguous parts in whole grains, one per agent.
+  auto grains = (config_.test_samples + config_.evaluation_grain - 1) / config_.evaluation_grain;
+  auto workers = std::max<uint64_t>(agents().size(), 1);
+  for (uint64_t i = 0; i < workers; ++i) {
+    auto first = grains * i / workers * config_.evaluation_grain;
+    auto last = std::min(grains * (i + 1) / workers * config_.evaluation_grain, config_.test_samples);
+    if (first < last)
+      round_->open[first] = {last, std::nullopt};
+  }
+  hand_out_tests(out);
+}
+
+void coordinator_core::hand_out_tests(actions& out) {
+  auto workers = agents();
+  if (!round_ || workers.empty())
+    return;
+  size_t next = 0;
+  for (auto& [first, work] : round_->open)
+    if (!work.second) {
+      work.second = workers[next++ % workers.size()];
+      out.emplace_back(test{{view_, round_->version, first, work.first}, *work.second});
+    }
+}
+
+coordinator_core::actions coordinator_core::on_evaluation(const evaluation& e) {
+  auto out = actions{};
+  if (!round_ || e.version != round_->version || !member_now(e.from)) {
+    ++dropped_;
+    return out;
+  }
+  auto i = round_->open.find(e.first);
+  if (i == round_->open.end() || i->second.first != e.last) {
+    ++dropped_;
+    return out;
+  }
+  round_->open.erase(i);
+  round_->loss_sum += e.loss_sum;
+  round_->correct += e.correct;
+  if (!round_->open.empty())
+    return out;
+  auto samples = static_cast<double>(config_.test_samples);
+  auto accuracy = static_cast<double>(round_->correct) / samples;
+  out.emplace_back(epoch_done{round_->epoch, round_->loss_sum / samples, accuracy});
+  round_.reset();
+  if (config_.target_accuracy > 0 && accuracy >= config_.target_accuracy)
+    end(stop_cause::target_reached, out);
+  else if (current_.value >= last_step_)
+    end(config_.steps != 0 && last_step_ == config_.steps ? stop_cause::steps_done : stop_cause::epochs_done, out);
+  else if (stop_asked_)
+    end(stop_cause::interrupted, out);
+  else
+    try_commit(out);
+  return out;
+}
+
+coordinator_core::actions coordinator_core::on_tick() {
+  auto out = actions{};
+  if (round_)
+    for (auto& [first, work] : round_->open)
+      if (work.second)
+        out.emplace_back(test{{view_, round_->version, first, work.first}, *work.second});
+  return out;
+}
+
+} // namespace troupe

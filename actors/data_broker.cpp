@@ -1,0 +1,45 @@
+#include "actors/data_broker.hpp"
+
+#include "messages/caf.hpp"
+
+namespace troupe {
+
+data_broker::data_broker(caf::actor_config& cfg, config c)
+    : data_broker_actor::base(cfg), config_(std::move(c)), core_(config_.job->sizes(), config_.first) {
+  // nop
+}
+
+void data_broker::hand_out(const std::vector<broker_core::grant>& grants) {
+  for (auto& g : grants)
+    if (auto agent = config_.job->roles->find_as<agent_actor>(g.to.role))
+      troupe::anon_send(agent, g.what);
+}
+
+data_broker_actor::behavior_type data_broker::make_behavior() {
+  config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(this));
+  auto counting = [this](auto&& grants, uint64_t before) {
+    config_.job->dropped += core_.dropped() - before;
+    hand_out(grants);
+  };
+  return {
+    [this](const role_bound& r) {
+      if (r.role.kind == "coordinator")
+        if (auto coordinator = config_.job->roles->find_as<coordinator_actor>(r.role))
+          troupe::anon_send(coordinator, join{config_.self, core_.current(), true});
+    },
+    [this, counting](const view_changed& v) {
+      auto before = core_.dropped();
+      counting(core_.on_view(v), before);
+    },
+    [this, counting](const request_lease& r) {
+      auto before = core_.dropped();
+      counting(core_.on_request(r), before);
+    },
+    [this, counting](const step_committed& c) {
+      auto before = core_.dropped();
+      counting(core_.on_committed(c.at), before);
+    },
+  };
+}
+
+} // namespace troupe

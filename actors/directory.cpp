@@ -1,0 +1,66 @@
+#include "actors/directory.hpp"
+
+#include <algorithm>
+
+#include "messages/caf.hpp"
+#include "messages/interfaces.hpp"
+
+namespace troupe {
+namespace {
+
+void tell(const caf::strong_actor_ptr& who, const bind_role& entry) {
+  troupe::anon_send(caf::actor_cast<caf::actor>(who), role_bound{entry.role, entry.incarnation});
+}
+
+} // namespace
+
+void directory::bind(const bind_role& entry) {
+  auto subscribers = std::vector<caf::strong_actor_ptr>{};
+  auto listeners = std::vector<listener>{};
+  {
+    auto guard = std::lock_guard{mutex_};
+    auto& known = roles_[entry.role];
+    if (known.handle && entry.incarnation < known.incarnation)
+      return;
+    known = entry;
+    std::erase_if(subscribers_, [](auto& x) { return !caf::actor_cast<caf::strong_actor_ptr>(x); });
+    for (auto& x : subscribers_)
+      if (auto strong = caf::actor_cast<caf::strong_actor_ptr>(x))
+        subscribers.push_back(std::move(strong));
+    listeners = listeners_;
+  }
+  for (auto& x : subscribers)
+    tell(x, entry);
+  for (auto& f : listeners)
+    f(entry);
+}
+
+caf::strong_actor_ptr directory::find(const role_id& role) const {
+  auto guard = std::lock_guard{mutex_};
+  auto i = roles_.find(role);
+  return i == roles_.end() ? nullptr : i->second.handle;
+}
+
+std::vector<bind_role> directory::entries() const {
+  auto guard = std::lock_guard{mutex_};
+  auto result = std::vector<bind_role>{};
+  for (auto& [role, entry] : roles_)
+    result.push_back(entry);
+  return result;
+}
+
+void directory::subscribe(const caf::strong_actor_ptr& who) {
+  {
+    auto guard = std::lock_guard{mutex_};
+    subscribers_.push_back(caf::actor_cast<caf::weak_actor_ptr>(who));
+  }
+  for (auto& entry : entries())
+    tell(who, entry);
+}
+
+void directory::on_bind(listener f) {
+  auto guard = std::lock_guard{mutex_};
+  listeners_.push_back(std::move(f));
+}
+
+} // namespace troupe

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include <caf/actor_cast.hpp>
+#include <caf/actor_control_block.hpp>
+
+#include "messages/ids.hpp"
+#include "messages/nodes.hpp"
+
+namespace troupe {
+
+/// Where the roles of a job are, as this node knows it (R2): a name becomes a handle at the moment of sending, so that a handle
+/// gone stale is a look-up and not an error. Thread-safe; one per job and node.
+class directory {
+public:
+  using listener = std::function<void(const bind_role&)>;
+
+  /// A role has been started (again). Lower incarnations than the known one change nothing.
+  void bind(const bind_role& entry);
+
+  /// Null where the role is not known here.
+  [[nodiscard]] caf::strong_actor_ptr find(const role_id& role) const;
+  [[nodiscard]] std::vector<bind_role> entries() const;
+
+  /// The role as a typed handle; invalid where it is not known here.
+  template <class Handle>
+  [[nodiscard]] Handle find_as(const role_id& role) const {
+    return caf::actor_cast<Handle>(find(role));
+  }
+
+  /// Sends `role_bound` to `who` for every role known now and whenever one is bound.
+  void subscribe(const caf::strong_actor_ptr& who);
+  /// Calls `f` whenever a role is bound, outside of any lock.
+  void on_bind(listener f);
+
+private:
+  mutable std::mutex mutex_;
+  std::map<role_id, bind_role> roles_;
+  std::vector<caf::weak_actor_ptr> subscribers_;
+  std::vector<listener> listeners_;
+};
+
+} // namespace troupe

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "actors/directory.hpp"
+#include "actors/placement.hpp"
+#include "learn/dataset.hpp"
+#include "learn/model.hpp"
+#include "learn/order.hpp"
+#include "messages/job.hpp"
+
+namespace troupe {
+
+/// What all roles of one job share in one process. Immutable but for the directory and the counter.
+struct hosted_job {
+  job_description description;
+  std::shared_ptr<const learn::model> model;
+  learn::data_source data;
+  learn::augmentation augmentation; ///< all zero: none
+  placement shards;
+  learn::sample_order order;
+  std::shared_ptr<directory> roles;
+  std::atomic<uint64_t> dropped = 0; ///< messages dropped by roles of this process other than agents (I13)
+
+  [[nodiscard]] learn::batch_sizes sizes() const {
+    return {description.samples, description.batch, description.micro_batch};
+  }
+
+  /// Opens data and model as described; one sentence where this host cannot take part.
+  static expected<std::shared_ptr<hosted_job>> open(const job_description& what, std::shared_ptr<directory> roles);
+  /// The same with data and model at hand.
+  hosted_job(job_description what, std::shared_ptr<const learn::model> m, learn::data_source d,
+             std::shared_ptr<directory> r);
+};
+
+} // namespace troupe

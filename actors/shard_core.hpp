@@ -1,0 +1,62 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "actors/sum_tree.hpp"
+#include "messages/training.hpp"
+
+namespace troupe {
+
+/// A shard of the parameters through the life of a step: collect → summed → applied. The pure core of the shard holder (R1):
+/// it decides what counts, the shell holds the numbers. Nothing of a step is visible before the coordinator commits it (R4).
+class shard_core {
+public:
+  shard_core(member self, std::vector<block_id> blocks) : self_(std::move(self)), blocks_(std::move(blocks)) {}
+
+  /// What the shell must do with a contribution.
+  struct intake {
+    partial_sums::verdict verdict = partial_sums::verdict::duplicate;
+    std::vector<tree_node> replaced;          ///< forget these parts of the block
+    std::vector<partial_sums::merge> merges;  ///< then add these up, in order
+    bool block_complete = false;              ///< the root is in: measure its norm
+  };
+
+  /// Parameters of `version` are in place. True if that is news.
+  bool on_loaded(step version);
+  /// Agents that have joined since the last view and need the parameters.
+  std::vector<member> on_view(const view_changed& v);
+  intake on_push(const push_gradients& p);
+  /// The norm of a block's sum was measured. True once all blocks of the step are: report `norms()`.
+  bool on_norm(step at, block_norm norm);
+  /// True: apply the update now, then call `on_applied`.
+  bool on_commit(const commit_step& c);
+  void on_applied();
+
+  [[nodiscard]] bool loaded() const { return loaded_; }
+  [[nodiscard]] step version() const { return version_; }
+  [[nodiscard]] const std::vector<member>& agents() const { return agents_; }
+  [[nodiscard]] bool summed() const { return norms_.size() == blocks_.size(); }
+  [[nodiscard]] std::vector<block_norm> norms() const;
+  [[nodiscard]] origin from() const { return {self_.role, self_.incarnation, view_}; }
+  [[nodiscard]] const member& self() const { return self_; }
+  /// Contributions and commits that changed nothing because they were old, doubled or not ours (I13).
+  [[nodiscard]] uint64_t dropped() const { return dropped_; }
+
+private:
+  bool current(const origin& from) const;
+
+  member self_;
+  std::vector<block_id> blocks_;
+  view view_;
+  std::vector<member> agents_;
+  bool loaded_ = false;
+  bool applying_ = false;
+  step version_;
+  std::map<block_id, partial_sums> sums_;
+  std::map<block_id, block_norm> norms_;
+  uint64_t dropped_ = 0;
+};
+
+} // namespace troupe

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <caf/typed_event_based_actor.hpp>
+#include <caf/typed_response_promise.hpp>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "actors/hosted_job.hpp"
+#include "actors/shard_core.hpp"
+#include "gpu/stream.hpp"
+#include "learn/optimizer.hpp"
+#include "messages/interfaces.hpp"
+
+namespace troupe {
+
+/// Owns the blocks of one shard: parameters, optimiser state and the sums of the step in progress (see `shard_core`).
+/// Receives `load_shard`, `commit_step`, `take_snapshot`, `view_changed` (coordinator), `push_gradients`, `pull_parameters`
+/// (agents), `role_bound` (directory); sends `shard_summed` to the coordinator and `parameters` to the agents. Ends with a reason
+/// when its stream fails. Owns one stream. Parameters are never written after they were published: an update reads one
+/// buffer and writes another, so agents of the same process use the holder's memory as it is.
+class shard_holder final : public shard_holder_actor::base {
+public:
+  struct config {
+    member self;
+    std::shared_ptr<hosted_job> job;
+    learn::optimizer_options optimizer;
+    gpu::device where;
+  };
+
+  shard_holder(caf::actor_config& cfg, config c);
+  const char* name() const override { return "troupe.shard_holder"; }
+  behavior_type make_behavior() override;
+
+private:
+  using key = std::pair<block_id, tree_node>;
+  using snapshot_promise = caf::typed_response_promise<shard_snapshot>;
+
+  void announce();
+  void take(const push_gradients& p);
+  void measure(block_id block);
+  void report_sums();
+  void apply(const commit_step& c);
+  void publish(const member& to);
+  void deliver_snapshots();
+  void load(const load_shard& l);
+  payload zeros() const;
+  const learn::block& block(block_id id) const;
+
+  config config_;
+  uint32_t shard_;
+  shard_core core_;
+  gpu::stream stream_;
+  payload values_;
+  std::vector<payload> state_;
+  std::map<key, payload> sums_; // parts of the step in progress
+  std::vector<std::pair<take_snapshot, snapshot_promise>> snapshots_; // waiting for their version
+};
+
+} // namespace troupe

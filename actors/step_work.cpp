@@ -1,0 +1,65 @@
+#include "actors/step_work.hpp"
+
+#include <algorithm>
+
+#include "gpu/kernels/reduce.hpp"
+#include "messages/caf.hpp"
+
+namespace troupe {
+
+step_work::step_work(std::shared_ptr<hosted_job> job, origin from, const lease& l)
+    : job_(std::move(job)),
+      from_(std::move(from)),
+      lease_(l),
+      cover_(sum_tree{l.micro_batches}.cover(l.first, l.last)),
+      blocks_(job_->model->layout().blocks().size(), part{partial_sums{l.micro_batches}, {}}),
+      results_(l.last - l.first) {
+  // nop
+}
+
+void step_work::finished(uint64_t index, size_t b, payload gradient) {
+  auto& [sums, values] = blocks_[b];
+  auto node = sums.tree().leaf(index);
+  auto change = sums.insert(node);
+  values[node] = std::move(gradient);
+  for (auto& m : change.merges) {
+    // Nothing of it has left this agent yet, so the sum takes the left part's place.
+    auto left = std::move(values[m.left]);
+    auto right = std::move(values[m.right]);
+    gpu::kernels::sum(left.elements(), left.as_floats().data(), right.as_floats().data(), left.mutable_floats().data());
+    values.erase(m.left);
+    values.erase(m.right);
+    values[m.into] = std::move(left);
+    node = m.into;
+  }
+  if (std::find(cover_.begin(), cover_.end(), node) == cover_.end())
+    return;
+  push({from_, lease_.at, {b}, node, lease_.micro_batches, std::move(values[node])});
+  values.erase(node);
+  sums.remove(node);
+}
+
+void step_work::push(push_gradients p) {
+  auto to = role_id{"shard_holder", job_->shards.shard_of(p.block.value)};
+  if (auto holder = job_->roles->find_as<shard_holder_actor>(to))
+    troupe::anon_send(holder, p);
+  pushed_.push_back(std::move(p));
+}
+
+void step_work::push_again() const {
+  for (auto& p : pushed_)
+    if (auto holder = job_->roles->find_as<shard_holder_actor>({"shard_holder", job_->shards.shard_of(p.block.value)}))
+      troupe::anon_send(holder, p);
+}
+
+void step_work::report(uint64_t dropped) const {
+  auto done = micro_batches_done{from_, lease_.at, lease_.micro_batches, {}, dropped};
+  for (size_t i = 0; i < results_.size(); ++i) {
+    auto& r = results_[i];
+    done.results.push_back({lease_.first + i, r.loss_sum, r.correct, r.samples});
+  }
+  if (auto coordinator = job_->roles->find_as<coordinator_actor>({"coordinator", 0}))
+    troupe::anon_send(coordinator, std::move(done));
+}
+
+} // namespace troupe

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "actors/directory.hpp"
+#include "actors/hosted_job.hpp"
+#include "actors/sum_tree.hpp"
+#include "learn/replica.hpp"
+#include "messages/interfaces.hpp"
+
+namespace troupe {
+
+/// One lease being computed: sums the gradients of its micro-batches along the step's tree and pushes each block as soon as a
+/// part of the cover is final. Lives on the stream until the last micro-batch is done, with the agent afterwards, which
+/// pushes it again if it may have been lost.
+class step_work {
+public:
+  step_work(std::shared_ptr<hosted_job> job, origin from, const lease& l);
+
+  /// Where micro-batch `index` writes its result.
+  learn::batch_result* result(uint64_t index) { return &results_[index - lease_.first]; }
+
+  /// Block `b` of micro-batch `index` is final. On the stream's thread.
+  void finished(uint64_t index, size_t b, payload gradient);
+
+  /// Sends every push once more.
+  void push_again() const;
+  /// Tells the coordinator the losses.
+  void report(uint64_t dropped) const;
+
+  [[nodiscard]] const lease& what() const { return lease_; }
+
+private:
+  struct part {
+    partial_sums sums;
+    std::map<tree_node, payload> values;
+  };
+
+  void push(push_gradients p);
+
+  std::shared_ptr<hosted_job> job_;
+  origin from_;
+  lease lease_;
+  std::vector<tree_node> cover_;
+  std::vector<part> blocks_;
+  std::vector<learn::batch_result> results_;
+  std::vector<push_gradients> pushed_;
+};
+
+} // namespace troupe

@@ -1,0 +1,101 @@
+#include "actors/sum_tree.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+
+namespace troupe {
+
+sum_tree::sum_tree(uint64_t leaves) : leaves_(leaves), root_level_(static_cast<uint32_t>(std::bit_width(leaves - 1))) {
+  assert(leaves > 0);
+}
+
+tree_node sum_tree::root() const {
+  return {root_level_, 0};
+}
+
+uint64_t sum_tree::first(tree_node n) const {
+  return n.index << n.level;
+}
+
+uint64_t sum_tree::last(tree_node n) const {
+  return std::min((n.index + 1) << n.level, leaves_);
+}
+
+// Lifts a node to the highest level at which it still covers the same micro-batches.
+tree_node sum_tree::raise(tree_node n) const {
+  while (n.level < root_level_ && n.index % 2 == 0 && ((n.index + 1) << n.level) >= leaves_)
+    n = {n.level + 1, n.index / 2};
+  return n;
+}
+
+bool sum_tree::valid(tree_node n) const {
+  return n.level <= root_level_ && n.index <= (leaves_ >> n.level) && first(n) < leaves_ && raise(n) == n;
+}
+
+tree_node sum_tree::leaf(uint64_t index) const {
+  assert(index < leaves_);
+  return raise({0, index});
+}
+
+tree_node sum_tree::parent(tree_node n) const {
+  return raise({n.level + 1, n.index / 2});
+}
+
+tree_node sum_tree::sibling(tree_node n) const {
+  // A right sibling may be written at a higher level than the left one, where the tree is cut off.
+  return raise({n.level, n.index ^ 1});
+}
+
+std::vector<tree_node> sum_tree::cover(uint64_t from, uint64_t to) const {
+  assert(from <= to && to <= leaves_);
+  auto result = std::vector<tree_node>{};
+  while (from < to) {
+    auto n = leaf(from);
+    while (n != root() && first(parent(n)) == from && last(parent(n)) <= to)
+      n = parent(n);
+    result.push_back(n);
+    from = last(n);
+  }
+  return result;
+}
+
+partial_sums::change partial_sums::insert(tree_node n) {
+  auto result = change{};
+  if (!tree_.valid(n)) {
+    result.verdict = verdict::invalid;
+    return result;
+  }
+  auto first = tree_.first(n);
+  auto last = tree_.last(n);
+  for (auto& other : present_)
+    if (tree_.first(other) <= first && last <= tree_.last(other))
+      return result; // covered: a duplicate
+  for (auto& other : present_)
+    if (first <= tree_.first(other) && tree_.last(other) <= last)
+      result.replaced.push_back(other);
+  for (auto& gone : result.replaced)
+    present_.erase(gone);
+  present_.insert(n);
+  result.verdict = verdict::accepted;
+  while (n != tree_.root()) {
+    auto up = tree_.parent(n);
+    auto left = tree_.first(n) == tree_.first(up);
+    // The sibling covers what the parent covers beyond `n`.
+    auto other = std::find_if(present_.begin(), present_.end(), [&](const tree_node& x) {
+      return left ? tree_.first(x) == tree_.last(n) && tree_.last(x) == tree_.last(up)
+                  : tree_.first(x) == tree_.first(up) && tree_.last(x) == tree_.first(n);
+    });
+    if (other == present_.end())
+      break;
+    auto partner = *other;
+    result.merges.push_back(left ? merge{n, partner, up} : merge{partner, n, up});
+    present_.erase(partner);
+    present_.erase(n);
+    present_.insert(up);
+    n = up;
+  }
+  return result;
+}
+
+} // namespace troupe
