@@ -1,0 +1,103 @@
+/// The `troupe` command. Exit codes: 0 done (or stopped by a signal after a finished step), 1 the run failed, 2 the job
+/// cannot run as described.
+
+#include <chrono>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "actors/job.hpp"
+#include "apps/troupe/options.hpp"
+#include "apps/troupe/progress.hpp"
+#include "apps/troupe/report.hpp"
+#include "apps/troupe/signals.hpp"
+
+namespace troupe::command {
+
+namespace {
+
+enum exit_code { done = 0, run_failed = 1, bad_input = 2 };
+
+int refuse(exit_code code, const failure& why) {
+  fmt::print(stderr, "troupe: {}\n", why.sentence);
+  return code;
+}
+
+progress_style style_of_this_terminal(bool quiet) {
+  progress_style style{.live = isatty(STDOUT_FILENO) == 1, .quiet = quiet};
+  winsize size{};
+  if (style.live && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) style.columns = size.ws_col;
+  return style;
+}
+
+double monotonic_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// What is wrong with the request, as far as it shows before anything is started or written.
+expected<void> check(const train& request) {
+  if (!request.report.empty())
+    if (const auto writable = can_write(request.report); !writable) return writable;
+  return validate(request.job);
+}
+
+int run(const train& request) {
+  if (const auto checked = check(request); !checked) return refuse(bad_input, checked.error());
+  if (request.print_tree) {
+    const auto tree = describe_tree(request.job);
+    if (!tree) return refuse(bad_input, tree.error());
+    fmt::print("{}", *tree);
+    return done;
+  }
+  const interrupts interrupted(ended_by::signals);
+  progress shown(style_of_this_terminal(request.quiet), monotonic_seconds);
+  shown.say(opening_line(request.job));
+  bool started = false;
+  const job_observer observer{.on_step =
+                                [&](const step_progress& at) {
+                                  started = true;
+                                  shown.show(at);
+                                },
+                              .on_epoch = [&](const epoch_progress& at) { shown.show(at); },
+                              .on_note = [&](const std::string& note) { shown.say(note); }};
+  const auto report = run_job(request.job, observer, interrupted.token());
+  shown.clear();
+  // What stands in the way of the first step is the input's fault: a port in use, a node of another version.
+  if (!report) return refuse(started ? run_failed : bad_input, report.error());
+  if (!request.report.empty()) {
+    const auto text = report_of(request.job, *report, measure_peak_memory()).dump(2) + '\n';
+    if (const auto written = write_whole(request.report, text); !written) return refuse(run_failed, written.error());
+  }
+  shown.say(closing_line(request.job, *report));
+  return done;
+}
+
+int run(const node& request) {
+  const bool is_worker = request.options.parent_pipe >= 0;
+  const interrupts interrupted(is_worker ? ended_by::parent : ended_by::signals);
+  bool ready = false;
+  const auto on_ready = [&](uint16_t port) {
+    ready = true;
+    fmt::print("node ready on {}:{}\n", request.options.host, port);
+    std::fflush(stdout); // whoever started this node in a pipe waits for the line
+  };
+  const auto ended = run_node(request.options, on_ready, interrupted.token());
+  return ended ? done : refuse(ready ? run_failed : bad_input, ended.error());
+}
+
+int run(const print_text& request) {
+  fmt::print("{}", request.text);
+  return done;
+}
+
+} // namespace
+
+} // namespace troupe::command
+
+int main(int count, char** arguments) {
+  using namespace troupe::command;
+  const auto request = parse({arguments + 1, arguments + count});
+  if (!request) return refuse(bad_input, request.error());
+  return std::visit([](const auto& each) { return run(each); }, *request);
+}

@@ -1,0 +1,155 @@
+#include "apps/troupe/options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <fmt/format.h>
+#include <string_view>
+#include <vector>
+
+#include "apps/troupe/checks.hpp"
+#include "apps/troupe/help.hpp"
+#include "apps/troupe/train_options.hpp"
+
+namespace troupe::command {
+
+namespace {
+
+constexpr auto overview = R"(Troupe trains agents: actors that learn together, in one process or in several.
+
+Usage: troupe COMMAND [options]
+
+Commands
+  train       train a model with agents that share the work
+  node        wait for jobs of other machines and host agents of theirs
+  version     print the version
+
+`troupe COMMAND --help` has the options of each.
+)";
+
+constexpr auto train_description = R"(Trains a model with agents that share each batch, and prints how it goes.
+
+Usage: troupe train [JOB.toml] [options])";
+
+constexpr auto train_footer = R"(Examples
+  troupe train                                       the default model on the built-in digits
+  troupe train --model resnet20 --data ~/cifar-10 --epochs 12 --agents 2 --report run.json
+  troupe train job.toml --seed 7                     a job file, with another seed
+  troupe train --checkpoint run1 --resume            again after Ctrl-C: goes on where it stopped
+
+Exit codes: 0 done, or stopped by Ctrl-C; 1 the run failed; 2 the job cannot run as described.)";
+
+constexpr auto node_description = R"(Waits for jobs and hosts agents of theirs, until it is stopped.
+
+Usage: troupe node [options])";
+
+constexpr auto node_footer = R"(Example
+  troupe node --listen 127.0.0.1:7001 --slots 2
+  troupe train --agents 2 --nodes 127.0.0.1:7001
+
+A node takes work from whoever can reach its port: bind an address of a network you trust.)";
+
+using arguments = std::span<const char* const>;
+
+/// The options of `troupe node` as they are spelled.
+struct node_options_spelling {
+  node_options options;
+  std::string listen = "127.0.0.1:0";
+};
+
+void declare(CLI::App& app, node_options_spelling& spelling) {
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)->group("Options");
+  app.add_option("--listen", spelling.listen, "address to wait for jobs on; port 0 takes any free one")
+    ->option_text("HOST:PORT")
+    ->check(host_and_port())
+    ->capture_default_str();
+  app.add_option("--slots", spelling.options.slots, "agents it takes at most")
+    ->option_text("N")
+    ->check(whole_number(1, 4096))
+    ->capture_default_str();
+  app.add_option("--threads", spelling.options.threads, "per agent [as the job says]")
+    ->option_text("N")
+    ->check(whole_number(1, 4096));
+  // For worker processes, which `troupe train` starts: they end when their parent is gone.
+  app.add_option("--parent-pipe", spelling.options.parent_pipe)->check(whole_number(0, 1 << 20))->group("");
+}
+
+node finished(node_options_spelling spelling) {
+  const auto colon = spelling.listen.rfind(':');
+  spelling.options.host = spelling.listen.substr(0, colon);
+  const auto* end = spelling.listen.data() + spelling.listen.size();
+  std::from_chars(spelling.listen.data() + colon + 1, end, spelling.options.port);
+  return {spelling.options};
+}
+
+bool asks_for_help(arguments given) {
+  return std::ranges::any_of(given, [](std::string_view each) { return each == "-h" || each == "--help"; });
+}
+
+/// The sentence on what no option took.
+failure not_taken(const CLI::App& app, const std::vector<std::string>& left_over) {
+  const auto dashed = std::ranges::find_if(left_over, [](const auto& each) { return each.starts_with('-'); });
+  if (dashed == left_over.end())
+    return {fmt::format("`troupe {}` takes no argument {}: see its --help", app.get_name(), left_over.front())};
+  const auto wrong = dashed->substr(0, dashed->find('='));
+  std::vector<std::string> known;
+  for (const auto* option : app.get_options([](const CLI::Option* o) { return o->nonpositional(); }))
+    known.push_back("--" + option->get_single_name());
+  const auto meant = nearest(wrong, known);
+  return {meant.empty() ? fmt::format("unknown option {}: see troupe {} --help", wrong, app.get_name())
+                        : fmt::format("unknown option {}: is {} meant?", wrong, meant)};
+}
+
+expected<void> apply(CLI::App& app, arguments given) {
+  app.allow_extras();
+  try {
+    app.parse(std::vector<std::string>(given.rbegin(), given.rend())); // CLI11 takes them from last to first
+  } catch (const CLI::Error& error) {
+    return fail(sentence(error));
+  }
+  if (const auto left_over = app.remaining(); !left_over.empty()) return tl::unexpected(not_taken(app, left_over));
+  return {};
+}
+
+/// An app without CLI11's own help, which ends the parsing where it stands.
+void prepare(CLI::App& app, std::string footer) {
+  app.footer(std::move(footer));
+  app.set_help_flag();
+}
+
+expected<request> parse_train(arguments given) {
+  CLI::App app(train_description, "train");
+  prepare(app, train_footer);
+  train_options options(app);
+  if (asks_for_help(given)) return print_text{help_text(app)};
+  if (const auto applied = apply(app, given); !applied) return tl::unexpected(applied.error());
+  return options.finish();
+}
+
+expected<request> parse_node(arguments given) {
+  CLI::App app(node_description, "node");
+  prepare(app, node_footer);
+  node_options_spelling spelling;
+  declare(app, spelling);
+  if (asks_for_help(given)) return print_text{help_text(app)};
+  if (const auto applied = apply(app, given); !applied) return tl::unexpected(applied.error());
+  return finished(std::move(spelling));
+}
+
+} // namespace
+
+expected<request> parse(std::span<const char* const> given) {
+  const std::string command = given.empty() ? "--help" : given.front();
+  const auto rest = given.empty() ? given : given.subspan(1);
+  if (command == "train") return parse_train(rest);
+  if (command == "node") return parse_node(rest);
+  if ((command == "version" || command == "--version") && !rest.empty())
+    return fail(fmt::format("`troupe {}` takes no arguments, and {} is one", command, rest.front()));
+  if (command == "version" || command == "--version") return print_text{"troupe " TROUPE_VERSION "\n"};
+  if (command == "-h" || command == "--help" || command == "help") return print_text{overview};
+  const auto meant = nearest(command, {"train", "node", "version"});
+  return fail(meant.empty() ? fmt::format("unknown command {}: choose train, node or version", command)
+                            : fmt::format("unknown command {}: is {} meant?", command, meant));
+}
+
+} // namespace troupe::command

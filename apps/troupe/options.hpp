@@ -1,0 +1,37 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <variant>
+
+#include "actors/job.hpp"
+#include "messages/failure.hpp"
+
+namespace troupe::command {
+
+/// `troupe train`: a job and what the command itself does with it.
+struct train {
+  job_options job;
+  std::string report;      ///< JSON file to write at the end; empty: none
+  bool print_tree = false; ///< print the supervision tree and train nothing
+  bool quiet = false;      ///< print nothing but what goes wrong
+};
+
+/// `troupe node`.
+struct node {
+  node_options options;
+};
+
+/// What to print on standard output before ending with success: a help text or the version.
+struct print_text {
+  std::string text;
+};
+
+using request = std::variant<train, node, print_text>;
+
+/// Understands a command line without the program's name. Values of a job file, if one is named, fill in what the command
+/// line leaves open. Fails on what is unknown or not of the right kind, with one sentence that names the option (and the
+/// line, if it stands in a file); whether the job can run is `troupe::validate`'s question.
+expected<request> parse(std::span<const char* const> arguments);
+
+} // namespace troupe::command

@@ -1,0 +1,153 @@
+#include "apps/troupe/report.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "apps/troupe/names.hpp"
+
+namespace troupe::command {
+
+namespace {
+
+using json = nlohmann::ordered_json;
+
+std::string folder_of(const std::string& path) {
+  const auto folder = std::filesystem::path(path).parent_path();
+  return folder.empty() ? "." : folder.string();
+}
+
+std::string schedule_spelling(const learn::schedule_options& schedule) {
+  using enum learn::schedule_kind;
+  const auto warmup = schedule.warmup_steps > 0 ? fmt::format("warmup:{},", schedule.warmup_steps) : std::string{};
+  switch (schedule.kind) {
+  case constant: return warmup + "constant";
+  case cosine: return warmup + "cosine";
+  case step: return fmt::format("{}step:{}:{}", warmup, schedule.step_every, schedule.step_factor);
+  }
+  return warmup;
+}
+
+/// The decimal number that the option was, not the binary one next to it: 0.05, not 0.05000000074505806.
+double as_written(float value) {
+  return std::stod(fmt::format("{}", value));
+}
+
+/// Without what was left open: a job file has no key for "none".
+json options_of(const job_options& job) {
+  json out = {{"model", job.model},
+              {"data", job.data},
+              {"order", name_of(order_names, job.order)},
+              {"no-augment", !job.augment},
+              {"seed", job.seed},
+              {"batch", job.batch},
+              {"epochs", job.epochs},
+              {"optimizer", to_string(job.optimizer.kind)},
+              {"lr", as_written(job.optimizer.learning_rate)},
+              {"momentum", as_written(job.optimizer.momentum)},
+              {"nesterov", job.optimizer.nesterov},
+              {"weight-decay", as_written(job.optimizer.weight_decay)},
+              {"clip-norm", as_written(job.optimizer.clip_norm)},
+              {"schedule", schedule_spelling(job.schedule)},
+              {"precision", name_of(precision_names, job.precision)},
+              {"agents", job.agents},
+              {"sync", job.sync},
+              {"device", job.device},
+              {"isolation", name_of(isolation_names, job.isolation)},
+              {"target-accuracy", job.target_accuracy},
+              {"log-every", job.log_every},
+              {"no-evaluate", !job.evaluate},
+              {"resume", job.resume}};
+  const auto number = [&](const char* key, uint64_t value) {
+    if (value > 0) out[key] = value;
+  };
+  number("micro-batch", job.micro_batch);
+  number("steps", job.steps);
+  number("shards", static_cast<uint64_t>(job.shards));
+  number("threads", static_cast<uint64_t>(job.threads));
+  number("checkpoint-every", job.checkpoint_every);
+  if (!job.nodes.empty()) out["nodes"] = job.nodes;
+  for (const auto& [key, text] : {std::pair{"init", &job.init}, {"export", &job.export_to}, {"checkpoint", &job.checkpoint}})
+    if (!text->empty()) out[key] = *text;
+  return out;
+}
+
+uint64_t peak_of(int who) {
+  rusage usage{};
+  getrusage(who, &usage);
+  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+failure cannot_write(const std::string& path, int error) {
+  return {fmt::format("cannot write {}: {}", path, std::strerror(error))};
+}
+
+/// Writes and synchronises; the error number, or 0.
+int write_and_sync(int file, std::string_view text) {
+  while (!text.empty()) {
+    const auto written = ::write(file, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return errno;
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+  return ::fsync(file) == 0 ? 0 : errno;
+}
+
+} // namespace
+
+peak_memory measure_peak_memory() {
+  return {.process = peak_of(RUSAGE_SELF), .children = peak_of(RUSAGE_CHILDREN)};
+}
+
+nlohmann::ordered_json report_of(const job_options& job, const job_report& report, peak_memory memory) {
+  return {{"troupe", TROUPE_VERSION},
+          {"options", options_of(job)},
+          {"stopped", name_of(stop_reason_names, report.reason)},
+          {"steps", report.steps},
+          {"samples", report.samples},
+          {"seconds", report.seconds},
+          {"training_seconds", report.training_seconds},
+          {"samples_per_second", report.samples_per_second},
+          {"seconds_to_first_step", report.seconds_to_first_step},
+          {"parameters", report.parameters},
+          {"train_loss", report.train_loss},
+          {"test_accuracy", report.test_accuracy},
+          {"weights_sha256", report.weights_sha256},
+          {"restarts", report.restarts},
+          {"dropped_messages", report.dropped_messages},
+          {"peak_rss", {{"process", memory.process}, {"largest_worker", memory.children}}},
+          {"tree", report.tree}};
+}
+
+expected<void> can_write(const std::string& path) {
+  const auto folder = folder_of(path);
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) return tl::unexpected(cannot_write(path, errno));
+  if (std::filesystem::is_directory(path)) return tl::unexpected(cannot_write(path, EISDIR));
+  return {};
+}
+
+expected<void> write_whole(const std::string& path, const std::string& text) {
+  auto temporary = path + ".XXXXXX";
+  const int file = ::mkstemp(temporary.data());
+  if (file < 0) return tl::unexpected(cannot_write(path, errno));
+  int error = ::fchmod(file, 0644) == 0 ? write_and_sync(file, text) : errno;
+  if (::close(file) != 0 && error == 0) error = errno;
+  if (error == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) error = errno;
+  if (error != 0) {
+    ::unlink(temporary.c_str());
+    return tl::unexpected(cannot_write(path, error));
+  }
+  if (const int folder = ::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY); folder >= 0) {
+    ::fsync(folder); // the file is whole either way; this only makes its name last through a power cut
+    ::close(folder);
+  }
+  return {};
+}
+
+} // namespace troupe::command

@@ -1,0 +1,58 @@
+#include "apps/troupe/signals.hpp"
+
+#include <csignal>
+#include <pthread.h>
+#include <unistd.h>
+
+namespace troupe::command {
+
+namespace {
+
+sigset_t ending_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, signal);
+  return set;
+}
+
+/// Ends the process by `signal`, so that the parent sees what happened.
+[[noreturn]] void end_by(int signal) {
+  std::signal(signal, SIG_DFL);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signal);
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  std::raise(signal);
+  _exit(128 + signal);
+}
+
+} // namespace
+
+interrupts::interrupts(ended_by who) {
+  if (who == ended_by::parent) {
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_IGN);
+    return;
+  }
+  const auto set = ending_signals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  waiter_ = std::thread([this] { wait_for_signals(); });
+}
+
+interrupts::~interrupts() {
+  if (!waiter_.joinable()) return;
+  over_ = true;
+  pthread_kill(waiter_.native_handle(), SIGTERM);
+  waiter_.join();
+}
+
+void interrupts::wait_for_signals() {
+  const auto set = ending_signals();
+  for (;;) {
+    int signal = 0;
+    if (sigwait(&set, &signal) != 0) continue;
+    if (over_) return;
+    if (!source_.request_stop()) end_by(signal); // the second
+  }
+}
+
+} // namespace troupe::command

@@ -1,0 +1,207 @@
+#include "apps/troupe/train_options.hpp"
+
+#include <fmt/format.h>
+#include <limits>
+
+#include "apps/troupe/checks.hpp"
+#include "apps/troupe/help.hpp"
+#include "apps/troupe/job_file.hpp"
+#include "apps/troupe/names.hpp"
+#include "learn/model.hpp"
+#include "learn/optimizer.hpp"
+#include "learn/schedule.hpp"
+
+namespace troupe::command {
+
+namespace {
+
+constexpr auto no_limit = std::numeric_limits<double>::infinity();
+constexpr uint64_t most_agents = 4096;
+
+std::vector<std::string> known_models() {
+  const auto names = learn::model_names();
+  return {names.begin(), names.end()};
+}
+
+/// The rate an optimiser starts from when none is given.
+float usual_learning_rate(learn::optimizer_kind kind) {
+  using enum learn::optimizer_kind;
+  return kind == sgd || kind == momentum ? learn::optimizer_options{}.learning_rate : 1e-3f;
+}
+
+} // namespace
+
+train_options::train_options(CLI::App& app)
+  : app_(app),
+    optimizer_(to_string(result_.job.optimizer.kind)),
+    precision_(name_of(precision_names, result_.job.precision)),
+    isolation_(name_of(isolation_names, result_.job.isolation)),
+    order_(name_of(order_names, result_.job.order)) {
+  app_.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app_.add_option("job_file,--job", job_file_, "job file: TOML whose keys are the options below, without the dashes; the "
+                                               "command line wins where both say something")
+    ->option_text("FILE")
+    ->group("Job");
+  declare_model_and_data();
+  declare_training();
+  declare_agents();
+  declare_checkpoints();
+  declare_output();
+}
+
+void train_options::declare_model_and_data() {
+  auto& job = result_.job;
+  app_.option_defaults()->group("Model and data");
+  app_.add_option("--model", job.model, fmt::format("{}", fmt::join(learn::model_names(), ", ")))
+    ->option_text("NAME")
+    ->check(one_of(known_models()))
+    ->capture_default_str();
+  app_.add_option("--data", job.data, "digits (built in), or a folder with MNIST's or CIFAR-10's files")
+    ->option_text("NAME|DIR")
+    ->capture_default_str();
+  app_.add_option("--order", order_, "order of the samples: shuffled (anew each epoch) or sequential")
+    ->option_text("ORDER")
+    ->check(one_of_table(order_names))
+    ->capture_default_str();
+  app_.add_flag("--no-augment", no_augment_, "without the data set's usual crops and flips");
+  app_.add_option("--seed", job.seed, "where all randomness comes from; the same seed gives the same weights")
+    ->option_text("N")
+    ->check(whole_number(0, UINT64_MAX))
+    ->capture_default_str();
+  app_.add_option("--init", job.init, "start from the weights in this safetensors file")->option_text("FILE");
+  app_.add_option("--export", job.export_to, "write the weights to this safetensors file at the end")->option_text("FILE");
+}
+
+void train_options::declare_training() {
+  auto& job = result_.job;
+  auto& optimizer = job.optimizer;
+  app_.option_defaults()->group("Training");
+  const auto count = [&](const char* name, auto& value, uint64_t least, const char* text) {
+    return app_.add_option(name, value, text)->option_text("N")->check(whole_number(least, UINT64_MAX));
+  };
+  const auto real = [&](const char* name, float& value, double most, const char* text) {
+    return app_.add_option(name, value, text)->option_text("X")->check(real_number(0, most));
+  };
+  count("--batch", job.batch, 1, "samples per step, over all agents")->capture_default_str();
+  count("--micro-batch", job.micro_batch, 1, "samples an agent works on at a time; divides the batch [chosen to fit]");
+  count("--epochs", job.epochs, 1, "stop after so many passes over the data")->capture_default_str();
+  count("--steps", job.steps, 1, "stop after so many steps, if that is sooner");
+  app_.add_option("--target-accuracy", job.target_accuracy, "stop after an epoch that gets this part of the test set right")
+    ->option_text("0..1")
+    ->check(real_number(0, 1));
+  app_.add_option("--optimizer", optimizer_, "sgd, momentum, adam, adamw or rmsprop")
+    ->option_text("NAME")
+    ->check(one_of({"sgd", "momentum", "adam", "adamw", "rmsprop"}))
+    ->capture_default_str();
+  real("--lr", optimizer.learning_rate, no_limit, "learning rate")->default_str("0.05; adam, adamw, rmsprop: 0.001");
+  real("--momentum", optimizer.momentum, 1, "of the momentum optimiser; of rmsprop, if given")->capture_default_str();
+  app_.add_flag("--nesterov", optimizer.nesterov, "Nesterov's momentum");
+  real("--weight-decay", optimizer.weight_decay, no_limit, "weight decay")->default_str("0; adamw: 0.01");
+  real("--clip-norm", optimizer.clip_norm, no_limit, "limit the norm of the gradient to this");
+  app_.add_option("--schedule", schedule_, "constant, cosine or step:EVERY[:FACTOR], each after warmup:STEPS, if wished")
+    ->option_text("SHAPE")
+    ->check(parsed_by(learn::parse_schedule))
+    ->capture_default_str();
+  app_.add_option("--precision", precision_, "f32, or bf16 (f32 master weights) where the processor has it")
+    ->option_text("TYPE")
+    ->check(one_of_table(precision_names))
+    ->capture_default_str();
+}
+
+void train_options::declare_agents() {
+  auto& job = result_.job;
+  app_.option_defaults()->group("Agents");
+  app_.add_option("--agents", job.agents, "how many train together")
+    ->option_text("N")
+    ->check(whole_number(1, most_agents))
+    ->capture_default_str();
+  app_.add_option("--shards", job.shards, "how many hold the parameters [one per agent]")
+    ->option_text("N")
+    ->check(whole_number(1, most_agents));
+  app_.add_option("--sync", job.sync, "how gradients become an update: ps (parameter shards, in step)")
+    ->option_text("MODE")
+    ->check(one_of({"ps"}))
+    ->capture_default_str();
+  app_.add_option("--device", job.device, "what agents compute on")->option_text("NAME")->capture_default_str();
+  app_.add_option("--threads", job.threads, "per agent [the machine's cores, shared out]")
+    ->option_text("N")
+    ->check(whole_number(1, most_agents));
+  app_.add_option("--isolation", isolation_, "agents as threads of this process, or each in a process of its own")
+    ->option_text("thread|process")
+    ->check(one_of_table(isolation_names))
+    ->capture_default_str();
+  app_.add_option("--nodes", job.nodes, "spread the agents over these running `troupe node`s")
+    ->option_text("HOST:PORT,..")
+    ->delimiter(',')
+    ->check(host_and_port())
+    ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+void train_options::declare_checkpoints() {
+  auto& job = result_.job;
+  app_.option_defaults()->group("Checkpoints");
+  app_.add_option("--checkpoint", job.checkpoint, "keep checkpoints in this folder")->option_text("DIR");
+  app_.add_option("--checkpoint-every", job.checkpoint_every, "steps between checkpoints [one at the end of each epoch]")
+    ->option_text("N")
+    ->check(whole_number(1, UINT64_MAX));
+  app_.add_flag("--resume", job.resume, "go on from the newest checkpoint, if there is one");
+}
+
+void train_options::declare_output() {
+  app_.option_defaults()->group("Output");
+  app_.add_option("--report", result_.report, "write a report with losses, accuracies and speed here")->option_text("FILE.json");
+  app_.add_option("--log-every", result_.job.log_every, "steps between losses in the report")
+    ->option_text("N")
+    ->check(whole_number(1, UINT64_MAX))
+    ->capture_default_str();
+  app_.add_flag("--no-evaluate", no_evaluate_, "without the test accuracy after each epoch");
+  app_.add_flag("--print-tree", result_.print_tree, "print the supervision tree of the job and train nothing");
+  app_.add_flag("--quiet", result_.quiet, "print nothing but what goes wrong");
+}
+
+expected<void> train_options::apply_job_file() {
+  const auto entries = read_job_file(job_file_);
+  if (!entries) return tl::unexpected(entries.error());
+  std::vector<std::string> known;
+  for (const auto* option : app_.get_options([](const CLI::Option* o) { return o->nonpositional(); }))
+    known.push_back(option->get_single_name());
+  for (const auto& [key, value, where] : *entries) {
+    auto* option = key == "job" || key == "help" ? nullptr : app_.get_option_no_throw("--" + key);
+    if (!option) {
+      const auto meant = nearest(key, known);
+      return fail(fmt::format("{}: unknown key {}: {}", where, key,
+                              meant.empty() ? "the keys are the options of `troupe train --help` without the dashes"
+                                            : fmt::format("is {} meant?", meant)));
+    }
+    if (option->count() > 0) continue; // the command line wins
+    try {
+      option->add_result(value);
+      option->run_callback();
+    } catch (const CLI::Error& error) {
+      // In a file the option's name has no dashes.
+      return fail(fmt::format("{}: {}", where, sentence(error).substr(2)));
+    }
+  }
+  return {};
+}
+
+expected<train> train_options::finish() {
+  if (!job_file_.empty())
+    if (const auto applied = apply_job_file(); !applied) return tl::unexpected(applied.error());
+  auto& job = result_.job;
+  auto& optimizer = job.optimizer;
+  const auto given = [&](const char* option) { return app_.get_option(option)->count() > 0; };
+  optimizer.kind = learn::parse_optimizer(optimizer_).value();
+  if (!given("--lr")) optimizer.learning_rate = usual_learning_rate(optimizer.kind);
+  if (!given("--weight-decay") && optimizer.kind == learn::optimizer_kind::adamw) optimizer.weight_decay = 0.01f;
+  if (!given("--momentum") && optimizer.kind == learn::optimizer_kind::rmsprop) optimizer.momentum = 0;
+  job.schedule = learn::parse_schedule(schedule_).value();
+  job.precision = value_of(precision_names, precision_).value();
+  job.isolation = value_of(isolation_names, isolation_).value();
+  job.order = value_of(order_names, order_).value();
+  job.augment = !no_augment_;
+  job.evaluate = !no_evaluate_;
+  return result_;
+}
+
+} // namespace troupe::command

@@ -1,0 +1,25 @@
+# Installs the build folder BUILD below WORK, builds the project in PROJECT against it from nothing else, and runs that and
+# the installed command. Called by CTest with cmake -P.
+function(run)
+  execute_process(COMMAND ${ARGV} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT status EQUAL 0)
+    list(JOIN ARGV " " command)
+    message(FATAL_ERROR "${command} ended with ${status}:\n${output}")
+  endif()
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+file(REMOVE_RECURSE "${WORK}")
+run("${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${WORK}/prefix")
+run("${CMAKE_COMMAND}" -S "${PROJECT}" -B "${WORK}/build" -G Ninja "-DCMAKE_PREFIX_PATH=${WORK}/prefix"
+    "-DCMAKE_CXX_COMPILER=${COMPILER}")
+run("${CMAKE_COMMAND}" --build "${WORK}/build")
+run("${WORK}/build/outside")
+if(NOT output MATCHES "^agent/2 trains [1-9][0-9]+ parameters\n$")
+  message(FATAL_ERROR "the outside project printed: ${output}")
+endif()
+run("${WORK}/prefix/bin/troupe" version)
+if(NOT output MATCHES "^troupe ${VERSION}\n")
+  message(FATAL_ERROR "the installed command printed: ${output}")
+endif()
+file(REMOVE_RECURSE "${WORK}")
