@@ -7,7 +7,9 @@
 
 namespace troupe::gpu {
 
-namespace detail { class lane; }
+namespace detail {
+class lane;
+}
 
 /// Options of a host device.
 struct host_options {
@@ -17,7 +19,8 @@ struct host_options {
 
 /// A place that computes: `cpu:N` is a team of threads of this process. A device is a cheap shared handle. All streams
 /// of one host device share its one lane thread (and that thread's OpenMP team), as CUDA streams share one GPU:
-/// operations of one stream run in order, operations of different streams interleave, and no core is ever claimed twice.
+/// operations of one stream run in order, operations of different streams interleave, and no core is ever claimed
+/// twice.
 class device {
 public:
   /// Starts the lane thread.

@@ -9,7 +9,7 @@
 #include <utility>
 
 #if defined(__x86_64__)
-#  include <immintrin.h>
+#include <immintrin.h>
 #endif
 
 namespace troupe::gpu::detail {
@@ -109,17 +109,17 @@ void run_queue::run() {
 
 void run_queue::execute(taken next) {
   switch (next.what.what) {
-    case entry::type::wait: // passed already
-      break;
-    case entry::type::pass:
-      next.what.point->pass();
-      break;
-    case entry::type::run:
-      try {
-        next.what.work();
-      } catch (...) {
-        poison(next.queue, std::current_exception());
-      }
+  case entry::type::wait: // passed already
+    break;
+  case entry::type::pass:
+    next.what.point->pass();
+    break;
+  case entry::type::run:
+    try {
+      next.what.work();
+    } catch (...) {
+      poison(next.queue, std::current_exception());
+    }
   }
 }
 

@@ -44,8 +44,8 @@ struct entry {
   std::shared_ptr<gate> point = {};
 };
 
-/// What one stream has yet to do. Guarded by the mutex of its run queue, except `on_error`, which is called and destroyed
-/// by one thread at a time.
+/// What one stream has yet to do. Guarded by the mutex of its run queue, except `on_error`, which is called and
+/// destroyed by one thread at a time.
 struct stream_queue {
   std::shared_ptr<run_queue> home;
   std::function<void(std::exception_ptr)> on_error;

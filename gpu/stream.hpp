@@ -24,8 +24,8 @@ private:
   std::shared_ptr<state> state_;
 };
 
-/// An ordered lane of work, owned by one actor; nobody else enqueues on it. Move-only. The destructor waits for nothing:
-/// tasks already enqueued still run (they own what they use), then the stream's state goes away.
+/// An ordered lane of work, owned by one actor; nobody else enqueues on it. Move-only. The destructor waits for
+/// nothing: tasks already enqueued still run (they own what they use), then the stream's state goes away.
 ///
 /// A task that throws poisons the stream: tasks behind it are dropped (not run), `on_error` gets the exception once, on
 /// the lane thread, and every later `enqueue` is dropped too, until the owner replaces the stream.

@@ -55,9 +55,7 @@ void gelu_backward(size_t n, const float* x, const float* dy, float* dx) {
 }
 
 void gelu_tanh(size_t n, const float* x, float* y) {
-  map(n, x, y, [](float v) {
-    return 0.5f * v * (1 + hyperbolic_tangent(tanh_factor * (v + tanh_cube * v * v * v)));
-  });
+  map(n, x, y, [](float v) { return 0.5f * v * (1 + hyperbolic_tangent(tanh_factor * (v + tanh_cube * v * v * v))); });
 }
 
 void gelu_tanh_backward(size_t n, const float* x, const float* dy, float* dx) {

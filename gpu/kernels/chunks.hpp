@@ -8,9 +8,9 @@
 
 namespace troupe::gpu::kernels {
 
-/// The grain of every kernel, in floats (64 KiB). Chunk boundaries depend on the size of the data alone, so a kernel gives
-/// the same bits with any number of threads. Data of one chunk runs on the calling thread: below that, waking the team
-/// (1–2 µs) costs as much as the second thread saves. Larger chunks would leave threads idle on small layers.
+/// The grain of every kernel, in floats (64 KiB). Chunk boundaries depend on the size of the data alone, so a kernel
+/// gives the same bits with any number of threads. Data of one chunk runs on the calling thread: below that, waking the
+/// team (1–2 µs) costs as much as the second thread saves. Larger chunks would leave threads idle on small layers.
 inline constexpr size_t chunk_floats = 16384;
 
 constexpr size_t chunks_of(size_t n, size_t grain = chunk_floats) {
@@ -38,8 +38,8 @@ void for_chunks(size_t n, const Body& body) {
   for_chunks(n, chunk_floats, [&body](size_t, size_t begin, size_t end) { body(begin, end); });
 }
 
-/// `chunks` values for the partial results of a reduction, to be combined in order of the chunks. Belongs to the calling
-/// thread, valid until it asks again; allocates only when it grows.
+/// `chunks` values for the partial results of a reduction, to be combined in order of the chunks. Belongs to the
+/// calling thread, valid until it asks again; allocates only when it grows.
 template <class T>
 std::span<T> partial_results(size_t chunks) {
   thread_local std::vector<T> values;

@@ -12,16 +12,16 @@ namespace {
 /// Keeps these numbers apart from others drawn with the same seed.
 constexpr uint32_t purpose = 0x64726f70; // "drop"
 
-/// Sixteen Philox blocks serve 64 consecutive activations: word w of block b is for activation 16 w + b, so that vectors
-/// of equal words need no shuffling.
+/// Sixteen Philox blocks serve 64 consecutive activations: word w of block b is for activation 16 w + b, so that
+/// vectors of equal words need no shuffling.
 constexpr size_t blocks = 16;
 constexpr size_t group = 4 * blocks;
 static_assert(chunk_floats % group == 0);
 
 using words = std::array<uint32_t, group>;
 
-/// The words of `blocks` Philox blocks, philox4x32 round by round over all blocks at once: vector code, unlike a loop of
-/// calls.
+/// The words of `blocks` Philox blocks, philox4x32 round by round over all blocks at once: vector code, unlike a loop
+/// of calls.
 void draw(const dropout_key& key, size_t first, words& out) {
   constexpr uint64_t multiplier_0 = 0xd2511f53;
   constexpr uint64_t multiplier_1 = 0xcd9e8d57;

@@ -5,8 +5,8 @@
 namespace troupe::gpu::kernels {
 
 /// What an optimiser step reads and writes, n floats each; `next` may be `parameters`. Every step starts from
-/// g = gradient * scale (+ weight_decay * parameters, except adamw), makes one pass over memory, and follows torch.optim
-/// to the order of operations. State starts as zeros.
+/// g = gradient * scale (+ weight_decay * parameters, except adamw), makes one pass over memory, and follows
+/// torch.optim to the order of operations. State starts as zeros.
 struct step_buffers {
   const float* gradient = nullptr;
   const float* parameters = nullptr;
@@ -23,7 +23,8 @@ struct sgd_step {
 };
 void sgd(size_t n, const sgd_step& step, const step_buffers& buffers);
 
-/// velocity = momentum * velocity + g; next = p - learning_rate * velocity, or of (g + momentum * velocity) if nesterov.
+/// velocity = momentum * velocity + g; next = p - learning_rate * velocity, or of (g + momentum * velocity) if
+/// nesterov.
 struct momentum_step {
   float learning_rate = 0;
   float momentum = 0;

@@ -10,8 +10,8 @@
 #include "gpu/kernels/optimizer_steps.hpp"
 #include "gpu/kernels/philox.hpp"
 
-/// What each kernel computes, spelled as its definition: one loop, double precision, library functions. Tests compare the
-/// kernels with these; nothing else uses them.
+/// What each kernel computes, spelled as its definition: one loop, double precision, library functions. Tests compare
+/// the kernels with these; nothing else uses them.
 namespace troupe::gpu::kernels::plain {
 
 inline double decayed(size_t i, float scale, float weight_decay, const step_buffers& b) {

@@ -57,9 +57,8 @@ double sum_of_squares(size_t n, const float* x) {
 
 norm_result norm_and_finite(size_t n, const float* x) {
   const auto partial = partial_results<double>(chunks_of(n));
-  for_chunks(n, chunk_floats, [=](size_t chunk, size_t begin, size_t end) {
-    partial[chunk] = sum_of_squares(end - begin, x + begin);
-  });
+  for_chunks(n, chunk_floats,
+             [=](size_t chunk, size_t begin, size_t end) { partial[chunk] = sum_of_squares(end - begin, x + begin); });
   double total = 0;
   for (const double part : partial)
     total += part;

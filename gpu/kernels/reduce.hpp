@@ -25,8 +25,8 @@ struct norm_result {
   bool finite = true; ///< no value is infinite or NaN
 };
 
-/// Squares are exact in double and summed in an order that depends on `n` alone: the same bits for any number of threads
-/// and any vector width.
+/// Squares are exact in double and summed in an order that depends on `n` alone: the same bits for any number of
+/// threads and any vector width.
 norm_result norm_and_finite(size_t n, const float* x);
 
 } // namespace troupe::gpu::kernels

@@ -44,21 +44,33 @@ std::vector<pair> steps() {
   all.push_back({"sgd", [=](size_t n, const step_buffers& b) { kernels::sgd(n, sgd, b); },
                  [=](size_t n, const step_buffers& b) { kernels::plain::sgd(n, sgd, b); }});
   for (const bool nesterov : {false, true}) {
-    const kernels::momentum_step s{.learning_rate = 0.1f, .momentum = 0.9f, .nesterov = nesterov, .weight_decay = 0.01f};
+    const kernels::momentum_step s{
+      .learning_rate = 0.1f, .momentum = 0.9f, .nesterov = nesterov, .weight_decay = 0.01f};
     all.push_back({nesterov ? "nesterov" : "momentum",
                    [=](size_t n, const step_buffers& b) { kernels::momentum(n, s, b); },
                    [=](size_t n, const step_buffers& b) { kernels::plain::momentum(n, s, b); }});
   }
   for (const float decay : {1.0f, 0.99f}) {
-    const kernels::adam_step s{.beta1 = 0.9f, .one_minus_beta1 = 0.1f, .beta2 = 0.999f, .one_minus_beta2 = 0.001f,
-                               .step_size = 0.01f, .root_correction = 0.3f, .epsilon = 1e-8f,
-                               .weight_decay = decay == 1 ? 0.01f : 0, .decay = decay, .scale = 2};
+    const kernels::adam_step s{.beta1 = 0.9f,
+                               .one_minus_beta1 = 0.1f,
+                               .beta2 = 0.999f,
+                               .one_minus_beta2 = 0.001f,
+                               .step_size = 0.01f,
+                               .root_correction = 0.3f,
+                               .epsilon = 1e-8f,
+                               .weight_decay = decay == 1 ? 0.01f : 0,
+                               .decay = decay,
+                               .scale = 2};
     all.push_back({decay == 1 ? "adam" : "adamw", [=](size_t n, const step_buffers& b) { kernels::adam(n, s, b); },
                    [=](size_t n, const step_buffers& b) { kernels::plain::adam(n, s, b); }});
   }
   for (const float mu : {0.0f, 0.9f}) {
-    const kernels::rmsprop_step s{.learning_rate = 0.01f, .alpha = 0.99f, .one_minus_alpha = 0.01f, .epsilon = 1e-8f,
-                                  .momentum = mu, .weight_decay = 0.01f};
+    const kernels::rmsprop_step s{.learning_rate = 0.01f,
+                                  .alpha = 0.99f,
+                                  .one_minus_alpha = 0.01f,
+                                  .epsilon = 1e-8f,
+                                  .momentum = mu,
+                                  .weight_decay = 0.01f};
     all.push_back({mu > 0 ? "rmsprop with momentum" : "rmsprop",
                    [=](size_t n, const step_buffers& b) { kernels::rmsprop(n, s, b); },
                    [=](size_t n, const step_buffers& b) { kernels::plain::rmsprop(n, s, b); }});

@@ -9,17 +9,19 @@
 using namespace troupe::gpu;
 namespace kernels = troupe::gpu::kernels;
 
-TEST_CASE("add, scale and copy do what their names say", "[gpu]") {
+TEST_CASE("add, sum, scale and copy do what their names say", "[gpu]") {
   for (const size_t n : odd_sizes)
     for (const int threads : {1, 3}) {
       INFO("n = " << n << ", threads = " << threads);
       const auto x = random_floats(n, 1);
       const auto y = random_floats(n, 2);
-      floats sum = y;
+      floats added = y;
+      floats sum(n);
       floats scaled = x;
       floats copied(n);
       with_threads(threads, [&] {
-        kernels::add(n, x.data(), sum.data());
+        kernels::add(n, x.data(), added.data());
+        kernels::sum(n, x.data(), y.data(), sum.data());
         kernels::scale(n, 0.3f, scaled.data());
         kernels::copy(n, x.data(), copied.data());
         return 0;
@@ -30,6 +32,7 @@ TEST_CASE("add, scale and copy do what their names say", "[gpu]") {
         expected_sum[i] = x[i] + y[i];
         expected_scaled[i] = x[i] * 0.3f;
       }
+      CHECK(same_bits(added, expected_sum));
       CHECK(same_bits(sum, expected_sum));
       CHECK(same_bits(scaled, expected_scaled));
       CHECK(same_bits(copied, x));
@@ -55,8 +58,8 @@ TEST_CASE("the sum of squares is right and the same for any number of threads", 
     const double plain = kernels::plain::sum_of_squares(n, x.data());
     CHECK(std::fabs(one.sum_of_squares - plain) <= 1e-11 * plain);
     for (const int threads : {2, 3, 7})
-      CHECK(with_threads(threads, [&] { return kernels::norm_and_finite(n, x.data()); }).sum_of_squares
-            == one.sum_of_squares);
+      CHECK(with_threads(threads, [&] { return kernels::norm_and_finite(n, x.data()); }).sum_of_squares ==
+            one.sum_of_squares);
   }
 }
 
