@@ -2,7 +2,7 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 
 #include "apps/troupe/job_file.hpp"
-#include "tests/unit/apps/temporary_folder.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 using namespace troupe::command;
 using troupe::test::temporary_folder;

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "apps/troupe/options.hpp"
-#include "tests/unit/apps/temporary_folder.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 using namespace troupe;
 using namespace troupe::command;

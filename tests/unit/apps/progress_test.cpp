@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "apps/troupe/progress.hpp"
-#include "tests/unit/apps/temporary_folder.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 using namespace troupe;
 using namespace troupe::command;

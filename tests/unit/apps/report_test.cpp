@@ -7,7 +7,7 @@
 
 #include "apps/troupe/options.hpp"
 #include "apps/troupe/report.hpp"
-#include "tests/unit/apps/temporary_folder.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 using namespace troupe;
 using namespace troupe::command;
