@@ -133,9 +133,12 @@ void run_queue::poison(const std::shared_ptr<stream_queue>& queue, std::exceptio
   }
   if (queue->on_error)
     queue->on_error(std::move(error));
-  for (auto& what : dropped)
+  while (!dropped.empty()) { // one by one: what a task owns is released before the gates behind it are passed
+    const entry what = std::move(dropped.front());
+    dropped.pop_front();
     if (what.what == entry::type::pass)
       what.point->pass();
+  }
 }
 
 void run_queue::await_signal(uint32_t seen) {
