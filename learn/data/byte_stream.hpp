@@ -5,22 +5,22 @@
 #include <memory>
 #include <span>
 
+#include "learn/input_file.hpp"
 #include "messages/failure.hpp"
 
 struct inflate_state;
 
 namespace troupe::learn {
 
-/// Reads a file from its beginning to its end; one that starts with gzip's magic number (RFC 1952) is decompressed on the
-/// way, in constant memory. Failures name the file.
+/// Reads a file from its beginning to its end; one that starts with gzip's magic number (RFC 1952) is decompressed on
+/// the way, in constant memory. Failures name the file.
 class byte_stream {
 public:
   static expected<byte_stream> open(const std::filesystem::path& file);
   byte_stream(byte_stream&&) noexcept;
-  byte_stream& operator=(byte_stream&&) noexcept;
   ~byte_stream();
 
-  [[nodiscard]] const std::filesystem::path& file() const { return file_; }
+  [[nodiscard]] const std::filesystem::path& file() const { return in_.path(); }
   [[nodiscard]] bool compressed() const { return inflate_ != nullptr; }
   /// What can be read at the most: the file's size, or what gzip can make of it (1,032 bytes from one).
   [[nodiscard]] uint64_t most_bytes() const;
@@ -29,15 +29,13 @@ public:
   expected<size_t> read(std::span<uint8_t> out);
 
 private:
-  byte_stream(std::filesystem::path file, int descriptor, uint64_t size);
+  explicit byte_stream(input_file in);
   expected<size_t> read_plain(std::span<uint8_t> out);
   expected<size_t> read_compressed(std::span<uint8_t> out);
 
   static constexpr size_t chunk = 64 * 1024;
 
-  std::filesystem::path file_;
-  int descriptor_;
-  uint64_t size_;
+  input_file in_;
   uint64_t position_ = 0; // in the file
   std::unique_ptr<inflate_state> inflate_;
   std::unique_ptr<uint8_t[]> input_; // (chunk), the inflater's

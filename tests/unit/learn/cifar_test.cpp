@@ -89,7 +89,7 @@ TEST_CASE("a folder in place of a CIFAR-10 file is refused") {
   write_file(folder / "test_batch.bin", records(1));
   const auto opened = open_data(folder.path().string(), 1);
   REQUIRE_FALSE(opened);
-  CHECK_THAT(opened.error().sentence, ContainsSubstring("is not a file"));
+  CHECK_THAT(opened.error().sentence, ContainsSubstring("it is not a file"));
 }
 
 TEST_CASE("the CIFAR-10 files are read") {
