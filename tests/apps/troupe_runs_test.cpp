@@ -4,6 +4,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <csignal>
+#include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -174,7 +175,8 @@ TEST_CASE("a job that cannot run is refused in one sentence with exit code 2, an
 TEST_CASE("a worker whose parent is gone ends by itself") {
   const temporary_folder folder;
   int pipe[2];
-  REQUIRE(::pipe(pipe) == 0);
+  REQUIRE(::pipe2(pipe, O_CLOEXEC) == 0); // the worker must not hold the writing end
+  ::fcntl(pipe[0], F_SETFD, 0);
   process worker(command({"node", "--parent-pipe", std::to_string(pipe[0])}), folder.path());
   ::close(pipe[0]);
   CHECK(worker.wait_for_output("node ready on 127.0.0.1:", deadline));
