@@ -4,8 +4,8 @@
 /// `request`, `monitor`, … from here and compiles with both.
 ///
 /// `self` is a pointer to an event-based actor (`caf::event_based_actor*`, a typed or a stateful one) or a
-/// `caf::scoped_actor`; `dst` is any actor handle. CAF_VERSION is not usable to tell them apart (1.1.0's CMake generates
-/// an octal literal), CAF_MAJOR_VERSION is.
+/// `caf::scoped_actor`; `dst` is any actor handle. CAF_VERSION is not usable to tell them apart (1.1.0's CMake
+/// generates an octal literal), CAF_MAJOR_VERSION is.
 
 #include <caf/actor_cast.hpp>
 #include <caf/actor_control_block.hpp>
@@ -27,13 +27,14 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
+#include <caf/action.hpp>
 #if CAF_MAJOR_VERSION >= 1
 #include <caf/anon_mail.hpp>
 #include <caf/scheduler.hpp>
 #else
-#include <caf/action.hpp>
 #include <caf/actor_ostream.hpp>
 #include <caf/execution_unit.hpp>
 #include <caf/string_view.hpp>
@@ -84,7 +85,7 @@ void delayed_send(Self&& self, const Dst& dst, std::chrono::duration<Rep, Period
 #endif
 }
 
-/// Sends from outside any actor.
+/// Sends from outside any actor. Spell it `troupe::anon_send`: CAF's own of that name is found with it otherwise.
 template <class Dst, class... Ts>
 void anon_send(const Dst& dst, Ts&&... xs) {
 #if CAF_MAJOR_VERSION >= 1
@@ -115,19 +116,29 @@ auto delegate(Self&& self, const Dst& dst, Ts&&... xs) {
 #endif
 }
 
+/// Puts a message of any content into a mailbox.
+inline void anon_enqueue(const caf::strong_actor_ptr& dst, caf::message content) {
+#if CAF_MAJOR_VERSION >= 1
+  dst->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), std::move(content)), nullptr);
+#else
+  dst->enqueue(nullptr, caf::make_message_id(), std::move(content), nullptr);
+#endif
+}
+
 /// Asks `dst` to end with `reason`, from outside any actor. CAF's own spelling takes only its `exit_reason`; a reason
 /// with a cause needs an error. Inside an actor use `self->send_exit(dst, reason)`, alike in both versions.
 template <class Dst>
 void anon_send_exit(const Dst& dst, caf::error reason) {
-  auto ptr = caf::actor_cast<caf::strong_actor_ptr>(dst);
-  if (!ptr)
-    return;
-  auto content = caf::make_message(caf::exit_msg{ptr->address(), std::move(reason)});
-#if CAF_MAJOR_VERSION >= 1
-  ptr->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), std::move(content)), nullptr);
-#else
-  ptr->enqueue(nullptr, caf::make_message_id(), std::move(content), nullptr);
-#endif
+  if (auto ptr = caf::actor_cast<caf::strong_actor_ptr>(dst))
+    anon_enqueue(ptr, caf::make_message(caf::exit_msg{ptr->address(), std::move(reason)}));
+}
+
+/// Runs `f()` as a message of the event-based actor `whom`, which must live in this process; from anywhere. Without
+/// effect if it has ended. For parts of one actor that are called from other threads; between actors send messages.
+template <class Handle, class F>
+void run_in(const Handle& whom, F f) {
+  if (auto ptr = caf::actor_cast<caf::strong_actor_ptr>(whom))
+    anon_enqueue(ptr, caf::make_message(caf::make_action(std::move(f))));
 }
 
 // -- watching ---------------------------------------------------------------------------------------------------------
@@ -164,13 +175,10 @@ subscription monitor(Self* self, const Handle& whom, F on_down) {
   auto callback = std::make_shared<F>(std::move(on_down));
   auto watcher = caf::weak_actor_ptr{self->ctrl()};
   caf::actor_cast<caf::abstract_actor*>(whom)->attach_functor([=](const caf::error& reason) {
-    if (auto strong = caf::actor_cast<caf::strong_actor_ptr>(watcher)) {
-      auto run = caf::make_action([=] {
-        if (!*disposed)
-          (*callback)(reason);
-      });
-      strong->enqueue(nullptr, caf::make_message_id(), caf::make_message(std::move(run)), nullptr);
-    }
+    run_in(watcher, [=] {
+      if (!*disposed)
+        (*callback)(reason);
+    });
   });
   return subscription{std::move(disposed)};
 #endif

@@ -1,0 +1,272 @@
+#include "supervision/supervisor_actor.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/exit_reason.hpp>
+
+#include <exception>
+#include <fmt/format.h>
+#include <variant>
+
+#include "supervision/exit_reason.hpp"
+
+namespace troupe {
+
+namespace {
+
+supervisor_spec spec_of(const supervisor_config& config) {
+  auto spec = config.tree->spec();
+  spec.name = config.path;
+  for (const auto& node : config.tree->nodes())
+    spec.children.push_back(node.spec);
+  return spec;
+}
+
+} // namespace
+
+supervisor_actor::supervisor_actor(caf::actor_config& cfg, supervisor_config config)
+  : caf::event_based_actor(cfg), config_(std::move(config)),
+    state_(spec_of(config_), config_.record->floor(config_.path)) {
+  for (const auto& node : config_.tree->nodes())
+    static_.emplace(node.spec.id, &node);
+}
+
+caf::behavior supervisor_actor::make_behavior() {
+  keep_ = caf::actor{this};
+  config_.record->enter(config_.path, keep_);
+  on_exit_message(this, [this](caf::exit_msg& m) {
+    auto cause = cause_of(m.reason);
+    handle(event::stop{cause.kind == exit_kind::normal ? exit_cause{exit_kind::shutdown, {}} : std::move(cause)});
+  });
+  run_in(keep_, [this] { handle(event::begin{}); });
+  // Everything else arrives as an action; a behaviour keeps the actor alive.
+  return {[this](caf::get_atom) { return config_.path; }};
+}
+
+/// Also where it was killed, which nothing can catch: what it started must not outlive it.
+void supervisor_actor::on_exit() {
+  for (auto& [id, child] : live_) {
+    child.watch.dispose();
+    if (child.handle)
+      send_exit(child.handle, caf::error{caf::exit_reason::kill});
+  }
+  live_.clear();
+  let_go();
+  caf::event_based_actor::on_exit();
+}
+
+void supervisor_actor::let_go() {
+  for (auto& [token, timer] : timers_)
+    timer.dispose();
+  timers_.clear();
+  calls_.clear();
+  dynamic_.clear();
+  if (keep_) {
+    config_.record->leave(config_.path, keep_);
+    config_.record->note_late_notices(state_.late_notices);
+    keep_ = nullptr;
+  }
+}
+
+// -- events
+// -------------------------------------------------------------------------------------------------------------
+
+void supervisor_actor::handle(supervisor_event event) {
+  inbox_.push_back(std::move(event));
+  if (busy_)
+    return;
+  busy_ = true;
+  while (!inbox_.empty()) {
+    auto next = std::move(inbox_.front());
+    inbox_.pop_front();
+    for (const auto& a : decide(state_, next, system().clock().now()))
+      std::visit([this](const auto& what) { carry_out(what); }, a);
+  }
+  busy_ = false;
+}
+
+void supervisor_actor::start_child(startable child, child_spec spec, call_ptr call) {
+  auto id = spec.id;
+  // Where a child of this name exists, `decide` refuses, and the old one keeps its way to start.
+  if (!static_.contains(id))
+    dynamic_.try_emplace(id, origin{std::move(child.start), {}});
+  handle(event::start_child{enter(std::move(call)), std::move(spec)});
+  if (!state_.children.find(id))
+    dynamic_.erase(id);
+}
+
+void supervisor_actor::start_child(caf::message argument, call_ptr call) {
+  auto id = state_.pattern ? fmt::format("{}/{}", state_.pattern->id, state_.next_of_template) : std::string{};
+  if (state_.pattern)
+    dynamic_[id] = origin{config_.tree->nodes().front().start, std::move(argument)};
+  handle(event::start_from_template{enter(std::move(call))});
+  if (!state_.children.find(id))
+    dynamic_.erase(id);
+}
+
+void supervisor_actor::terminate_child(std::string id, call_ptr call) {
+  handle(event::terminate_child{enter(std::move(call)), std::move(id)});
+}
+
+void supervisor_actor::restart_child(std::string id, call_ptr call) {
+  handle(event::restart_child{enter(std::move(call)), std::move(id)});
+}
+
+void supervisor_actor::delete_child(std::string id, call_ptr call) {
+  handle(event::delete_child{enter(std::move(call)), std::move(id)});
+}
+
+void supervisor_actor::child_ready(const std::string& id, incarnation number, const caf::actor& child) {
+  auto* entry = find(id, number);
+  if (!entry && child) { // its start was given up meanwhile (T2)
+    send_exit(child, caf::error{caf::exit_reason::kill});
+  } else if (entry && !entry->handle) {
+    watch(id, *entry, child);
+  }
+  handle(event::child_ready{id, number});
+}
+
+void supervisor_actor::child_failed(const std::string& id, incarnation number, exit_cause cause) {
+  if (auto* entry = find(id, number); entry && !entry->handle)
+    live_.erase(id);
+  else if (entry) // its own end will tell
+    return;
+  handle(event::child_ended{id, number, std::move(cause)});
+}
+
+// -- actions
+// ------------------------------------------------------------------------------------------------------------
+
+void supervisor_actor::carry_out(const action::start& a) {
+  config_.record->raise_floor(config_.path, a.number);
+  auto& entry = live_.insert_or_assign(a.id, live_child{a.number, {}, {}}).first->second;
+  exit_cause failed{exit_kind::error, {}};
+  try {
+    auto result = call_start(a.id, a.number);
+    if (result.child())
+      watch(a.id, entry, result.child());
+    if (result.is_ready() && result.child())
+      inbox_.push_back(event::child_ready{a.id, a.number});
+    else if (result.is_ready())
+      failed.chain = {"its start function returned an empty handle: return the failure, or started::later()"};
+    else if (result.why())
+      failed.chain = {result.why()->sentence};
+  } catch (const std::exception& e) {
+    failed = {exit_kind::exception, {fmt::format("its start function threw: {}", e.what())}};
+  }
+  if (!failed.chain.empty()) {
+    live_.erase(a.id);
+    inbox_.push_back(event::child_ended{a.id, a.number, std::move(failed)});
+  }
+}
+
+started supervisor_actor::call_start(const std::string& id, incarnation number) {
+  start_context context{system(), id, number, {}, start_notice{keep_, id, number}};
+  auto it = static_.find(id);
+  if (it == static_.end()) {
+    const auto& from = dynamic_.at(id);
+    context.argument = from.argument;
+    return from.start(context);
+  }
+  const auto& node = *it->second;
+  if (!node.tree)
+    return node.start(context);
+  return started::later(spawn_supervisor(
+    system(), {.tree = node.tree,
+               .path = config_.path + '/' + id,
+               .record = config_.record,
+               .on_ready = [notice = context.notice](const caf::actor& self) { notice.ready(self); }}));
+}
+
+void supervisor_actor::watch(const std::string& id, live_child& child, const caf::actor& handle_of_child) {
+  child.handle = handle_of_child;
+  child.watch = troupe::monitor(this, handle_of_child, [this, id, number = child.number](const caf::error& reason) {
+    if (find(id, number))
+      live_.erase(id);
+    handle(event::child_ended{id, number, cause_of(reason)});
+  });
+}
+
+void supervisor_actor::carry_out(const action::ask_stop& a) {
+  auto* entry = find(a.id, a.number);
+  if (entry && entry->handle) {
+    send_exit(entry->handle, caf::error{caf::exit_reason::user_shutdown});
+  } else if (entry) { // nothing to wait for; should it arrive, it is ended
+    live_.erase(a.id);
+    inbox_.push_back(event::child_ended{a.id, a.number, {exit_kind::shutdown, {}}});
+  }
+}
+
+void supervisor_actor::carry_out(const action::kill& a) {
+  auto* entry = find(a.id, a.number);
+  if (entry && entry->handle) {
+    send_exit(entry->handle, caf::error{caf::exit_reason::kill});
+  } else if (entry) {
+    live_.erase(a.id);
+    inbox_.push_back(event::child_ended{a.id, a.number, {exit_kind::kill, {}}});
+  }
+}
+
+void supervisor_actor::carry_out(const action::set_timer& a) {
+  auto fire = [this, token = a.token] {
+    timers_.erase(token);
+    handle(event::timer_fired{token});
+  };
+  if (a.delay == nanoseconds{0})
+    run_in(keep_, fire);
+  else
+    timers_.emplace(a.token, run_after(this, a.delay, fire));
+}
+
+void supervisor_actor::carry_out(const action::cancel_timer& a) {
+  if (auto it = timers_.find(a.token); it != timers_.end()) {
+    it->second.dispose();
+    timers_.erase(it);
+  }
+}
+
+void supervisor_actor::carry_out(const action::answer& a) {
+  if (auto it = calls_.find(a.call); it != calls_.end()) {
+    auto call = std::move(it->second);
+    calls_.erase(it);
+    call->answer(a.result);
+  }
+}
+
+void supervisor_actor::carry_out(const action::report& a) {
+  config_.record->note(a.what);
+}
+
+void supervisor_actor::carry_out(const action::forget& a) {
+  static_.erase(a.id);
+  dynamic_.erase(a.id);
+}
+
+void supervisor_actor::carry_out(const action::ready&) {
+  if (config_.on_ready)
+    config_.on_ready(keep_);
+}
+
+void supervisor_actor::carry_out(const action::finish& a) {
+  let_go();
+  quit(reason_of(a.cause));
+}
+
+// -- bookkeeping
+// --------------------------------------------------------------------------------------------------------
+
+supervisor_actor::live_child* supervisor_actor::find(const std::string& id, incarnation number) {
+  auto it = live_.find(id);
+  return it != live_.end() && it->second.number == number ? &it->second : nullptr;
+}
+
+uint64_t supervisor_actor::enter(call_ptr call) {
+  auto number = next_call_++;
+  calls_.emplace(number, std::move(call));
+  return number;
+}
+
+caf::actor spawn_supervisor(caf::actor_system& system, supervisor_config config) {
+  return caf::actor_cast<caf::actor>(system.spawn<supervisor_actor>(std::move(config)));
+}
+
+} // namespace troupe
