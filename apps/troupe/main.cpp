@@ -66,8 +66,8 @@ int run(const train& request) {
   // What stands in the way of the first step is the input's fault: a port in use, a node of another version.
   if (!report) return refuse(started ? run_failed : bad_input, report.error());
   if (!request.report.empty()) {
-    const auto text = report_of(request.job, *report, measure_peak_memory()).dump(2) + '\n';
-    if (const auto written = write_whole(request.report, text); !written) return refuse(run_failed, written.error());
+    const auto written = write_report(request.report, report_of(request.job, *report, measure_peak_memory()));
+    if (!written) return refuse(run_failed, written.error());
   }
   shown.say(closing_line(request.job, *report));
   return done;

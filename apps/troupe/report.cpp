@@ -2,15 +2,15 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "apps/troupe/names.hpp"
+#include "learn/file_system.hpp"
 
 namespace troupe::command {
 
@@ -88,17 +88,6 @@ failure cannot_write(const std::string& path, int error) {
   return {fmt::format("cannot write {}: {}", path, std::strerror(error))};
 }
 
-/// Writes and synchronises; the error number, or 0.
-int write_and_sync(int file, std::string_view text) {
-  while (!text.empty()) {
-    const auto written = ::write(file, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return errno;
-    text.remove_prefix(static_cast<size_t>(written));
-  }
-  return ::fsync(file) == 0 ? 0 : errno;
-}
-
 } // namespace
 
 peak_memory measure_peak_memory() {
@@ -132,22 +121,10 @@ expected<void> can_write(const std::string& path) {
   return {};
 }
 
-expected<void> write_whole(const std::string& path, const std::string& text) {
-  auto temporary = path + ".XXXXXX";
-  const int file = ::mkstemp(temporary.data());
-  if (file < 0) return tl::unexpected(cannot_write(path, errno));
-  int error = ::fchmod(file, 0644) == 0 ? write_and_sync(file, text) : errno;
-  if (::close(file) != 0 && error == 0) error = errno;
-  if (error == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) error = errno;
-  if (error != 0) {
-    ::unlink(temporary.c_str());
-    return tl::unexpected(cannot_write(path, error));
-  }
-  if (const int folder = ::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY); folder >= 0) {
-    ::fsync(folder); // the file is whole either way; this only makes its name last through a power cut
-    ::close(folder);
-  }
-  return {};
+expected<void> write_report(const std::string& path, const nlohmann::ordered_json& report) {
+  const auto text = report.dump(2) + '\n';
+  const std::span<const std::byte> bytes = std::as_bytes(std::span(text));
+  return learn::replace_file(learn::file_system::real(), path, std::span(&bytes, 1));
 }
 
 } // namespace troupe::command

@@ -23,7 +23,7 @@ nlohmann::ordered_json report_of(const job_options& job, const job_report& repor
 /// Refuses a path whose folder is missing or cannot be written to, before a run that would end in vain.
 expected<void> can_write(const std::string& path);
 
-/// Writes the whole text or leaves the file as it was: a temporary file beside it, synchronised, then renamed.
-expected<void> write_whole(const std::string& path, const std::string& text);
+/// Writes a report; a file that is there already is replaced by the whole of it, or stays as it was.
+expected<void> write_report(const std::string& path, const nlohmann::ordered_json& report);
 
 } // namespace troupe::command

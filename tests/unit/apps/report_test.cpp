@@ -87,15 +87,15 @@ TEST_CASE("this process has used memory") {
   CHECK(measure_peak_memory().process > 1 << 20);
 }
 
-TEST_CASE("a file is written whole, over an old one, and leaves nothing beside it") {
+TEST_CASE("a report replaces an old one and leaves nothing beside it") {
   const temporary_folder folder;
   const auto path = folder.with("report.json", "old");
-  REQUIRE(write_whole(path, "new text"));
-  CHECK(text_of(path) == "new text");
+  REQUIRE(write_report(path, {{"steps", 3}}));
+  CHECK(text_of(path) == "{\n  \"steps\": 3\n}\n");
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
 }
 
-TEST_CASE("a file that cannot be written is refused with its path and leaves nothing") {
+TEST_CASE("a report that cannot be written is refused with its path and leaves nothing") {
   const temporary_folder folder;
   CHECK_THAT(can_write(folder / "absent/report.json").error().sentence,
              ContainsSubstring("cannot write") && ContainsSubstring("absent/report.json: No such file or directory"));
@@ -103,6 +103,6 @@ TEST_CASE("a file that cannot be written is refused with its path and leaves not
   CHECK(can_write(folder / "report.json"));
   CHECK(can_write("report.json"));
   std::filesystem::create_directory(folder / "taken");
-  CHECK_THAT(write_whole(folder / "taken", "text").error().sentence, ContainsSubstring("taken: "));
+  CHECK_THAT(write_report(folder / "taken", {}).error().sentence, ContainsSubstring("taken"));
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
 }
