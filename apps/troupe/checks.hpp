@@ -43,7 +43,7 @@ inline CLI::Validator one_of(std::vector<std::string> names) {
             for (const auto& name : names)
               if (name == text) return {};
             return names.size() == 1 ? fmt::format("takes {}, not '{}'", names.front(), text)
-                                     : fmt::format("takes one of {}, not '{}'", fmt::join(names, ", "), text);
+                                     : fmt::format("takes one of {}, not '{}'", CLI::detail::join(names, ", "), text);
           },
           ""};
 }

@@ -52,7 +52,7 @@ train_options::train_options(CLI::App& app)
 void train_options::declare_model_and_data() {
   auto& job = result_.job;
   app_.option_defaults()->group("Model and data");
-  app_.add_option("--model", job.model, fmt::format("{}", fmt::join(learn::model_names(), ", ")))
+  app_.add_option("--model", job.model, CLI::detail::join(known_models(), ", "))
     ->option_text("NAME")
     ->check(one_of(known_models()))
     ->capture_default_str();
