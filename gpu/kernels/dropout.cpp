@@ -20,51 +20,52 @@ static_assert(chunk_floats % group == 0);
 
 using words = std::array<uint32_t, group>;
 
-/// The words of `blocks` Philox blocks, philox4x32 round by round over all blocks at once: vector code, unlike a loop
-/// of calls.
+/// The words of `blocks` Philox blocks: philox4x32 spelled so that compilers make vector code of it. Counters are 64
+/// bits wide and their upper halves arbitrary, since a product uses and a result keeps only the lower halves.
 void draw(const dropout_key& key, size_t first, words& out) {
-  constexpr uint64_t multiplier_0 = 0xd2511f53;
-  constexpr uint64_t multiplier_1 = 0xcd9e8d57;
-  auto low = static_cast<uint32_t>(key.seed);
-  uint32_t high = static_cast<uint32_t>(key.seed >> 32) ^ purpose;
-  uint32_t* c0 = out.data();
-  uint32_t* c1 = c0 + blocks;
-  uint32_t* c2 = c1 + blocks;
-  uint32_t* c3 = c2 + blocks;
-  for (uint32_t b = 0; b < blocks; ++b) {
-    c0[b] = static_cast<uint32_t>(first / 4) + b;
-    c1[b] = key.layer;
-    c2[b] = key.micro_batch;
-    c3[b] = key.step;
-  }
-  for (int round = 0; round < 10; ++round) {
+  constexpr uint64_t half = 0xffffffff;
+  const uint64_t low = key.seed & half;
+  const uint64_t high = (key.seed >> 32) ^ purpose;
+  const uint64_t base = first / 4;
 #pragma omp simd
-    for (uint32_t b = 0; b < blocks; ++b) {
-      const uint64_t product_0 = multiplier_0 * c0[b];
-      const uint64_t product_1 = multiplier_1 * c2[b];
-      c0[b] = static_cast<uint32_t>(product_1 >> 32) ^ c1[b] ^ low;
-      c2[b] = static_cast<uint32_t>(product_0 >> 32) ^ c3[b] ^ high;
-      c1[b] = static_cast<uint32_t>(product_1);
-      c3[b] = static_cast<uint32_t>(product_0);
+  for (size_t b = 0; b < blocks; ++b) {
+    uint64_t c0 = base + b;
+    uint64_t c1 = key.layer;
+    uint64_t c2 = key.micro_batch;
+    uint64_t c3 = key.step;
+#pragma GCC unroll 10
+    for (uint64_t round = 0; round < 10; ++round) {
+      const uint64_t product_0 = (c0 & half) * 0xd2511f53;
+      const uint64_t product_1 = (c2 & half) * 0xcd9e8d57;
+      c0 = (product_1 >> 32) ^ c1 ^ (low + round * 0x9e3779b9);
+      c1 = product_1;
+      c2 = (product_0 >> 32) ^ c3 ^ (high + round * 0xbb67ae85);
+      c3 = product_0;
     }
-    low += 0x9e3779b9;
-    high += 0xbb67ae85;
+    out[b] = static_cast<uint32_t>(c0);
+    out[blocks + b] = static_cast<uint32_t>(c1);
+    out[2 * blocks + b] = static_cast<uint32_t>(c2);
+    out[3 * blocks + b] = static_cast<uint32_t>(c3);
   }
 }
 
 } // namespace
 
 void dropout(size_t n, const dropout_key& key, float rate, const float* x, float* y) {
-  const float factor = 1 / (1 - rate);
-  const auto limit = static_cast<uint32_t>(static_cast<double>(rate) * 4294967296.0);
   for_chunks(n, [=](size_t begin, size_t end) {
+    const auto limit = static_cast<uint32_t>(static_cast<double>(rate) * 4294967296.0);
+    const float factor = 1 / (1 - rate);
     words random;
     for (size_t first = begin; first < end; first += group) {
       draw(key, first, random);
+      const float* in = x + first;
+      float* out = y + first;
       const size_t count = std::min(group, end - first);
 #pragma omp simd
-      for (size_t i = 0; i < count; ++i)
-        y[first + i] = random[i] < limit ? 0.0f : x[first + i] * factor;
+      for (size_t i = 0; i < count; ++i) {
+        const float kept = in[i] * factor;
+        out[i] = random[i] < limit ? 0.0f : kept;
+      }
     }
   });
 }
