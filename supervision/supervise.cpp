@@ -79,7 +79,7 @@ std::string print_tree(const supervision_tree& tree) {
     widest = std::max(widest, l.columns);
   std::string text;
   for (const auto& l : lines)
-    text += fmt::format("{}{:{}}{}\n", l.drawing, "", widest - l.columns + 2, l.what);
+    text += l.drawing + std::string(widest - l.columns + 2, ' ') + l.what + '\n';
   return text;
 }
 

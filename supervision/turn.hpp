@@ -7,8 +7,8 @@
 
 namespace troupe {
 
-/// How `decide` handles one event; internal to supervision. Ends and starts are in turn.cpp, the dynamic API in
-/// calls.cpp.
+/// How `decide` handles one event; internal to supervision. Starts and stops are in turn.cpp, what ends bring about in
+/// ends.cpp, the dynamic API in calls.cpp.
 class turn {
 public:
   turn(supervisor_state& state, time_point now) : s_(state), now_(now) {}
