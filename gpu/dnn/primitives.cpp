@@ -1,0 +1,234 @@
+#include "gpu/dnn/primitives.hpp"
+
+namespace troupe::gpu::dnn {
+
+namespace {
+
+constexpr float unused = 0; // alpha and beta of functions without parameters
+
+dnnl::prop_kind direction(bool training) {
+  return training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
+}
+
+dnnl::algorithm algorithm_of(pooling_kind kind) {
+  return kind == pooling_kind::max ? dnnl::algorithm::pooling_max : dnnl::algorithm::pooling_avg_include_padding;
+}
+
+dnnl::algorithm forward_algorithm(elementwise_kind kind) {
+  switch (kind) {
+  case elementwise_kind::relu:
+    return dnnl::algorithm::eltwise_relu_use_dst_for_bwd;
+  case elementwise_kind::tanh:
+    return dnnl::algorithm::eltwise_tanh_use_dst_for_bwd;
+  case elementwise_kind::gelu:
+    break;
+  }
+  return dnnl::algorithm::eltwise_gelu_erf;
+}
+
+constexpr auto convolution_algorithm = dnnl::algorithm::convolution_direct;
+
+} // namespace
+
+dnnl::engine& engine() {
+  static dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
+  return cpu;
+}
+
+dnnl::stream& stream() {
+  thread_local dnnl::stream in_order(engine());
+  return in_order;
+}
+
+memory unbound(const desc& d) {
+  return memory(d, engine(), DNNL_MEMORY_NONE);
+}
+
+operation reorder(const memory& from, const memory& to) {
+  return operation(dnnl::reorder(from, to), {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
+}
+
+bool gradient_from_result(elementwise_kind kind) {
+  return kind != elementwise_kind::gelu;
+}
+
+bool computes_bf16() {
+  // The bits of an instruction set are a superset of those it extends.
+  const auto wanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
+}
+
+#if DNNL_VERSION_MAJOR >= 3
+
+namespace {
+
+dnnl::primitive_attr attributes(epilogue after) {
+  dnnl::primitive_attr attr;
+  if (after == epilogue::relu) {
+    dnnl::post_ops ops;
+    ops.append_eltwise(dnnl::algorithm::eltwise_relu, unused, unused);
+    attr.set_post_ops(ops);
+  }
+  return attr;
+}
+
+const dims no_dilation = {0, 0};
+
+} // namespace
+
+dims dims_of(const desc& d) {
+  return d.get_dims();
+}
+
+data_type type_of(const desc& d) {
+  return d.get_data_type();
+}
+
+dnnl::convolution_forward::primitive_desc convolution_forward(const convolution& c, bool training, epilogue after) {
+  const auto& w = c.over;
+  return {engine(),  direction(training), convolution_algorithm, c.source, c.weights, c.bias, c.destination, w.stride,
+          w.padding, w.padding,           attributes(after)};
+}
+
+dnnl::convolution_backward_data::primitive_desc
+convolution_backward_data(const convolution& c, const dnnl::convolution_forward::primitive_desc& forward) {
+  const auto& w = c.over;
+  return {engine(), convolution_algorithm, c.source, c.weights, c.destination, w.stride, w.padding, w.padding, forward};
+}
+
+dnnl::convolution_backward_weights::primitive_desc
+convolution_backward_weights(const convolution& c, const dnnl::convolution_forward::primitive_desc& forward) {
+  const auto& w = c.over;
+  return {engine(), convolution_algorithm, c.source, c.weights, c.bias, c.destination, w.stride, w.padding, w.padding,
+          forward};
+}
+
+dnnl::inner_product_forward::primitive_desc inner_product_forward(const inner_product& p, bool training,
+                                                                  epilogue after) {
+  return {engine(), direction(training), p.source, p.weights, p.bias, p.destination, attributes(after)};
+}
+
+dnnl::inner_product_backward_data::primitive_desc
+inner_product_backward_data(const inner_product& p, const dnnl::inner_product_forward::primitive_desc& forward) {
+  return {engine(), p.source, p.weights, p.destination, forward};
+}
+
+dnnl::inner_product_backward_weights::primitive_desc
+inner_product_backward_weights(const inner_product& p, const dnnl::inner_product_forward::primitive_desc& forward) {
+  return {engine(), p.source, p.weights, p.bias, p.destination, forward};
+}
+
+dnnl::pooling_forward::primitive_desc pooling_forward(const pooling& p, bool training) {
+  const auto& w = p.over;
+  return {engine(), direction(training), algorithm_of(p.kind),
+          p.source, p.destination,       w.stride,
+          w.kernel, no_dilation,         w.padding,
+          w.padding};
+}
+
+dnnl::pooling_backward::primitive_desc pooling_backward(const pooling& p,
+                                                        const dnnl::pooling_forward::primitive_desc& forward) {
+  const auto& w = p.over;
+  return {engine(), algorithm_of(p.kind), p.source,  p.destination, w.stride,
+          w.kernel, no_dilation,          w.padding, w.padding,     forward};
+}
+
+dnnl::eltwise_forward::primitive_desc elementwise_forward(elementwise_kind kind, const desc& data, bool training) {
+  return {engine(), direction(training), forward_algorithm(kind), data, data, unused, unused};
+}
+
+dnnl::eltwise_backward::primitive_desc elementwise_backward(elementwise_kind kind, const desc& data,
+                                                            const dnnl::eltwise_forward::primitive_desc& forward) {
+  return {engine(), forward_algorithm(kind), data, data, data, unused, unused, forward};
+}
+
+#else
+
+namespace {
+
+dnnl::primitive_attr attributes(epilogue after) {
+  dnnl::primitive_attr attr;
+  if (after == epilogue::relu) {
+    dnnl::post_ops ops;
+    ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, unused, unused);
+    attr.set_post_ops(ops);
+  }
+  return attr;
+}
+
+} // namespace
+
+dims dims_of(const desc& d) {
+  return d.dims();
+}
+
+data_type type_of(const desc& d) {
+  return d.data_type();
+}
+
+dnnl::convolution_forward::primitive_desc convolution_forward(const convolution& c, bool training, epilogue after) {
+  const auto& w = c.over;
+  const dnnl::convolution_forward::desc d(direction(training), convolution_algorithm, c.source, c.weights, c.bias,
+                                          c.destination, w.stride, w.padding, w.padding);
+  return {d, attributes(after), engine()};
+}
+
+dnnl::convolution_backward_data::primitive_desc
+convolution_backward_data(const convolution& c, const dnnl::convolution_forward::primitive_desc& forward) {
+  const auto& w = c.over;
+  const dnnl::convolution_backward_data::desc d(convolution_algorithm, c.source, c.weights, c.destination, w.stride,
+                                                w.padding, w.padding);
+  return {d, engine(), forward};
+}
+
+dnnl::convolution_backward_weights::primitive_desc
+convolution_backward_weights(const convolution& c, const dnnl::convolution_forward::primitive_desc& forward) {
+  const auto& w = c.over;
+  const dnnl::convolution_backward_weights::desc d(convolution_algorithm, c.source, c.weights, c.bias, c.destination,
+                                                   w.stride, w.padding, w.padding);
+  return {d, engine(), forward};
+}
+
+dnnl::inner_product_forward::primitive_desc inner_product_forward(const inner_product& p, bool training,
+                                                                  epilogue after) {
+  const dnnl::inner_product_forward::desc d(direction(training), p.source, p.weights, p.bias, p.destination);
+  return {d, attributes(after), engine()};
+}
+
+dnnl::inner_product_backward_data::primitive_desc
+inner_product_backward_data(const inner_product& p, const dnnl::inner_product_forward::primitive_desc& forward) {
+  return {dnnl::inner_product_backward_data::desc(p.source, p.weights, p.destination), engine(), forward};
+}
+
+dnnl::inner_product_backward_weights::primitive_desc
+inner_product_backward_weights(const inner_product& p, const dnnl::inner_product_forward::primitive_desc& forward) {
+  return {dnnl::inner_product_backward_weights::desc(p.source, p.weights, p.bias, p.destination), engine(), forward};
+}
+
+dnnl::pooling_forward::primitive_desc pooling_forward(const pooling& p, bool training) {
+  const auto& w = p.over;
+  const dnnl::pooling_forward::desc d(direction(training), algorithm_of(p.kind), p.source, p.destination, w.stride,
+                                      w.kernel, w.padding, w.padding);
+  return {d, engine()};
+}
+
+dnnl::pooling_backward::primitive_desc pooling_backward(const pooling& p,
+                                                        const dnnl::pooling_forward::primitive_desc& forward) {
+  const auto& w = p.over;
+  const dnnl::pooling_backward::desc d(algorithm_of(p.kind), p.source, p.destination, w.stride, w.kernel, w.padding,
+                                       w.padding);
+  return {d, engine(), forward};
+}
+
+dnnl::eltwise_forward::primitive_desc elementwise_forward(elementwise_kind kind, const desc& data, bool training) {
+  return {dnnl::eltwise_forward::desc(direction(training), forward_algorithm(kind), data, unused, unused), engine()};
+}
+
+dnnl::eltwise_backward::primitive_desc elementwise_backward(elementwise_kind kind, const desc& data,
+                                                            const dnnl::eltwise_forward::primitive_desc& forward) {
+  return {dnnl::eltwise_backward::desc(forward_algorithm(kind), data, data, unused, unused), engine(), forward};
+}
+
+#endif
+
+} // namespace troupe::gpu::dnn
