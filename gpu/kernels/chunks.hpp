@@ -21,8 +21,9 @@ constexpr size_t chunks_of(size_t n, size_t grain = chunk_floats) {
 template <class Body>
 void for_chunks(size_t n, size_t grain, const Body& body) {
   const auto chunks = static_cast<int64_t>(chunks_of(n, grain));
-  if (chunks == 1) {
-    body(size_t{0}, size_t{0}, n);
+  if (chunks <= 1) {
+    if (n > 0)
+      body(size_t{0}, size_t{0}, n);
     return;
   }
 #pragma omp parallel for schedule(static)
