@@ -1,5 +1,6 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
+#include <filesystem>
 #include <vector>
 
 #include "apps/troupe/options.hpp"
@@ -114,6 +115,17 @@ TEST_CASE("a job file fills in what the command line leaves open") {
     CHECK(request.job.augment);
     CHECK(request.job.nodes == std::vector<std::string>{"a:1", "b:2"});
   }
+}
+
+TEST_CASE("the job files among the examples are job files") {
+  size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(TROUPE_EXAMPLES)) {
+    if (entry.path().extension() != ".toml") continue;
+    const auto path = entry.path().string();
+    CHECK(parsed({path.c_str()}).job.model != job_options{}.model);
+    ++files;
+  }
+  CHECK(files > 0);
 }
 
 TEST_CASE("what a job file gets wrong is refused with file, line and key") {
