@@ -4,10 +4,10 @@
 #include <bit>
 #include <cassert>
 #include <cstdint>
-#include <fmt/format.h>
 #include <new>
 #include <openssl/evp.h>
 #include <stdexcept>
+#include <vector>
 
 namespace troupe::learn {
 
@@ -52,15 +52,33 @@ void sha256::update(std::span<const std::byte> bytes) {
 std::string sha256::hex() {
   std::array<unsigned char, 32> digest{};
   check(EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr));
-  return fmt::format("{:02x}", fmt::join(digest, ""));
+  std::string text;
+  for (const unsigned char byte : digest) {
+    text += "0123456789abcdef"[byte >> 4];
+    text += "0123456789abcdef"[byte & 15];
+  }
+  return text;
 }
 
 std::string weights_sha256(const layout& of, std::span<const float> parameters) {
   assert(parameters.size() == of.size());
+  std::vector<std::span<const float>> blocks;
+  for (const block& b : of.blocks())
+    blocks.push_back(parameters.subspan(b.offset, b.size));
+  return weights_sha256(of, blocks);
+}
+
+std::string weights_sha256(const layout& of, std::span<const std::span<const float>> blocks) {
+  assert(blocks.size() == of.blocks().size());
   sha256 hash;
-  for (const slice& s : of.slices()) {
-    update_description(hash, s);
-    hash.update(std::as_bytes(parameters.subspan(s.offset, s.size)));
+  // Blocks are runs of whole slices, in layout order.
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const block& b = of.blocks()[i];
+    assert(blocks[i].size() == b.size);
+    for (const slice& s : of.slices().subspan(b.first, b.last - b.first)) {
+      update_description(hash, s);
+      hash.update(std::as_bytes(blocks[i].subspan(s.offset - b.offset, s.size)));
+    }
   }
   return hash.hex();
 }

@@ -26,11 +26,15 @@ private:
   std::unique_ptr<evp_md_ctx_st, release> context_;
 };
 
-/// What `weights_sha256` in reports and checkpoints is. Hashed is, for each slice in layout order (trainable ones first, then
-/// statistics): the length of its name and its name, the number of its dimensions and each dimension, and its values. All
-/// numbers of the description are 64-bit little-endian; values are raw little-endian IEEE f32, row-major. Padding is not
-/// hashed, so the digest does not depend on alignment or on how the buffer is cut into blocks.
+/// What `weights_sha256` in reports and checkpoints is. Hashed is, for each slice in layout order (trainable ones
+/// first, then statistics): the length of its name and its name, the number of its dimensions and each dimension, and
+/// its values. All numbers of the description are 64-bit little-endian; values are raw little-endian IEEE f32,
+/// row-major. Padding is not hashed, so the digest does not depend on alignment or on how the buffer is cut into
+/// blocks.
 std::string weights_sha256(const layout& of, std::span<const float> parameters);
+
+/// The same from one span per block, in the order of `layout::blocks()`.
+std::string weights_sha256(const layout& of, std::span<const std::span<const float>> blocks);
 
 /// The same without the values: names, kinds and shapes of a model.
 std::string layout_sha256(const layout& of);
