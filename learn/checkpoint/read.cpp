@@ -105,7 +105,9 @@ expected<checkpoint_read> read_latest_checkpoint(const fs::path& folder, const l
   if (candidates.empty())
     return fail(fmt::format("there is no checkpoint in {}", folder.string()));
   std::string problems;
-  for (const auto& [path, what] : candidates) {
+  for (const auto& candidate : candidates) {
+    const fs::path& path = candidate.folder;
+    const auto& what = candidate.manifest;
     if (what && (what->layout_sha256 != layout_sha256(of) || what->floats != of.size()))
       return fail(
         fmt::format("{} is a checkpoint of another model: its parameters have other names or shapes", path.string()));
