@@ -13,6 +13,16 @@ namespace troupe::gpu::kernels {
 /// team (1–2 µs) costs as much as the second thread saves. Larger chunks would leave threads idle on small layers.
 inline constexpr size_t chunk_floats = 16384;
 
+/// ThreadSanitizer cannot see the barriers of an OpenMP runtime that was not built for it; under it a team is one
+/// thread.
+#if defined(__SANITIZE_THREAD__) // by g++
+inline constexpr bool use_team = false;
+#elif defined(__clang__)
+inline constexpr bool use_team = !__has_feature(thread_sanitizer);
+#else
+inline constexpr bool use_team = true;
+#endif
+
 constexpr size_t chunks_of(size_t n, size_t grain = chunk_floats) {
   return (n + grain - 1) / grain;
 }
@@ -26,7 +36,7 @@ void for_chunks(size_t n, size_t grain, const Body& body) {
       body(size_t{0}, size_t{0}, n);
     return;
   }
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (use_team)
   for (int64_t i = 0; i < chunks; ++i) {
     const size_t chunk = static_cast<size_t>(i);
     body(chunk, chunk * grain, std::min(n, (chunk + 1) * grain));
