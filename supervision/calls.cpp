@@ -63,7 +63,7 @@ void turn::on(const event::start_from_template& e) {
 
 void turn::add_and_start(uint64_t call, std::shared_ptr<const child_spec> spec, std::string id) {
   auto& c = s_.children.add(std::move(spec), std::move(id));
-  c.dynamic = true;
+  c.being_added = true;
   c.number = s_.floor;
   c.start_call = call;
   if (is_group() || s_.now_in != phase::running) {
@@ -145,6 +145,7 @@ void turn::refuse(uint64_t call, const std::string& id, call_error error, std::s
 }
 
 void turn::refuse_start(child_record& c, call_error error, std::string sentence) {
+  c.being_added = false;
   if (c.start_call != 0)
     refuse(std::exchange(c.start_call, 0), c.id, error, std::move(sentence));
 }

@@ -32,7 +32,7 @@ struct child_record {
   uint64_t position = 0;                  ///< order of start among its siblings
   child_state state = child_state::stopped;
   incarnation number;               ///< of its latest start; 0 before the first
-  bool dynamic = false;             ///< added after the start
+  bool being_added = false;         ///< by start_call: gone again if that start fails
   bool was_ready = false;           ///< some incarnation of it was ready
   bool killed = false;              ///< being stopped, and past its shutdown time
   bool overdue = false;             ///< being stopped because it was not ready in time

@@ -38,7 +38,9 @@ struct supervisor_state {
   std::set<uint64_t> to_start;
   std::optional<uint64_t> stopping_now; ///< the child whose end those in `to_stop` wait for
   std::optional<uint64_t> starting_now; ///< the child whose readiness those in `to_start` wait for
-  uint64_t gate = 0;                    ///< timer that `to_start` waits for: back-off of a group restart; 0: none
+  /// Positions of children whose group restart waits for their back-off or their turn of the mailbox: in one_for_all
+  /// nothing starts before, in rest_for_one nothing from there on.
+  std::set<uint64_t> gated;
 
   std::unordered_map<uint64_t, uint64_t> timers; ///< token → position, for timers of children
   uint64_t next_token = 1;

@@ -26,8 +26,7 @@ exit_cause link(const child_record& c, const exit_cause& cause) {
 
 } // namespace
 
-// -- ends
-// ---------------------------------------------------------------------------------------------------------------
+// -- ends -----------------------------------------------------------------------------------------
 
 void turn::ended(child_record& c, const exit_cause& cause) {
   disarm(c);
@@ -81,7 +80,7 @@ bool turn::absorbed(child_record& c, const exit_cause& cause) {
 
 void turn::failed_to_start(child_record& c, const exit_cause& cause) {
   if (c.start_call != 0) { // S8: the caller decides
-    bool added = c.dynamic && !c.was_ready;
+    bool added = c.being_added;
     report(c, cause, added ? decision::drop : decision::leave);
     refuse_start(c, call_error::start_failed, to_string(cause));
     added ? forget(c) : settle(c);
@@ -130,8 +129,7 @@ void turn::end_with(const child_record& c, const exit_cause& cause) {
   }
 }
 
-// -- restarts
-// -----------------------------------------------------------------------------------------------------------
+// -- restarts -------------------------------------------------------------------------------------
 
 /// Notes one restart (S4); where it is one too many, the supervisor gives up instead.
 bool turn::granted(child_record& c, const exit_cause& cause, decision what) {
@@ -154,8 +152,10 @@ void turn::restart(child_record& c, bool retry) {
     s_.children.set_state(c, child_state::restarting);
     s_.to_start.insert(c.position);
     stop_and_start_with(c);
-    if (wait)
-      close_gate(delay);
+    if (wait) {
+      arm(c, delay);
+      s_.gated.insert(c.position);
+    }
   } else if (wait) {
     s_.children.set_state(c, child_state::restarting);
     arm(c, delay);
@@ -187,19 +187,7 @@ void turn::stop_and_start_with(const child_record& c) {
   }
 }
 
-void turn::close_gate(nanoseconds delay) {
-  open_gate();
-  s_.gate = s_.next_token++;
-  out_.push_back(action::set_timer{s_.gate, delay});
-}
-
-void turn::open_gate() {
-  if (s_.gate != 0)
-    out_.push_back(action::cancel_timer{std::exchange(s_.gate, 0)});
-}
-
-// -- the end of the supervisor
-// ------------------------------------------------------------------------------------------
+// -- the end of the supervisor --------------------------------------------------------------------
 
 void turn::escalate(const child_record& c, const exit_cause& cause, exit_kind kind, std::string sentence) {
   report(c, cause, decision::escalate);
@@ -213,7 +201,6 @@ void turn::escalate(const child_record& c, const exit_cause& cause, exit_kind ki
 void turn::finish_with(exit_cause cause) {
   s_.cause = std::move(cause);
   s_.now_in = phase::finishing;
-  open_gate();
   s_.to_start.clear();
   for (auto& [position, c] : s_.children.all()) {
     refuse_start(c, call_error::stopping, "the supervisor is ending");

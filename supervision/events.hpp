@@ -35,8 +35,7 @@ struct call_result {
   std::string sentence;            ///< what is wrong, if something is
 };
 
-// -- what a supervisor is told
-// -------------------------------------------------------------------------------------------
+// -- what a supervisor is told --------------------------------------------------------------------
 
 namespace event {
 
@@ -95,8 +94,7 @@ using supervisor_event = std::variant<event::begin, event::child_ready, event::c
                                       event::stop, event::start_child, event::start_from_template,
                                       event::terminate_child, event::restart_child, event::delete_child>;
 
-// -- what a supervisor does about it
-// --------------------------------------------------------------------------------------
+// -- what a supervisor does about it --------------------------------------------------------------
 
 namespace action {
 

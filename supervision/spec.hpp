@@ -85,17 +85,17 @@ struct child_spec {
 
 /// One supervisor and its static children in the order they start.
 struct supervisor_spec {
-  std::string name; ///< its path in the tree for reports: "training/agents"
+  std::string name = {}; ///< its path in the tree for reports: "training/agents"
   restart_strategy strategy = one_for_one;
-  restart_limit limit;
-  restart_backoff backoff;
+  restart_limit limit = {};
+  restart_backoff backoff = {};
   /// OTP's default is `never`, with which a significant child is refused; here marking a child is enough.
   auto_shutdown on_significant = any_significant;
   /// How long a killed child may take to end before it counts as stuck (S6).
   nanoseconds kill_grace = std::chrono::seconds{5};
   uint64_t seed = 0; ///< of the back-off's jitter (R10)
   /// Static children; for `simple_one_for_one` exactly one, the template, which is not started itself.
-  std::vector<child_spec> children;
+  std::vector<child_spec> children = {};
 };
 
 /// Refuses a spec that breaks a rule, with one sentence that names the field and the combination (S8).

@@ -45,8 +45,7 @@ struct startable {
   start_function start;
 };
 
-// -- how to treat a child, given to `child` after it in any order: a restart_type, or one of these
-// --------------------------
+// -- how to treat a child: options of `child`, in any order, beside a restart_type -------------------
 
 /// The child's own end ends its supervisor (S7).
 struct significant_child {};
@@ -101,7 +100,7 @@ public:
   /// The same for a tree that has a name: `tree.child(x);`.
   template <class Child, class... Options>
   supervision_tree& child(Child&& what, Options... options) & {
-    *this = std::move(*this).child(std::forward<Child>(what), options...);
+    static_cast<void>(std::move(*this).child(std::forward<Child>(what), options...)); // appends in place
     return *this;
   }
 

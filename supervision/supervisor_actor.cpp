@@ -67,8 +67,7 @@ void supervisor_actor::let_go() {
   }
 }
 
-// -- events
-// -------------------------------------------------------------------------------------------------------------
+// -- events ---------------------------------------------------------------------------------------
 
 void supervisor_actor::handle(supervisor_event event) {
   inbox_.push_back(std::move(event));
@@ -133,8 +132,7 @@ void supervisor_actor::child_failed(const std::string& id, incarnation number, e
   handle(event::child_ended{id, number, std::move(cause)});
 }
 
-// -- actions
-// ------------------------------------------------------------------------------------------------------------
+// -- actions --------------------------------------------------------------------------------------
 
 void supervisor_actor::carry_out(const action::start& a) {
   config_.record->raise_floor(config_.path, a.number);
@@ -251,8 +249,7 @@ void supervisor_actor::carry_out(const action::finish& a) {
   quit(reason_of(a.cause));
 }
 
-// -- bookkeeping
-// --------------------------------------------------------------------------------------------------------
+// -- bookkeeping ----------------------------------------------------------------------------------
 
 supervisor_actor::live_child* supervisor_actor::find(const std::string& id, incarnation number) {
   auto it = live_.find(id);

@@ -10,8 +10,7 @@ namespace troupe {
 
 using phase = supervisor_state::phase;
 
-// -- events
-// -------------------------------------------------------------------------------------------------------------
+// -- events ---------------------------------------------------------------------------------------
 
 void turn::on(const event::begin&) {
   if (s_.now_in != phase::idle)
@@ -34,6 +33,7 @@ void turn::on(const event::child_ready& e) {
   disarm(*c);
   s_.children.set_state(*c, child_state::running);
   c->was_ready = true;
+  c->being_added = false;
   c->ready_at = now_;
   if (s_.starting_now == c->position)
     s_.starting_now.reset();
@@ -51,10 +51,6 @@ void turn::on(const event::child_ended& e) {
 }
 
 void turn::on(const event::timer_fired& e) {
-  if (e.token == s_.gate) {
-    s_.gate = 0;
-    return;
-  }
   auto it = s_.timers.find(e.token);
   if (it == s_.timers.end())
     return;
@@ -62,7 +58,8 @@ void turn::on(const event::timer_fired& e) {
   s_.timers.erase(it);
   c.timer = 0;
   if (c.state == child_state::restarting) {
-    start(c);
+    if (s_.gated.erase(c.position) == 0) // else its group's turn may have come
+      start(c);
   } else if (c.state == child_state::starting) {
     begin_stop(c);
     c.overdue = true;
@@ -85,8 +82,7 @@ std::vector<supervisor_action> turn::take() {
   return std::move(out_);
 }
 
-// -- whose turn it is
-// ---------------------------------------------------------------------------------------------------
+// -- whose turn it is -----------------------------------------------------------------------------
 
 void turn::advance() {
   if (s_.now_in == phase::idle || s_.now_in == phase::finished)
@@ -103,10 +99,12 @@ void turn::advance() {
     }
     return;
   }
-  if (s_.stopping_now || (is_group() && s_.children.stopping() > 0) || s_.starting_now || s_.gate != 0)
+  if (s_.stopping_now || (is_group() && s_.children.stopping() > 0) || s_.starting_now)
     return;
   if (!s_.to_start.empty()) {
     auto first = *s_.to_start.begin();
+    if (is_gated(first))
+      return;
     s_.to_start.erase(s_.to_start.begin());
     s_.starting_now = first;
     start(s_.children.at(first));
@@ -120,8 +118,11 @@ void turn::advance() {
   }
 }
 
-// -- one child
-// ----------------------------------------------------------------------------------------------------------
+bool turn::is_gated(uint64_t position) const {
+  return !s_.gated.empty() && (s_.spec.strategy == one_for_all || *s_.gated.begin() <= position);
+}
+
+// -- one child ------------------------------------------------------------------------------------
 
 void turn::start(child_record& c) {
   c.number = c.number.next();
@@ -161,6 +162,7 @@ void turn::disarm(child_record& c) {
   if (c.timer == 0)
     return;
   s_.timers.erase(c.timer);
+  s_.gated.erase(c.position);
   out_.push_back(action::cancel_timer{std::exchange(c.timer, 0)});
 }
 

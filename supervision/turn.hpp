@@ -35,6 +35,7 @@ private:
   [[nodiscard]] bool is_dropped(const child_record& c) const { return is_simple() || c.spec->restart == temporary; }
 
   void advance();
+  [[nodiscard]] bool is_gated(uint64_t position) const;
 
   // One child.
   void start(child_record& c);
@@ -58,8 +59,6 @@ private:
   bool granted(child_record& c, const exit_cause& cause, decision what);
   void restart(child_record& c, bool retry);
   void stop_and_start_with(const child_record& c);
-  void close_gate(nanoseconds delay);
-  void open_gate();
 
   // The end of the supervisor.
   void escalate(const child_record& c, const exit_cause& cause, exit_kind kind, std::string sentence);
