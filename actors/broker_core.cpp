@@ -59,6 +59,8 @@ std::vector<broker_core::grant> broker_core::on_view(const view_changed& v) {
     return grants;
   }
   view_ = v.number;
+  if (v.current > current_) // a broker that was restarted learns where the run is
+    on_committed({v.current.value - 1});
   agents_.clear();
   for (auto& m : v.members)
     if (m.role.kind == "agent")
@@ -75,7 +77,6 @@ std::vector<broker_core::grant> broker_core::on_view(const view_changed& v) {
       if (heir && p.first < p.last)
         grants.push_back(make_grant(at, *heir, p));
     }
-  std::erase_if(early_, [&](auto& x) { return !present({x.first, x.second.from.incarnation}); });
   return grants;
 }
 
@@ -95,33 +96,20 @@ std::vector<broker_core::grant> broker_core::on_request(const request_lease& r) 
     ++dropped_;
     return {};
   }
-  if (r.at.value >= current_.value + open_steps) {
-    early_[r.from.role] = r;
-    return {};
-  }
+  // Who asks for a step has the parameters of the one before it, so what lies further back has committed, whether or not
+  // the coordinator's word of it arrived.
+  if (r.at.value >= current_.value + open_steps)
+    on_committed({r.at.value - open_steps});
   return answer(who, r.at);
 }
 
-std::vector<broker_core::grant> broker_core::on_committed(step at) {
-  auto grants = std::vector<grant>{};
+void broker_core::on_committed(step at) {
   if (at < current_) {
     ++dropped_;
-    return grants;
+    return;
   }
   current_ = at.next();
   plans_.erase(plans_.begin(), plans_.lower_bound(current_));
-  for (auto i = early_.begin(); i != early_.end();) {
-    auto& r = i->second;
-    if (r.at.value >= current_.value + open_steps) {
-      ++i;
-      continue;
-    }
-    if (r.at >= current_)
-      for (auto& g : answer({r.from.role, r.from.incarnation}, r.at))
-        grants.push_back(g);
-    i = early_.erase(i);
-  }
-  return grants;
 }
 
 } // namespace troupe

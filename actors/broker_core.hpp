@@ -26,8 +26,8 @@ public:
   std::vector<grant> on_view(const view_changed& v);
   /// An agent asks for work. Asking again gets the same answer.
   std::vector<grant> on_request(const request_lease& r);
-  /// A step took effect: its leases are done, requests that were ahead are answered.
-  std::vector<grant> on_committed(step at);
+  /// A step took effect: its leases are done.
+  void on_committed(step at);
 
   [[nodiscard]] step current() const { return current_; }
   /// Messages that changed nothing because they were old (I13).
@@ -53,7 +53,6 @@ private:
   view view_;
   std::vector<member> agents_; // in rank order
   std::map<step, std::vector<part>> plans_;
-  std::map<role_id, request_lease> early_; // asked for a step that is not open yet
   uint64_t dropped_ = 0;
 };
 

@@ -103,10 +103,10 @@ void coordinator::perform(const coordinator_core::publish& a) {
 void coordinator::perform(const coordinator_core::load& a) {
   auto& places = config_.job->shards;
   auto blocks = config_.job->model->layout().blocks();
-  auto part = [&](const payload& flat) {
+  auto part = [&](const learn::flat& flat) {
     auto result = payload::floats(places.size(a.shard));
     for (auto b : places.blocks(a.shard))
-      std::memcpy(result.mutable_floats().data() + places.offset(b), flat.as_floats().data() + blocks[b].offset,
+      std::memcpy(result.mutable_floats().data() + places.offset(b), flat.data() + blocks[b].offset,
                   blocks[b].size * sizeof(float));
     return result;
   };
@@ -203,24 +203,19 @@ void coordinator::collect(step version, bool with_state, std::function<void(mode
   };
   auto& job = *config_.job;
   auto size = job.model->layout().size();
-  auto fresh = [size] {
-    auto p = payload::floats(size);
-    std::memset(p.mutable_data(), 0, p.bytes());
-    return p;
-  };
-  auto all = std::make_shared<gathering>(gathering{{version, fresh(), {}}, job.shards.shards(), std::move(use)});
+  auto all = std::make_shared<gathering>(gathering{{version, learn::flat{size}, {}}, job.shards.shards(), std::move(use)});
   for (uint32_t shard = 0; shard < job.shards.shards(); ++shard) {
     auto holder = job.roles->find_as<shard_holder_actor>({"shard_holder", shard});
     troupe::request(this, holder, shard_deadline, take_snapshot{core_.number(), version, with_state})
       .then(
-        [this, all, shard, fresh](const shard_snapshot& part) {
+        [this, all, shard, size](const shard_snapshot& part) {
           auto& places = config_.job->shards;
           auto blocks = config_.job->model->layout().blocks();
           while (all->state.state.size() < part.state.size())
-            all->state.state.push_back(fresh());
+            all->state.state.emplace_back(size);
           for (auto b : places.blocks(shard)) {
-            auto copy = [&](payload& to, const payload& from) {
-              std::memcpy(to.mutable_floats().data() + blocks[b].offset, from.as_floats().data() + places.offset(b), blocks[b].size * sizeof(float));
+            auto copy = [&](learn::flat& to, const payload& from) {
+              std::memcpy(to.data() + blocks[b].offset, from.as_floats().data() + places.offset(b), blocks[b].size * sizeof(float));
             };
             copy(all->state.parameters, part.values);
             for (size_t i = 0; i < part.state.size(); ++i)

@@ -10,6 +10,7 @@
 #include "actors/hosted_job.hpp"
 #include "actors/job.hpp"
 #include "gpu/stream.hpp"
+#include "learn/flat.hpp"
 #include "messages/interfaces.hpp"
 
 namespace troupe {
@@ -17,8 +18,8 @@ namespace troupe {
 /// All parameters and optimiser state of a model at one version, flat, in the layout's order.
 struct model_state {
   step version;
-  payload parameters;         ///< (layout size) f32
-  std::vector<payload> state; ///< per optimiser buffer, (layout size) f32; empty: all zero
+  learn::flat parameters;
+  std::vector<learn::flat> state; ///< per optimiser buffer; empty: all zero
 };
 
 /// How a run ended.
@@ -60,7 +61,7 @@ public:
   behavior_type make_behavior() override;
 
 private:
-  using time_point = caf::actor_time_point;
+  using time_point = caf::actor_clock::time_point;
 
   void perform(const coordinator_core::actions& actions);
   void perform(const coordinator_core::publish& a);

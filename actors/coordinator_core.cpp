@@ -33,6 +33,10 @@ bool coordinator_core::member_now(const origin& from) const {
 
 void coordinator_core::publish_view(actions& out) {
   view_ = view_.next();
+  tell_view(out);
+}
+
+void coordinator_core::tell_view(actions& out) const {
   auto list = std::vector<member>{};
   for (auto& [role, m] : members_)
     list.push_back(m);
@@ -52,11 +56,8 @@ coordinator_core::actions coordinator_core::on_join(const join& j) {
     begin_if_gathered(out);
     return out;
   }
-  if (known) { // it may have missed the view: tell it alone
-    auto list = std::vector<member>{};
-    for (auto& [role, m] : members_)
-      list.push_back(m);
-    out.emplace_back(publish{{view_, current_, list}, {j.who}});
+  if (known) { // somebody missed something, perhaps the view: the same one again to everyone
+    tell_view(out);
     return out;
   }
   if (j.who.role.kind == "shard_holder" && !j.loaded) {

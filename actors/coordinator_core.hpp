@@ -84,6 +84,7 @@ private:
   };
 
   void publish_view(actions& out);
+  void tell_view(actions& out) const;
   void begin_if_gathered(actions& out);
   void try_commit(actions& out);
   void after_commit(step done, actions& out);

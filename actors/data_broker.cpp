@@ -37,7 +37,8 @@ data_broker_actor::behavior_type data_broker::make_behavior() {
     },
     [this, counting](const step_committed& c) {
       auto before = core_.dropped();
-      counting(core_.on_committed(c.at), before);
+      core_.on_committed(c.at);
+      counting(std::vector<broker_core::grant>{}, before);
     },
   };
 }

@@ -36,6 +36,7 @@ struct job_options {
   int threads = 0;             ///< per agent; 0: the machine's cores divided by the agents of this machine, at least 1
   troupe::isolation isolation = isolation::thread;
   std::vector<std::string> nodes; ///< "host:port" of running `troupe node` processes; agents are spread over them
+  std::string worker_program;     ///< what hosts agents with `isolation::process`, called as `troupe node …` is; empty: this program
   uint64_t seed = 1;
   learn::order_kind order = learn::order_kind::shuffled;
   bool augment = true;         ///< the data set's usual augmentation; always off with sequential order

@@ -53,7 +53,7 @@ using caf_string_view = caf::string_view;
 using caf_context = caf::execution_unit;
 #endif
 
-// -- sending ----------------------------------------------------------------------------------------------------------
+// -- sending --------------------------------------------------------------------------------------
 
 /// Sends without asking for an answer.
 template <class Self, class Dst, class... Ts>
@@ -141,7 +141,7 @@ void run_in(const Handle& whom, F f) {
     anon_enqueue(ptr, caf::make_message(caf::make_action(std::move(f))));
 }
 
-// -- watching ---------------------------------------------------------------------------------------------------------
+// -- watching -------------------------------------------------------------------------------------
 
 #if CAF_MAJOR_VERSION >= 1
 /// Ends a `monitor`: after `dispose()` its callback does not run any more.
@@ -199,7 +199,7 @@ void on_exit_message(Self* self, F f) {
 #pragma GCC diagnostic pop
 }
 
-// -- the actor itself -------------------------------------------------------------------------------------------------
+// -- the actor itself -----------------------------------------------------------------------------
 
 /// The state object of a `caf::stateful_actor`.
 template <class Self>
@@ -221,7 +221,7 @@ void println(Self&& self, const std::string& line) {
 #endif
 }
 
-// -- raw bytes in messages --------------------------------------------------------------------------------------------
+// -- raw bytes in messages ------------------------------------------------------------------------
 
 /// True for the inspectors that write or read CAF's binary format, the only ones that may use `write_block` and
 /// `read_block`: `if constexpr (is_binary_writer<Inspector>) …`.

@@ -1,0 +1,209 @@
+#include "actors/data_parallel.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <fmt/format.h>
+#include <map>
+#include <mutex>
+
+#include <caf/io/middleman.hpp>
+
+#include "actors/agent.hpp"
+#include "actors/data_broker.hpp"
+#include "actors/initial_state.hpp"
+#include "actors/remote_agents.hpp"
+#include "actors/shard_holder.hpp"
+#include "learn/digest.hpp"
+#include "learn/safetensors.hpp"
+
+namespace troupe {
+namespace {
+
+using namespace std::chrono_literals;
+
+job_description describe(const job_options& o, const learn::data_source& data) {
+  auto shape = data.train->shape();
+  auto d = job_description{};
+  d.job_id = fmt::format("{}-{}", ::getpid(), o.seed);
+  d.model = o.model;
+  d.channels = static_cast<uint32_t>(shape.channels);
+  d.height = static_cast<uint32_t>(shape.height);
+  d.width = static_cast<uint32_t>(shape.width);
+  d.classes = static_cast<uint32_t>(data.train->classes());
+  d.arithmetic = static_cast<uint8_t>(o.precision);
+  d.data = o.data;
+  d.seed = o.seed;
+  d.order = static_cast<uint8_t>(o.order);
+  d.augment = o.augment;
+  d.samples = data.train->size();
+  d.batch = o.batch;
+  d.micro_batch = o.micro_batch;
+  d.shards = static_cast<uint32_t>(o.shards);
+  d.threads = static_cast<uint32_t>(o.threads);
+  return d;
+}
+
+// Binds a started role, so that its peers find it.
+template <class Handle>
+Handle announce(const hosted_job& job, const role_id& role, incarnation number, const Handle& handle) {
+  job.roles->bind({role, number, caf::actor_cast<caf::strong_actor_ptr>(handle)});
+  return handle;
+}
+
+} // namespace
+
+expected<std::unique_ptr<data_parallel>> data_parallel::prepare(runtime& rt, const job_options& options, job_observer observer) {
+  auto resolved = resolve(options);
+  if (!resolved)
+    return tl::unexpected(resolved.error());
+  auto o = std::move(*resolved);
+  // Worker processes load their programs while this one opens data and model.
+  auto remote = std::shared_ptr<remote_agents>{};
+  if (o.isolation == isolation::process || !o.nodes.empty()) {
+    auto made = remote_agents::make(rt.system(), o);
+    if (!made)
+      return tl::unexpected(made.error());
+    remote = std::move(*made);
+  }
+  auto data = learn::open_data(o.data, o.seed);
+  if (!data)
+    return tl::unexpected(data.error());
+  auto model = learn::make_model({o.model, data->train->shape(), data->train->classes(), o.precision});
+  if (!model)
+    return tl::unexpected(model.error());
+  o.shards = std::min(o.shards, static_cast<int>((*model)->layout().blocks().size()));
+  auto what = describe(o, *data);
+  auto job = std::make_shared<hosted_job>(what, *model, *data, std::make_shared<directory>());
+  auto initial = initial_state(o, *job, observer);
+  if (!initial)
+    return tl::unexpected(initial.error());
+  if (remote)
+    if (auto connected = remote->connect(*job); !connected)
+      return tl::unexpected(connected.error());
+  auto result = std::unique_ptr<data_parallel>(
+    new data_parallel(rt, std::move(o), std::move(observer), std::move(job), std::move(*initial), std::move(remote)));
+  if (!result->remote_ && result->options_.precision == learn::precision::bf16)
+    if (auto usable = learn::make_replica(*model, result->devices_.front()); !usable)
+      return tl::unexpected(usable.error());
+  return result;
+}
+
+data_parallel::data_parallel(runtime& rt, job_options options, job_observer observer, std::shared_ptr<hosted_job> job,
+                             std::shared_ptr<const model_state> initial, std::shared_ptr<remote_agents> remote)
+    : leader("coordinator/0", [this](const start_context& c) -> started {
+        auto config = leader_config();
+        config.self.incarnation = c.number;
+        return announce(*job_, config.self.role, c.number, c.system.spawn<coordinator>(std::move(config)));
+      }),
+      broker("data_broker/0", [this](const start_context& c) -> started {
+        auto role = role_id{"data_broker", 0};
+        auto config = data_broker::config{{role, c.number}, job_, initial_->version};
+        return announce(*job_, role, c.number, c.system.spawn<data_broker>(std::move(config)));
+      }),
+      runtime_(rt),
+      options_(std::move(options)),
+      observer_(std::move(observer)),
+      job_(std::move(job)),
+      initial_(std::move(initial)),
+      remote_(std::move(remote)),
+      files_(gpu::device::host({1000, 1})),
+      outcome_(std::make_shared<std::optional<expected<run_outcome>>>()) {
+  // An agent and a shard holder share a device: while the agents wait for an update, their cores work on it. Where agents
+  // live elsewhere, the holders have devices of their own here.
+  for (int i = 0; i < (remote_ ? options_.shards : options_.agents); ++i)
+    devices_.push_back(gpu::device::host({i, options_.threads}));
+  for (uint32_t i = 0; i < static_cast<uint32_t>(options_.shards); ++i)
+    shards.emplace_back(fmt::format("shard_holder/{}", i), [this, i](const start_context& c) -> started {
+      auto role = role_id{"shard_holder", i};
+      auto config = shard_holder::config{{role, c.number}, job_, options_.optimizer, devices_[i % devices_.size()]};
+      return announce(*job_, role, c.number, c.system.spawn<shard_holder>(std::move(config)));
+    });
+  for (uint32_t rank = 0; rank < static_cast<uint32_t>(options_.agents); ++rank)
+    agents.push_back(make_agent(rank));
+}
+
+data_parallel::~data_parallel() = default;
+
+startable data_parallel::make_agent(uint32_t rank) {
+  auto role = role_id{"agent", rank};
+  if (remote_)
+    return {to_string(role), [this, role](const start_context& c) -> started { return remote_->start(role, c, job_); }};
+  return {to_string(role), [this, role](const start_context& c) -> started {
+            auto config = agent::config{{role, c.number}, job_, devices_[role.index]};
+            return announce(*job_, role, c.number, c.system.spawn<agent>(std::move(config)));
+          }};
+}
+
+coordinator::config data_parallel::leader_config() {
+  auto& o = options_;
+  auto c = coordinator_core::config{};
+  c.agents = static_cast<uint32_t>(o.agents);
+  c.shards = static_cast<uint32_t>(o.shards);
+  c.blocks = job_->model->layout().blocks().size();
+  c.sizes = job_->sizes();
+  c.first = initial_->version;
+  c.epochs = o.epochs;
+  c.steps = o.steps;
+  c.optimizer = o.optimizer;
+  c.schedule = o.schedule;
+  if (c.schedule.total_steps == 0)
+    c.schedule.total_steps = o.steps != 0 ? o.steps : o.epochs * learn::steps_per_epoch(c.sizes);
+  c.test_samples = o.evaluate && job_->data.test ? job_->data.test->size() : 0;
+  c.evaluation_grain = o.micro_batch;
+  c.target_accuracy = o.target_accuracy;
+  c.checkpoints = !o.checkpoint.empty();
+  c.checkpoint_every = o.checkpoint_every;
+  auto config = coordinator::config{{{"coordinator", 0}, {1}}, job_, c, initial_, files_, o.log_every, observer_, {}, {}};
+  if (c.checkpoints)
+    config.save = checkpoint_writer(o, job_);
+  config.on_done = [slot = outcome_](expected<run_outcome> outcome) { *slot = std::move(outcome); };
+  return config;
+}
+
+supervision_tree data_parallel::tree() const {
+  return supervise("training", one_for_one, at_most(3, 1min))
+    .child(broker)
+    .child(supervise("shards", one_for_all, at_most(3, 1min)).child(shards))
+    .child(supervise("agents", one_for_one, at_most(16, 1min)).child(agents))
+    .child(leader, temporary, significant);
+}
+
+void data_parallel::request_stop() const {
+  if (auto handle = job_->roles->find_as<coordinator_actor>({"coordinator", 0}))
+    troupe::anon_send(handle, stop_run{});
+}
+
+expected<job_report> data_parallel::report(const tree_end& end) {
+  if (!outcome_->has_value())
+    return fail(fmt::format("the run ended before it was done: {}", to_string(end)));
+  auto& outcome = **outcome_;
+  if (!outcome)
+    return tl::unexpected(outcome.error());
+  auto& layout = job_->model->layout();
+  auto r = job_report{};
+  switch (outcome->cause) {
+    case coordinator_core::stop_cause::epochs_done: r.reason = stop_reason::epochs_done; break;
+    case coordinator_core::stop_cause::steps_done: r.reason = stop_reason::steps_done; break;
+    case coordinator_core::stop_cause::target_reached: r.reason = stop_reason::target_reached; break;
+    case coordinator_core::stop_cause::interrupted: r.reason = stop_reason::interrupted; break;
+  }
+  r.steps = outcome->final.version.value;
+  r.samples = outcome->samples;
+  r.seconds = outcome->seconds;
+  r.training_seconds = outcome->training_seconds;
+  r.samples_per_second = outcome->training_seconds > 0 ? static_cast<double>(outcome->steady_samples) / outcome->training_seconds : 0;
+  r.seconds_to_first_step = outcome->seconds_to_first_step;
+  r.train_loss = outcome->train_loss;
+  r.test_accuracy = outcome->test_accuracy;
+  r.weights_sha256 = learn::weights_sha256(layout, outcome->final.parameters.values());
+  r.restarts = end.restarts;
+  r.dropped_messages = job_->dropped + outcome->agent_drops;
+  r.parameters = layout.parameters();
+  r.tree = print_tree(tree());
+  if (!options_.export_to.empty())
+    if (auto written = learn::write_safetensors(options_.export_to, layout, outcome->final.parameters.values(), r.steps); !written)
+      return tl::unexpected(written.error());
+  return r;
+}
+
+} // namespace troupe

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "actors/coordinator.hpp"
+#include "actors/job.hpp"
+#include "actors/runtime.hpp"
+#include "actors/worker_process.hpp"
+#include "gpu/device.hpp"
+#include "supervision/supervise.hpp"
+
+namespace troupe {
+
+class remote_agents;
+
+/// The parts of synchronous data-parallel training with parameter shards, ready to be put into a supervision tree:
+///
+///     auto parts = data_parallel::prepare(rt, options);
+///     auto end = rt.run(supervise("training")
+///                         .child(parts->broker)
+///                         .child(supervise("shards", one_for_all).child(parts->shards))
+///                         .child(supervise("agents", one_for_one, at_most(16, 1min)).child(parts->agents))
+///                         .child(parts->leader, temporary, significant));
+///
+/// A run ends when its leader does. One object serves one run.
+class data_parallel {
+public:
+  /// Opens the data, builds the model, loads or draws the first parameters, connects to nodes and starts worker processes. One
+  /// sentence where something is not as the options say; nothing is left behind then.
+  static expected<std::unique_ptr<data_parallel>> prepare(runtime& rt, const job_options& options, job_observer observer = {});
+
+  startable leader;                ///< the coordinator; ends normally when the run is done
+  startable broker;
+  std::vector<startable> shards;
+  std::vector<startable> agents;
+
+  /// The usual tree of these parts, as in the example above.
+  [[nodiscard]] supervision_tree tree() const;
+
+  /// Asks the leader to stop after the step in progress. Any thread.
+  void request_stop() const;
+
+  /// What the run yielded, after its tree has ended; writes `options.export_to`.
+  expected<job_report> report(const tree_end& end);
+
+  [[nodiscard]] const hosted_job& job() const { return *job_; }
+
+  data_parallel(const data_parallel&) = delete;
+  data_parallel& operator=(const data_parallel&) = delete;
+  ~data_parallel();
+
+private:
+
+  data_parallel(runtime& rt, job_options options, job_observer observer, std::shared_ptr<hosted_job> job,
+                std::shared_ptr<const model_state> initial, std::shared_ptr<remote_agents> remote);
+
+  coordinator::config leader_config();
+  startable make_agent(uint32_t rank);
+
+  runtime& runtime_;
+  job_options options_;
+  job_observer observer_;
+  std::shared_ptr<hosted_job> job_;
+  std::shared_ptr<const model_state> initial_;
+  std::shared_ptr<remote_agents> remote_; // null: agents are threads of this process
+  std::vector<gpu::device> devices_;
+  gpu::device files_;
+  std::shared_ptr<std::optional<expected<run_outcome>>> outcome_;
+};
+
+/// Fills in what the options leave open: micro-batch, shards, threads. Refuses contradictions, with one sentence.
+expected<job_options> resolve(job_options options);
+
+/// The supervision tree of a job's shape, without starting anything.
+supervision_tree shape_of(const job_options& resolved);
+
+} // namespace troupe

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "actors/coordinator.hpp"
+#include "actors/hosted_job.hpp"
+#include "actors/job.hpp"
+
+namespace troupe {
+
+/// Where a run begins: the newest good checkpoint (`resume`), a safetensors file (`init`), or parameters drawn from the seed. Notes
+/// say what was resumed, and which damaged checkpoint was passed over.
+expected<std::shared_ptr<const model_state>> initial_state(const job_options& o, const hosted_job& job, const job_observer& observer);
+
+/// What writes the job's checkpoints, for `coordinator::config::save`.
+std::function<expected<void>(const model_state&)> checkpoint_writer(const job_options& o, std::shared_ptr<const hosted_job> job);
+
+} // namespace troupe

@@ -1,0 +1,70 @@
+#include "actors/job.hpp"
+
+#include <caf/io/middleman.hpp>
+#include <condition_variable>
+#include <fmt/format.h>
+#include <mutex>
+#include <poll.h>
+#include <thread>
+#include <unistd.h>
+
+#include "actors/data_parallel.hpp"
+#include "actors/node.hpp"
+#include "actors/runtime.hpp"
+
+namespace troupe {
+
+expected<job_report> run_job(const job_options& options, const job_observer& observer, std::stop_token stop) {
+  auto remote = options.isolation == isolation::process || !options.nodes.empty();
+  auto rt = runtime{{.network = remote}};
+  auto parts = data_parallel::prepare(rt, options, observer);
+  if (!parts)
+    return tl::unexpected(parts.error());
+  auto say = [&](const supervision_report& r) {
+    if (observer.on_note)
+      observer.on_note(to_string(r));
+  };
+  auto end = rt.run((*parts)->tree(), stop, [&] { (*parts)->request_stop(); }, say);
+  if (!end)
+    return tl::unexpected(end.error());
+  return (*parts)->report(*end);
+}
+
+namespace {
+
+// Ends this process when the parent's end of the pipe closes, however the parent died. There is nobody left to end gracefully
+// for: no checkpoint, no peer, nothing of the run is here.
+std::jthread watch_parent(int pipe) {
+  return std::jthread{[pipe](std::stop_token stop) {
+    while (!stop.stop_requested()) {
+      auto watched = pollfd{pipe, POLLIN, 0};
+      if (::poll(&watched, 1, 200) > 0)
+        ::_exit(0);
+    }
+  }};
+}
+
+} // namespace
+
+expected<void> run_node(const node_options& options, std::function<void(uint16_t)> on_ready, std::stop_token stop) {
+  if (options.slots < 1)
+    return fail("a node needs at least 1 slot");
+  auto watcher = options.parent_pipe >= 0 ? watch_parent(options.parent_pipe) : std::jthread{};
+  auto rt = runtime{{.network = true}};
+  auto host = rt.system().spawn<node, caf::detached>(node::config{static_cast<uint32_t>(options.slots), static_cast<uint32_t>(options.threads)});
+  auto port = rt.system().middleman().publish(host, options.port, options.host.c_str());
+  if (!port) {
+    troupe::anon_send_exit(host, caf::exit_reason::user_shutdown);
+    return fail(fmt::format("cannot listen on {}:{} ({}): is the port in use? Choose another one, or 0 for any", options.host, options.port,
+                            caf::to_string(port.error())));
+  }
+  on_ready(*port);
+  auto mutex = std::mutex{};
+  auto stopped = std::condition_variable_any{};
+  auto lock = std::unique_lock{mutex};
+  stopped.wait(lock, stop, [] { return false; });
+  troupe::anon_send_exit(host, caf::exit_reason::user_shutdown);
+  return {};
+}
+
+} // namespace troupe

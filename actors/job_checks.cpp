@@ -1,0 +1,107 @@
+#include <algorithm>
+#include <cstdlib>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <thread>
+
+#include "actors/data_parallel.hpp"
+#include "actors/node_link.hpp"
+
+namespace troupe {
+namespace {
+
+// The largest divisor of `batch` that yields at least one micro-batch per agent.
+size_t default_micro_batch(size_t batch, size_t agents) {
+  for (auto n = agents; n <= batch; ++n)
+    if (batch % n == 0)
+      return batch / n;
+  return 1;
+}
+
+} // namespace
+
+expected<job_options> resolve(job_options o) {
+  if (std::getenv("TROUPE_WORKER_PROCESS") != nullptr)
+    return fail("this process was started to host agents of another one: let main() call run_node for `node …` arguments, as the "
+                "troupe command does, or name the troupe command as the worker program");
+  auto names = learn::model_names();
+  if (std::find(names.begin(), names.end(), o.model) == names.end())
+    return fail(fmt::format("there is no model \"{}\": choose one of {}", o.model, fmt::join(names, ", ")));
+  if (o.sync != "ps")
+    return fail(fmt::format("there is no way to synchronise called \"{}\": choose ps (parameter shards)", o.sync));
+  if (o.device != "cpu")
+    return fail(fmt::format("there is no device \"{}\" here: choose cpu", o.device));
+  if (o.agents < 1)
+    return fail("a run needs at least 1 agent");
+  if (o.batch < 1)
+    return fail("a batch needs at least 1 sample");
+  auto agents = static_cast<size_t>(o.agents);
+  if (agents > o.batch)
+    return fail(fmt::format("{} agents cannot share a batch of {} samples: use at most {} agents or a larger --batch", agents, o.batch, o.batch));
+  if (o.micro_batch == 0)
+    o.micro_batch = default_micro_batch(o.batch, agents);
+  if (o.batch % o.micro_batch != 0)
+    return fail(fmt::format("batch {} is not a multiple of micro-batch {}: choose a --micro-batch that divides it, such as {}",
+                            o.batch, o.micro_batch, default_micro_batch(o.batch, std::max<size_t>(o.batch / std::max<size_t>(o.micro_batch, 1), 1))));
+  if (agents > o.batch / o.micro_batch)
+    return fail(fmt::format("{} agents but only {} micro-batches per step: use at most {} agents or a smaller --micro-batch than {}",
+                            agents, o.batch / o.micro_batch, o.batch / o.micro_batch, o.micro_batch));
+  if (o.epochs == 0 && o.steps == 0)
+    return fail("nothing says when to stop: give --epochs or --steps");
+  if (o.optimizer.learning_rate <= 0)
+    return fail(fmt::format("the learning rate is {}: it must be positive", o.optimizer.learning_rate));
+  if (o.target_accuracy < 0 || o.target_accuracy > 1)
+    return fail(fmt::format("the target accuracy is {}: it is a fraction between 0 and 1", o.target_accuracy));
+  if (o.resume && o.checkpoint.empty())
+    return fail("--resume needs --checkpoint, the folder to resume from");
+  if (o.resume && !o.init.empty())
+    return fail("--resume and --init both say where to start from: give one of them");
+  if (o.isolation == isolation::process && !o.nodes.empty())
+    return fail("--isolation process and --nodes both say where agents run: give one of them");
+  if (o.threads < 0)
+    return fail(fmt::format("{} threads: give at least 1, or 0 for a fair share of the cores", o.threads));
+  if (o.log_every == 0)
+    o.log_every = 1;
+  for (auto& n : o.nodes)
+    if (auto parsed = parse_address(n); !parsed)
+      return tl::unexpected(parsed.error());
+  if (o.threads == 0)
+    o.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / o.agents);
+  if (o.order == learn::order_kind::sequential)
+    o.augment = false;
+  if (o.shards == 0)
+    o.shards = o.agents; // at most one per block; cut down when the model is known
+  return o;
+}
+
+expected<void> validate(const job_options& options) {
+  auto resolved = resolve(options);
+  if (!resolved)
+    return tl::unexpected(resolved.error());
+  return {};
+}
+
+supervision_tree shape_of(const job_options& o) {
+  auto nothing = [](const start_context&) -> started { return failure{"a description cannot be started"}; };
+  auto numbered = [&](const char* kind, int n) {
+    auto list = std::vector<startable>{};
+    for (int i = 0; i < n; ++i)
+      list.emplace_back(fmt::format("{}/{}", kind, i), nothing);
+    return list;
+  };
+  using namespace std::chrono_literals;
+  return supervise("training", one_for_one, at_most(3, 1min))
+    .child(startable{"data_broker/0", nothing})
+    .child(supervise("shards", one_for_all, at_most(3, 1min)).child(numbered("shard_holder", o.shards)))
+    .child(supervise("agents", one_for_one, at_most(16, 1min)).child(numbered("agent", o.agents)))
+    .child(startable{"coordinator/0", nothing}, temporary, significant);
+}
+
+expected<std::string> describe_tree(const job_options& options) {
+  auto resolved = resolve(options);
+  if (!resolved)
+    return tl::unexpected(resolved.error());
+  return print_tree(shape_of(*resolved));
+}
+
+} // namespace troupe

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <caf/typed_event_based_actor.hpp>
+#include <map>
+#include <memory>
+
+#include "actors/hosted_job.hpp"
+#include "messages/interfaces.hpp"
+
+namespace troupe {
+
+/// Hosts agents of one job at a time on behalf of a leader elsewhere.
+/// Receives `hello`, `spawn_agent`, `bind_role` (the leader). Refuses, with a sentence in the answer: another protocol version,
+/// a second job, more agents than slots, a job that this host cannot open. When the leader's coordinator is gone, its agents end
+/// and the node is free again (T4: orphans stop). Spawned detached, because opening data reads files.
+class node final : public node_actor::base {
+public:
+  struct config {
+    uint32_t slots = 1;
+    uint32_t threads = 0;                    ///< per agent; 0: as the job says
+    uint32_t protocol = protocol_version;    ///< tests pretend to be another version
+  };
+
+  node(caf::actor_config& cfg, config c) : node_actor::base(cfg), config_(c) {}
+  const char* name() const override { return "troupe.node"; }
+  behavior_type make_behavior() override;
+
+private:
+  hello welcome(const hello& from) const;
+  agent_spawned spawn_here(const spawn_agent& what);
+  void watch_leader();
+  void release();
+
+  config config_;
+  std::shared_ptr<directory> roles_;
+  std::shared_ptr<hosted_job> job_;
+  std::map<role_id, caf::strong_actor_ptr> agents_;
+};
+
+} // namespace troupe

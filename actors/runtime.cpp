@@ -1,0 +1,45 @@
+#include "actors/runtime.hpp"
+
+#include <algorithm>
+#include <caf/io/middleman.hpp>
+#include <future>
+#include <optional>
+#include <thread>
+
+#include "messages/registry.hpp"
+
+namespace troupe {
+
+runtime::runtime(runtime_options options) {
+  register_messages();
+  auto workers = options.workers != 0 ? options.workers : std::max(2u, std::thread::hardware_concurrency());
+  // Work stealing polls while it is idle, on cores that the lanes need, and wakes later (docs/decisions).
+  config_.set("caf.scheduler.policy", "sharing");
+  config_.set("caf.scheduler.max-threads", static_cast<size_t>(workers));
+  config_.set("caf.logger.console.verbosity", "quiet");
+  if (options.network) {
+    caf::io::middleman::init_global_meta_objects();
+    config_.load<caf::io::middleman>();
+  }
+  system_ = std::make_unique<caf::actor_system>(config_);
+}
+
+expected<tree_end> runtime::run(const supervision_tree& tree, std::stop_token stop, std::function<void()> on_stop,
+                                std::function<void(const supervision_report&)> on_report) {
+  auto ended = std::promise<tree_end>{};
+  auto observer = tree_observer{};
+  observer.on_end = [&](const tree_end& end) { ended.set_value(end); };
+  observer.on_report = std::move(on_report);
+  auto running = run_tree(*system_, tree, observer);
+  if (!running)
+    return tl::unexpected(running.error());
+  auto stopping = std::stop_callback{stop, [&] {
+                                       if (on_stop)
+                                         on_stop();
+                                       else
+                                         running->stop();
+                                     }};
+  return ended.get_future().get();
+}
+
+} // namespace troupe

@@ -1,0 +1,45 @@
+// Data-parallel training with parameter shards, composed by hand: four agents share each batch, two shard holders own the
+// parameters and update them. The tree says who is started in which order and what happens when one dies.
+//
+// Run: build/release/bin/data_parallel [FOLDER_WITH_MNIST]
+
+#include <cstdio>
+
+#include "actors/data_parallel.hpp"
+
+using namespace troupe;
+using namespace std::chrono_literals;
+
+int main(int argc, char** argv) {
+  auto rt = runtime{};
+  auto options = job_options{.model = "lenet",
+                             .data = argc > 1 ? argv[1] : "digits",
+                             .agents = 4,
+                             .shards = 2,
+                             .batch = 128,
+                             .epochs = 1,
+                             .optimizer = {.kind = learn::optimizer_kind::momentum, .learning_rate = 0.05f}};
+  auto observer = job_observer{};
+  observer.on_epoch = [](const epoch_progress& e) { std::printf("epoch %lu: %.2f %% of the test set\n", e.epoch, 100 * e.test_accuracy); };
+
+  auto parts = data_parallel::prepare(rt, options, observer);
+  if (!parts) {
+    std::puts(parts.error().sentence.c_str());
+    return 2;
+  }
+  auto& p = **parts;
+  auto tree = supervise("training", one_for_one, at_most(3, 1min))
+                .child(p.broker)
+                .child(supervise("shards", one_for_all).child(p.shards))
+                .child(supervise("agents", one_for_one, at_most(16, 1min)).child(p.agents))
+                .child(p.leader, temporary, significant);
+  std::printf("%s\n", print_tree(tree).c_str());
+
+  auto end = rt.run(tree);
+  auto report = end ? p.report(*end) : tl::unexpected(end.error());
+  if (!report) {
+    std::puts(report.error().sentence.c_str());
+    return 1;
+  }
+  std::printf("%lu steps, %.0f samples/s, weights %.16s\n", report->steps, report->samples_per_second, report->weights_sha256.c_str());
+}

@@ -1,0 +1,90 @@
+#include "actors/agent_core.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+
+using namespace troupe;
+
+namespace {
+
+const auto me = member{{"agent", 0}, {1}};
+
+template <class T>
+size_t count(const agent_core::actions& xs) {
+  size_t n = 0;
+  for (auto& x : xs)
+    n += std::holds_alternative<T>(x);
+  return n;
+}
+
+lease part(uint64_t at, uint64_t first = 0, uint64_t last = 2) {
+  return {{at}, first, last, 4, 40, {1}};
+}
+
+} // namespace
+
+TEST_CASE("an agent computes only with parameters of one version from all shards (I3)") {
+  auto core = agent_core{me, 2};
+  CHECK(core.on_parameters(0, {5}).empty());
+  CHECK_FALSE(core.version());
+  CHECK(core.on_parameters(1, {4}).empty());
+  CHECK_FALSE(core.version());
+  auto out = core.on_parameters(1, {5});
+  CHECK(count<agent_core::use_parameters>(out) == 1);
+  CHECK(count<agent_core::ask>(out) == 1);
+  CHECK(core.version() == step{5});
+}
+
+TEST_CASE("a lease for the current step is computed once and the next one is asked for; one for the next step is fetched") {
+  auto core = agent_core{me, 1};
+  core.on_parameters(0, {0});
+  auto first = core.on_lease(part(0));
+  CHECK(count<agent_core::compute>(first) == 1);
+  CHECK(count<agent_core::ask>(first) == 1);
+  CHECK(count<agent_core::compute>(core.on_lease(part(0))) == 0);
+  CHECK(core.dropped() == 1);
+  auto ahead = core.on_lease(part(1));
+  CHECK(count<agent_core::fetch>(ahead) == 1);
+  CHECK(count<agent_core::compute>(ahead) == 0);
+  auto next = core.on_parameters(0, {1});
+  CHECK(count<agent_core::compute>(next) == 1);
+}
+
+TEST_CASE("part of somebody else's work is computed beside the own") {
+  auto core = agent_core{me, 1};
+  core.on_parameters(0, {0});
+  core.on_lease(part(0, 0, 2));
+  CHECK(count<agent_core::compute>(core.on_lease(part(0, 2, 4))) == 1);
+}
+
+TEST_CASE("leases and parameters of the past change nothing and are counted (I13)") {
+  auto core = agent_core{me, 1};
+  core.on_parameters(0, {3});
+  CHECK(core.on_lease(part(2)).empty());
+  CHECK(core.on_parameters(0, {2}).empty());
+  CHECK_FALSE(core.wants(0, {3}));
+  CHECK_FALSE(core.wants(7, {9}));
+  CHECK(core.dropped() == 2);
+}
+
+TEST_CASE("an evaluation waits for its parameters and comes before training with them") {
+  auto core = agent_core{me, 1};
+  core.on_parameters(0, {0});
+  core.on_lease(part(1));
+  CHECK(core.on_evaluate({{1}, {1}, 0, 10}).empty());
+  auto out = core.on_parameters(0, {1});
+  REQUIRE(out.size() >= 3);
+  CHECK(std::holds_alternative<agent_core::use_parameters>(out[0]));
+  CHECK(std::holds_alternative<agent_core::measure>(out[1]));
+  CHECK(std::holds_alternative<agent_core::compute>(out[2]));
+}
+
+TEST_CASE("an agent that hears nothing asks again and pushes again, one that makes progress does not") {
+  auto core = agent_core{me, 2};
+  CHECK(count<agent_core::pull>(core.on_tick()) == 2);
+  core.on_parameters(0, {0});
+  core.on_parameters(1, {0});
+  CHECK(core.on_tick().empty());
+  auto out = core.on_tick();
+  CHECK(count<agent_core::push_again>(out) == 1);
+  CHECK(count<agent_core::ask>(out) == 1);
+}

@@ -1,0 +1,115 @@
+#include "actors/broker_core.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+
+using namespace troupe;
+
+namespace {
+
+member agent(uint32_t rank, uint64_t start = 1) {
+  return {{"agent", rank}, {start}};
+}
+
+view_changed members(uint64_t number, std::vector<member> list) {
+  return {{number}, {}, std::move(list)};
+}
+
+request_lease ask(const member& who, uint64_t at) {
+  return {{who.role, who.incarnation, {1}}, {at}};
+}
+
+constexpr auto sizes = learn::batch_sizes{100, 40, 10}; // steps of 4, 4 and 2 micro-batches
+
+} // namespace
+
+TEST_CASE("a step is split into contiguous parts in rank order, the last step of an epoch is short") {
+  auto core = broker_core{sizes, {0}};
+  core.on_view(members(1, {agent(1), agent(0)}));
+  auto first = core.on_request(ask(agent(0), 0));
+  REQUIRE(first.size() == 1);
+  CHECK(first[0].what.first == 0);
+  CHECK(first[0].what.last == 2);
+  CHECK(first[0].what.micro_batches == 4);
+  CHECK(first[0].what.samples == 40);
+  auto second = core.on_request(ask(agent(1), 0));
+  CHECK(second[0].what.first == 2);
+  CHECK(second[0].what.last == 4);
+  core.on_committed({0});
+  auto last = core.on_request(ask(agent(1), 2));
+  CHECK(last[0].what.micro_batches == 2);
+  CHECK(last[0].what.samples == 20);
+}
+
+TEST_CASE("asking twice gets the same lease, with the same attempt") {
+  auto core = broker_core{sizes, {0}};
+  core.on_view(members(1, {agent(0)}));
+  auto a = core.on_request(ask(agent(0), 0));
+  auto b = core.on_request(ask(agent(0), 0));
+  CHECK(a[0].what.first == b[0].what.first);
+  CHECK(a[0].what.last == b[0].what.last);
+  CHECK(a[0].what.number == b[0].what.number);
+}
+
+TEST_CASE("the part of an agent that is gone goes to another one with the next attempt number") {
+  auto core = broker_core{sizes, {0}};
+  core.on_view(members(1, {agent(0), agent(1)}));
+  core.on_request(ask(agent(0), 0));
+  auto moved = core.on_view(members(2, {agent(0)}));
+  REQUIRE(moved.size() == 1);
+  CHECK(moved[0].to == agent(0));
+  CHECK(moved[0].what.first == 2);
+  CHECK(moved[0].what.last == 4);
+  CHECK(moved[0].what.number == attempt{2});
+}
+
+TEST_CASE("a restarted agent gets its own part again") {
+  auto core = broker_core{sizes, {0}};
+  core.on_view(members(1, {agent(0), agent(1)}));
+  core.on_request(ask(agent(1), 0));
+  auto moved = core.on_view(members(2, {agent(0), agent(1, 2)}));
+  REQUIRE(moved.size() == 1);
+  CHECK(moved[0].to == agent(1, 2));
+  CHECK(moved[0].what.first == 2);
+}
+
+TEST_CASE("nobody left: the parts wait for whoever joins") {
+  auto core = broker_core{sizes, {0}};
+  core.on_view(members(1, {agent(0)}));
+  core.on_request(ask(agent(0), 0));
+  CHECK(core.on_view(members(2, {})).empty());
+  auto later = core.on_view(members(3, {agent(0, 2)}));
+  REQUIRE(later.size() == 1);
+  CHECK(later[0].what.last == 4);
+}
+
+TEST_CASE("an agent that joined after a step was split gets nothing of it, and all of the next") {
+  auto core = broker_core{sizes, {0}};
+  core.on_view(members(1, {agent(0)}));
+  core.on_request(ask(agent(0), 0));
+  core.on_view(members(2, {agent(0), agent(1)}));
+  auto now = core.on_request(ask(agent(1), 0));
+  CHECK(now[0].what.first == now[0].what.last);
+  auto next = core.on_request(ask(agent(1), 1));
+  CHECK(next[0].what.first == 2);
+  CHECK(next[0].what.last == 4);
+}
+
+TEST_CASE("requests from old incarnations, for past steps and old views change nothing and are counted (I13)") {
+  auto core = broker_core{sizes, {5}};
+  core.on_view(members(2, {agent(0, 3)}));
+  CHECK(core.on_request(ask(agent(0, 2), 5)).empty());
+  CHECK(core.on_request(ask(agent(0, 3), 4)).empty());
+  CHECK(core.on_view(members(1, {agent(0, 2)})).empty());
+  core.on_committed({3});
+  CHECK(core.current() == step{5});
+  CHECK(core.dropped() == 4);
+}
+
+TEST_CASE("a request that is ahead shows that the steps before it have committed") {
+  auto core = broker_core{sizes, {0}};
+  core.on_view(members(1, {agent(0)}));
+  auto opened = core.on_request(ask(agent(0), 2));
+  REQUIRE(opened.size() == 1);
+  CHECK(opened[0].what.at == step{2});
+  CHECK(core.current() == step{1});
+}

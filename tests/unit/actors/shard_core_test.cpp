@@ -1,0 +1,70 @@
+#include "actors/shard_core.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+
+using namespace troupe;
+
+namespace {
+
+const auto me = member{{"shard_holder", 0}, {1}};
+const auto worker = member{{"agent", 0}, {1}};
+
+push_gradients push(uint64_t at, uint64_t block, tree_node node, uint64_t leaves, member from = worker) {
+  return {{from.role, from.incarnation, {1}}, {at}, {block}, node, leaves, {}};
+}
+
+shard_core running() {
+  auto core = shard_core{me, {{0}, {3}}};
+  CHECK(core.on_view({{1}, {}, {worker, me}}) == std::vector{worker});
+  CHECK(core.on_loaded({7}));
+  return core;
+}
+
+} // namespace
+
+TEST_CASE("a step is summed when every block is complete and measured, and applied once when it commits (R4)") {
+  auto core = running();
+  CHECK(core.on_push(push(7, 0, {0, 0}, 2)).verdict == partial_sums::verdict::accepted);
+  auto whole = core.on_push(push(7, 0, {0, 1}, 2));
+  CHECK(whole.block_complete);
+  CHECK(whole.merges.size() == 1);
+  CHECK_FALSE(core.on_commit({{1}, {7}, 0.1f, 1})); // block 3 is missing
+  CHECK_FALSE(core.on_norm({7}, {{0}, 1, true}));
+  CHECK(core.on_push(push(7, 3, {1, 0}, 2)).block_complete);
+  CHECK(core.on_norm({7}, {{3}, 2, true}));
+  CHECK(core.on_commit({{1}, {7}, 0.1f, 1}));
+  CHECK_FALSE(core.on_commit({{1}, {7}, 0.1f, 1})); // while it is applied
+  core.on_applied();
+  CHECK(core.version() == step{8});
+  CHECK_FALSE(core.on_commit({{1}, {7}, 0.1f, 1})); // and afterwards
+  CHECK(core.version() == step{8});
+}
+
+TEST_CASE("contributions of another step, block, incarnation or step size change nothing and are counted (I13, I15)") {
+  auto core = running();
+  CHECK(core.on_push(push(6, 0, {0, 0}, 1)).verdict != partial_sums::verdict::accepted);
+  CHECK(core.on_push(push(8, 0, {0, 0}, 1)).verdict != partial_sums::verdict::accepted);
+  CHECK(core.on_push(push(7, 1, {0, 0}, 1)).verdict != partial_sums::verdict::accepted);
+  CHECK(core.on_push(push(7, 0, {0, 0}, 1, {{"agent", 0}, {2}})).verdict != partial_sums::verdict::accepted);
+  CHECK(core.on_push(push(7, 0, {0, 0}, 1, {{"agent", 9}, {1}})).verdict != partial_sums::verdict::accepted);
+  CHECK(core.on_push(push(7, 0, {0, 0}, 0)).verdict != partial_sums::verdict::accepted);
+  CHECK(core.on_push(push(7, 0, {0, 0}, 2)).verdict == partial_sums::verdict::accepted);
+  CHECK(core.on_push(push(7, 0, {0, 0}, 3)).verdict == partial_sums::verdict::invalid);
+  CHECK(core.dropped() == 7);
+}
+
+TEST_CASE("a view names the agents that joined since the last one, and an old view changes nothing") {
+  auto core = running();
+  auto again = member{worker.role, {2}};
+  CHECK(core.on_view({{2}, {}, {again}}) == std::vector{again});
+  CHECK(core.on_view({{3}, {}, {again}}).empty());
+  CHECK(core.on_view({{2}, {}, {worker}}).empty());
+  CHECK(core.agents() == std::vector{again});
+}
+
+TEST_CASE("the version of a shard never goes back (I3)") {
+  auto core = running();
+  CHECK_FALSE(core.on_loaded({3}));
+  CHECK_FALSE(core.on_loaded({7}));
+  CHECK(core.version() == step{7});
+}
