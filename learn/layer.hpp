@@ -34,6 +34,7 @@ struct emission_site {
   std::vector<tensor> inputs;       ///< in f32 or, in bf16 models, any mix of f32 (images) and bf16
   std::vector<bool> wants_gradient; ///< per input
   std::span<const size_t> slices;   ///< indices of the layer's parameters in the layout, in their order
+  sample_shape input_shape;         ///< of the first input
   sample_shape shape;               ///< of the output
   bool relu = false;                ///< the node ends in a ReLU that the layer agreed to absorb
   bool last = false;                ///< the output goes to the loss: always f32

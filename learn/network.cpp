@@ -85,6 +85,7 @@ void network::emit_forward(plan_builder& p, values& v) const {
                           .inputs = {},
                           .wants_gradient = {},
                           .slices = slices_[i],
+                          .input_shape = n.inputs[0] == 0 ? options_.input : nodes_[n.inputs[0] - 1].shape,
                           .shape = n.shape,
                           .relu = n.relu,
                           .last = i + 1 == nodes_.size()};
@@ -118,7 +119,7 @@ plan network::make_plan(int samples, bool training, prepared_weights& weights) c
   values v;
   emit_forward(p, v);
   const auto& logits = v.tensors.back();
-  const auto gradient = emit_loss(p, loss_, logits);
+  const auto gradient = emit_loss(p, loss_, logits, nodes_.back().shape);
   if (training) {
     v.gradients.resize(v.tensors.size());
     v.gradients.back().push_back(gradient);

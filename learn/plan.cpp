@@ -87,14 +87,13 @@ dnn::data_type plan_builder::type() const {
   return config_.of.options().arithmetic == precision::bf16 ? dnn::data_type::bf16 : dnn::data_type::f32;
 }
 
-dnn::desc plan_builder::activation(sample_shape s) const {
+dnn::tag plan_builder::usual_order() const {
   // AVX-512's direct convolutions want 16 channels side by side, AMX's all of them.
-  const auto order = type() == dnn::data_type::bf16 ? dnn::tag::nhwc : dnn::tag::nChw16c;
-  return {{samples(), s.channels, s.height, s.width}, type(), order};
+  return type() == dnn::data_type::bf16 ? dnn::tag::nhwc : dnn::tag::nChw16c;
 }
 
-dnn::desc plan_builder::plain(sample_shape s, dnn::data_type type) const {
-  return {{samples(), s.channels, s.height, s.width}, type, dnn::tag::nchw};
+dnn::desc plan_builder::image(sample_shape s, dnn::tag order) const {
+  return {{samples(), s.channels, s.height, s.width}, type(), order};
 }
 
 dnn::desc plan_builder::rows(sample_shape s, dnn::data_type type) const {
@@ -102,7 +101,9 @@ dnn::desc plan_builder::rows(sample_shape s, dnn::data_type type) const {
 }
 
 tensor plan_builder::images() {
-  plan_.images_.push_back(dnn::unbound(plain(config_.of.options().input, dnn::data_type::f32)));
+  const auto& s = config_.of.options().input;
+  const dnn::desc d({samples(), s.channels, s.height, s.width}, dnn::data_type::f32, dnn::tag::nchw);
+  plan_.images_.push_back(dnn::unbound(d));
   return {plan_.images_.back(), no_slot};
 }
 
@@ -127,9 +128,20 @@ tensor plan_builder::view(const tensor& of, const dnn::desc& d) {
 tensor plan_builder::convert(const tensor& from, const dnn::desc& to) {
   if (from.desc() == to)
     return from;
+  const auto from_dims = dnn::dims_of(from.desc());
+  const auto to_dims = dnn::dims_of(to);
+  if (from_dims.size() > to_dims.size())
+    return view(convert(from, {from_dims, dnn::type_of(to), dnn::tag::nchw}), to);
+  if (from_dims.size() < to_dims.size())
+    return convert(view(from, {to_dims, dnn::type_of(from.desc()), dnn::tag::nchw}), to);
   auto result = make(to);
   emit("convert", {from, result}, [op = dnn::reorder(from.memory(), result.memory())](const pass&) { op.run(); });
   return result;
+}
+
+tensor plan_builder::as_image(const tensor& from, sample_shape shape) {
+  const bool usable = dnn::image_order(from.desc()) != dnn::tag::undef && dnn::type_of(from.desc()) == type();
+  return usable ? from : convert(from, image(shape));
 }
 
 std::shared_ptr<prepared_weight> plan_builder::weight(size_t slice, const dnn::desc& wanted) {

@@ -134,10 +134,10 @@ public:
   [[nodiscard]] const learn::layout& layout() const { return config_.of.layout(); }
   /// Element type of activations and of products' operands.
   [[nodiscard]] dnn::data_type type() const;
-  /// (n, c, h, w) in the order of dimensions that the model's layers exchange activations in.
-  [[nodiscard]] dnn::desc activation(sample_shape shape) const;
-  /// (n, c, h, w), row-major.
-  [[nodiscard]] dnn::desc plain(sample_shape shape, dnn::data_type type) const;
+  /// (n, c, h, w) in the given order of dimensions, or in the one that suits most primitives.
+  [[nodiscard]] dnn::desc image(sample_shape shape, dnn::tag order) const;
+  [[nodiscard]] dnn::desc image(sample_shape shape) const { return image(shape, usual_order()); }
+  [[nodiscard]] dnn::tag usual_order() const;
   /// (n, c·h·w), row-major.
   [[nodiscard]] dnn::desc rows(sample_shape shape, dnn::data_type type) const;
 
@@ -146,8 +146,11 @@ public:
   tensor make(const dnn::desc& d);
   /// The same storage under another description of the same size.
   tensor view(const tensor& of, const dnn::desc& d);
-  /// `from` itself where it is described like `to`, else a converted copy.
+  /// `from` itself where it is described like `to`, else a converted copy. Between images and rows, features are in
+  /// (channel, height, width) order, as PyTorch's Flatten has them.
   tensor convert(const tensor& from, const dnn::desc& to);
+  /// `from` as an image, converted only where it is not in one of the two orders that layers exchange.
+  tensor as_image(const tensor& from, sample_shape shape);
 
   /// Parameter `slice` as dims `view_dims`, in the layout `wanted`; the operation that uses it calls `refresh` first.
   std::shared_ptr<prepared_weight> weight(size_t slice, const dnn::desc& wanted);

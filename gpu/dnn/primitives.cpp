@@ -40,6 +40,14 @@ dnnl::stream& stream() {
   return in_order;
 }
 
+tag image_order(const desc& d) {
+  const auto size = dims_of(d);
+  for (const auto order : {tag::nChw16c, tag::nhwc})
+    if (size.size() == 4 && d == desc(size, type_of(d), order))
+      return order;
+  return tag::undef;
+}
+
 memory unbound(const desc& d) {
   return memory(d, engine(), DNNL_MEMORY_NONE);
 }

@@ -27,6 +27,9 @@ bool computes_bf16();
 dims dims_of(const desc& d);
 data_type type_of(const desc& d);
 
+/// nChw16c or nhwc, the two orders in which layers exchange images; undef where `d` is neither.
+tag image_order(const desc& d);
+
 /// Memory of description `d` without storage; `set_data_handle` gives it some.
 memory unbound(const desc& d);
 

@@ -1,7 +1,7 @@
 #include "learn/layers/add.hpp"
 
 #include "gpu/dnn/sum.hpp"
-#include "learn/layers/rows.hpp"
+#include "learn/layers/relu_gradient.hpp"
 
 namespace troupe::learn {
 

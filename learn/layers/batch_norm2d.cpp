@@ -79,8 +79,8 @@ expected<sample_shape> batch_norm2d::output(sample_shape input) const {
 
 emitted batch_norm2d::emit(const emission_site& site) const {
   auto& p = site.plan;
-  const auto desc = p.activation(site.shape);
-  const auto x = p.convert(site.inputs[0], desc);
+  const auto x = p.as_image(site.inputs[0], site.shape);
+  const auto desc = x.desc();
   const auto addend = site.inputs.size() > 1 ? p.convert(site.inputs[1], desc) : tensor();
   const auto s = std::make_shared<normalisation>(
     normalisation{dnn::batch_norm(desc, epsilon), x, addend, {}, {}, site.relu, {}, {}});

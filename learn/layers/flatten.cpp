@@ -1,7 +1,5 @@
 #include "learn/layers/flatten.hpp"
 
-#include "learn/layers/rows.hpp"
-
 namespace troupe::learn {
 
 expected<sample_shape> flatten::output(sample_shape input) const {
@@ -10,9 +8,10 @@ expected<sample_shape> flatten::output(sample_shape input) const {
 
 emitted flatten::emit(const emission_site& site) const {
   auto& p = site.plan;
-  const auto m = as_rows(p, site.inputs[0], dnn::type_of(site.inputs[0].desc()));
-  return {m.rows, [m, &p, wants_dx = site.wants_gradient[0]](std::vector<tensor> gradients) {
-            return std::vector<tensor>{wants_dx ? from_rows(p, m, gradients[0]) : tensor()};
+  const auto x = site.inputs[0];
+  return {p.convert(x, p.rows(site.shape, dnn::type_of(x.desc()))),
+          [x, &p, wants_dx = site.wants_gradient[0]](const std::vector<tensor>& gradients) {
+            return std::vector<tensor>{wants_dx ? p.convert(gradients[0], x.desc()) : tensor()};
           }};
 }
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "gpu/dnn/layer_norm.hpp"
-#include "learn/layers/rows.hpp"
 
 namespace troupe::learn {
 
@@ -25,31 +24,31 @@ expected<sample_shape> layer_norm::output(sample_shape input) const {
 emitted layer_norm::emit(const emission_site& site) const {
   auto& p = site.plan;
   const auto f32 = dnn::data_type::f32;
-  const auto x = as_rows(p, site.inputs[0], f32);
-  const auto y = p.make(x.rows.desc());
+  const auto x = p.convert(site.inputs[0], p.rows(shape_, f32));
+  const auto y = p.make(x.desc());
   const auto statistics = p.make({{p.samples(), 2}, f32, dnn::tag::nc});
   const dnn::layer_norm_sizes sizes = {static_cast<size_t>(p.samples()), shape_.size()};
   const auto weight_slice = site.slices[0];
   const auto bias_slice = site.slices[1];
-  p.emit("layer_norm", {x.rows, y, statistics}, [=](const pass& now) {
+  p.emit("layer_norm", {x, y, statistics}, [=](const pass& now) {
     dnn::run(sizes,
-             dnn::layer_norm_forward{x.rows.data<float>(), now.parameters[weight_slice].data,
+             dnn::layer_norm_forward{x.data<float>(), now.parameters[weight_slice].data,
                                      now.parameters[bias_slice].data, y.data<float>(), statistics.data<float>()});
   });
-  const matrix_of result = {y, site.inputs[0]};
-  return {from_rows(p, result, y), [=, &p, wants = site.wants_gradient[0]](std::vector<tensor> gradients) {
-            const auto dy = as_rows(p, gradients[0], f32);
-            const auto dx = p.make(x.rows.desc());
-            p.emit("layer_norm backward", {dy.rows, x.rows, statistics, dx},
+  const auto input = site.inputs[0];
+  return {p.convert(y, input.desc()), [=, &p, wants = site.wants_gradient[0]](std::vector<tensor> gradients) {
+            const auto dy = p.convert(gradients[0], x.desc());
+            const auto dx = p.make(x.desc());
+            p.emit("layer_norm backward", {dy, x, statistics, dx},
                    [=, &l = p.layout()](const pass& now) {
                      dnn::run(sizes,
-                              dnn::layer_norm_backward{dy.rows.data<float>(), x.rows.data<float>(),
+                              dnn::layer_norm_backward{dy.data<float>(), x.data<float>(),
                                                        now.parameters[weight_slice].data, statistics.data<float>(),
                                                        dx.data<float>(), now.gradient + l.slices()[weight_slice].offset,
                                                        now.gradient + l.slices()[bias_slice].offset});
                    },
                    {weight_slice, bias_slice});
-            return std::vector<tensor>{wants ? from_rows(p, x, dx) : tensor()};
+            return std::vector<tensor>{wants ? p.convert(dx, input.desc()) : tensor()};
           }};
 }
 

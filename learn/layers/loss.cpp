@@ -5,7 +5,6 @@
 #include <stdexcept>
 
 #include "gpu/kernels/loss.hpp"
-#include "learn/layers/rows.hpp"
 
 namespace troupe::learn {
 
@@ -51,9 +50,8 @@ kernels::loss_result squared_error(const problem& q, float* target, float scale,
 
 } // namespace
 
-tensor emit_loss(plan_builder& p, loss_kind kind, const tensor& given) {
-  const auto outputs = as_rows(p, given, dnn::data_type::f32);
-  const auto& logits = outputs.rows;
+tensor emit_loss(plan_builder& p, loss_kind kind, const tensor& given, sample_shape shape) {
+  const auto logits = p.convert(given, p.rows(shape, dnn::data_type::f32));
   const auto dims = dnn::dims_of(logits.desc());
   const auto gradient = p.training() ? p.make(logits.desc()) : tensor();
   const auto target = kind == loss_kind::squared_error ? p.make(logits.desc()) : tensor();
@@ -68,7 +66,7 @@ tensor emit_loss(plan_builder& p, loss_kind kind, const tensor& given) {
                                : squared_error(q, target.data<float>(), scale, g);
            *now.result = {.loss_sum = loss.loss_sum, .correct = loss.correct, .samples = static_cast<int64_t>(q.n)};
          });
-  return gradient ? from_rows(p, outputs, gradient) : tensor();
+  return gradient ? p.convert(gradient, given.desc()) : tensor();
 }
 
 } // namespace troupe::learn

@@ -14,11 +14,9 @@ expected<sample_shape> pad_channels::output(sample_shape input) const {
 
 emitted pad_channels::emit(const emission_site& site) const {
   auto& p = site.plan;
-  const auto given = dnn::dims_of(site.inputs[0].desc());
-  const sample_shape shape = {static_cast<int>(given[1]), static_cast<int>(given[2]), static_cast<int>(given[3])};
-  const auto x = p.convert(site.inputs[0], p.activation(shape));
-  const auto y = p.make(p.activation(site.shape));
-  const int first = (channels_ - shape.channels) / 2;
+  const auto x = p.as_image(site.inputs[0], site.input_shape);
+  const auto y = p.make(p.image(site.shape, dnn::image_order(x.desc())));
+  const int first = (channels_ - site.input_shape.channels) / 2;
   p.emit("pad_channels", {x, y},
          [x, y, first, stride = stride_](const pass&) { dnn::subsample(x.memory(), y.memory(), stride, first); });
   return {y, [=, &p, stride = stride_, input = site.inputs[0],

@@ -7,15 +7,10 @@ namespace troupe::learn {
 
 namespace {
 
-sample_shape shape_of(const tensor& t) {
-  const auto dims = dnn::dims_of(t.desc());
-  return {static_cast<int>(dims[1]), static_cast<int>(dims[2]), static_cast<int>(dims[3])};
-}
-
 emitted emit_pooling(const emission_site& site, dnn::pooling_kind kind, const dnn::window& over) {
   auto& p = site.plan;
-  const auto x = p.convert(site.inputs[0], p.activation(shape_of(site.inputs[0])));
-  const auto y = p.make(p.activation(site.shape));
+  const auto x = p.as_image(site.inputs[0], site.input_shape);
+  const auto y = p.make(p.image(site.shape, dnn::image_order(x.desc())));
   const dnn::pooling what = {kind, x.desc(), y.desc(), over};
   const auto forward = dnn::pooling_forward(what, p.training());
   // Max pooling remembers here which element it took.
@@ -65,7 +60,7 @@ expected<sample_shape> global_average_pool::output(sample_shape input) const {
 }
 
 emitted global_average_pool::emit(const emission_site& site) const {
-  const auto from = shape_of(site.inputs[0]);
+  const auto from = site.input_shape;
   const dnn::dims whole = {from.height, from.width};
   return emit_pooling(site, dnn::pooling_kind::average_padded, {whole, whole, {0, 0}});
 }
