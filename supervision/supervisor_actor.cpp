@@ -115,12 +115,13 @@ void supervisor_actor::delete_child(std::string id, call_ptr call) {
 }
 
 void supervisor_actor::child_ready(const std::string& id, incarnation number, const caf::actor& child) {
+  if (!child)
+    return child_failed(id, number, {exit_kind::error, {"it was reported ready with an empty handle"}});
   auto* entry = find(id, number);
-  if (!entry && child) { // its start was given up meanwhile (T2)
-    send_exit(child, caf::error{caf::exit_reason::kill});
-  } else if (entry && !entry->handle) {
+  if (entry && !entry->handle)
     watch(id, *entry, child);
-  }
+  else if (!entry || entry->handle != child) // its start was given up meanwhile, or there is one already (T2)
+    send_exit(child, caf::error{caf::exit_reason::kill});
   handle(event::child_ready{id, number});
 }
 
