@@ -40,14 +40,6 @@ bool is_lost_connection(const caf::error& reason) {
   return std::any_of(codes.begin(), codes.end(), [&](auto code) { return reason == code; });
 }
 
-bool is_exception(const caf::error& reason) {
-#if CAF_MAJOR_VERSION >= 1
-  if (reason == caf::exit_reason::unhandled_exception)
-    return true;
-#endif
-  return reason == caf::sec::runtime_error;
-}
-
 } // namespace
 
 exit_cause cause_of(const caf::error& reason) {
@@ -66,7 +58,7 @@ exit_cause cause_of(const caf::error& reason) {
   }
   if (is_lost_connection(reason))
     return {exit_kind::connection_lost, {fmt::format("the connection to its node was lost ({})", to_string(reason))}};
-  if (is_exception(reason)) // CAF's handler gives the exception's type and what()
+  if (reason == caf::sec::runtime_error) // CAF's handler gives the exception's type and what()
     return {exit_kind::exception,
             {two_strings ? fmt::format("{}: {}", context.get_as<std::string>(0), context.get_as<std::string>(1))
                          : to_string(reason)}};

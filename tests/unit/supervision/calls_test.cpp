@@ -121,6 +121,19 @@ TEST_CASE("S8: a child terminated in the middle of a group restart stays stopped
   CHECK(w.list()[1] == "b stopped #1");
 }
 
+TEST_CASE("S8: a group restart waits for a child that is still being terminated") {
+  world w{spec_of(GENERATE(one_for_all, rest_for_one), {"a", "b"})};
+  w.begin();
+  w.ignores_stop = {"b"};
+  w.terminate("b");
+  w.did();
+  w.die("a");
+  CHECK(w.did().empty());
+  w.die("b", exit_kind::shutdown);
+  CHECK(w.did() == strings{"start a"});
+  CHECK(w.list()[1] == "b stopped #1");
+}
+
 TEST_CASE("S8: a supervisor that is ending refuses, and what still waited for a start is answered") {
   world w{spec_of(one_for_one, {"a"})};
   w.begin();
