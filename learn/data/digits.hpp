@@ -18,7 +18,7 @@ public:
   enum class split : uint8_t { train, test };
   static constexpr int side = 28;
   static constexpr size_t pixels = side * side;
-  static constexpr size_t training_samples = 10'000;
+  static constexpr size_t training_samples = 20'000;
   static constexpr size_t test_samples = 2'000;
 
   digits(uint64_t seed, split part);

@@ -65,7 +65,7 @@ TEST_CASE("every class appears about equally often") {
   for (size_t id = 0; id < set.size(); ++id)
     ++counts.at(static_cast<size_t>(set.label(id)));
   for (const int count : counts)
-    CHECK(std::abs(count - 1'000) < 150); // five deviations
+    CHECK(std::abs(count - 2'000) < 212); // five deviations
 }
 
 TEST_CASE("a digit is ink on paper that stays inside the frame") {
