@@ -27,7 +27,8 @@ std::vector<size_t> model_builder::name_parameters(const std::string& name, cons
   std::vector<size_t> indices;
   for (auto& p : what.parameters()) {
     auto full = fmt::format("{}.{}", name, p.name);
-    if (std::any_of(parameters_.begin(), parameters_.end(), [&](const auto& other) { return other.name == full; }))
+    if (!failure_ &&
+        std::any_of(parameters_.begin(), parameters_.end(), [&](const auto& known) { return known.name == full; }))
       failure_ = {
         fmt::format("model {} has two parameters named {}: give each layer its own name", options_.name, full)};
     indices.push_back(parameters_.size());

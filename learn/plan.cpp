@@ -170,8 +170,8 @@ void plan_builder::emit(std::string_view name, std::vector<tensor> touched, work
   }
   plan_.operations_.push_back(std::move(what));
   plan_.names_.push_back(name);
-  for (size_t slice : final) {
-    const size_t b = layout().block_of(slice);
+  for (auto slice = final.rbegin(); slice != final.rend(); ++slice) { // the last block leaves first
+    const size_t b = layout().block_of(*slice);
     if (--slices_left_[b] == 0) {
       plan_.blocks_.push_back(b);
       plan_.block_ends_.push_back(index + 1);
