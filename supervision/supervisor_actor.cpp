@@ -3,6 +3,7 @@
 #include <caf/actor_system.hpp>
 #include <caf/exit_reason.hpp>
 
+#include <algorithm>
 #include <exception>
 #include <fmt/format.h>
 #include <variant>
@@ -55,9 +56,9 @@ void supervisor_actor::on_exit() {
 }
 
 void supervisor_actor::let_go() {
-  for (auto& [token, timer] : timers_)
-    timer.dispose();
+  wake_.dispose();
   timers_.clear();
+  due_.clear();
   calls_.clear();
   dynamic_.clear();
   if (keep_) {
@@ -81,6 +82,7 @@ void supervisor_actor::handle(supervisor_event event) {
       std::visit([this](const auto& what) { carry_out(what); }, a);
   }
   busy_ = false;
+  set_wake();
 }
 
 void supervisor_actor::start_child(startable child, child_spec spec, call_ptr call) {
@@ -206,21 +208,43 @@ void supervisor_actor::carry_out(const action::kill& a) {
 }
 
 void supervisor_actor::carry_out(const action::set_timer& a) {
-  auto fire = [this, token = a.token] {
-    timers_.erase(token);
-    handle(event::timer_fired{token});
-  };
-  if (a.delay == nanoseconds{0})
-    run_in(keep_, fire);
-  else
-    timers_.emplace(a.token, run_after(this, a.delay, fire));
+  if (a.delay == nanoseconds{0}) {
+    run_in(keep_, [this, token = a.token] { handle(event::timer_fired{token}); });
+    return;
+  }
+  auto at = system().clock().now() + a.delay;
+  timers_.emplace(a.token, at);
+  due_.emplace(at, a.token);
 }
 
 void supervisor_actor::carry_out(const action::cancel_timer& a) {
   if (auto it = timers_.find(a.token); it != timers_.end()) {
-    it->second.dispose();
+    due_.erase({it->second, it->first});
     timers_.erase(it);
   }
+}
+
+/// After each event: most timers are cancelled before they are due, those of quick starts within the same event.
+void supervisor_actor::set_wake() {
+  if (due_.empty()) {
+    wake_.dispose();
+    wakes_at_.reset();
+  } else if (auto first = due_.begin()->first; !wakes_at_ || first < *wakes_at_) {
+    wake_.dispose();
+    wakes_at_ = first;
+    wake_ = run_after(this, std::max(first - system().clock().now(), nanoseconds{0}), [this] { wake(); });
+  }
+}
+
+void supervisor_actor::wake() {
+  wakes_at_.reset();
+  while (!due_.empty() && due_.begin()->first <= system().clock().now()) {
+    auto token = due_.begin()->second;
+    due_.erase(due_.begin());
+    timers_.erase(token);
+    handle(event::timer_fired{token});
+  }
+  set_wake();
 }
 
 void supervisor_actor::carry_out(const action::answer& a) {

@@ -8,6 +8,8 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -101,6 +103,8 @@ private:
   void watch(const std::string& id, live_child& child, const caf::actor& handle);
   [[nodiscard]] live_child* find(const std::string& id, incarnation number);
   [[nodiscard]] started call_start(const std::string& id, incarnation number);
+  void wake();
+  void set_wake();
   [[nodiscard]] uint64_t enter(call_ptr call);
   void let_go();
 
@@ -111,7 +115,10 @@ private:
   std::unordered_map<std::string, const supervision_tree::node*> static_;
   std::unordered_map<std::string, origin> dynamic_;
   std::unordered_map<std::string, live_child> live_;
-  std::unordered_map<uint64_t, caf::disposable> timers_;
+  std::unordered_map<uint64_t, time_point> timers_; ///< token → when it is due
+  std::set<std::pair<time_point, uint64_t>> due_;   ///< the same, earliest first
+  std::optional<time_point> wakes_at_;              ///< CAF's clock has one timer of each supervisor, not one per child
+  caf::disposable wake_;
   std::unordered_map<uint64_t, call_ptr> calls_;
   uint64_t next_call_ = 1;
   caf::actor keep_; ///< itself, so that it lives until it ends although nobody may hold its handle

@@ -1,6 +1,7 @@
 // The supervision contract through real actors, in virtual time.
 
 #include <caf/event_based_actor.hpp>
+#include <caf/typed_event_based_actor.hpp>
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
@@ -179,6 +180,27 @@ TEST_CASE("an exception in a start function is a failed start") {
   s.play(supervise("root").child(
     startable{"broken", [](incarnation) -> started { throw std::runtime_error("no such device"); }}));
   CHECK(s.end->cause.chain.back() == "its start function threw: no such device");
+}
+
+TEST_CASE(
+  "a start function may return any handle, an expected one, or a failure, and may ask for the incarnation alone") {
+  using echo = caf::typed_actor<caf::result<int>(int)>;
+  stage s;
+  std::vector<incarnation> numbers;
+  s.play(supervise("root")
+           .child(startable{"typed",
+                            [&](const start_context& c) {
+                              return c.system.spawn([]() -> echo::behavior_type { return {[](int x) { return x; }}; });
+                            }})
+           .child(startable{"expected",
+                            [&](incarnation n) -> expected<caf::actor> {
+                              numbers.push_back(n);
+                              return s.spawn_child("expected");
+                            }})
+           .child(startable{"failure", [](incarnation) -> expected<echo> { return fail("none left"); }}));
+  CHECK(numbers == std::vector{incarnation{1}});
+  REQUIRE(s.end);
+  CHECK(s.end->cause.chain.back() == "none left");
 }
 
 TEST_CASE("S7: the normal end of a significant child ends the run cleanly") {
