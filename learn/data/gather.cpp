@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "gpu/kernels/chunks.hpp"
 #include "learn/data/augmentation.hpp"
 #include "learn/dataset.hpp"
 
@@ -8,14 +9,16 @@ namespace troupe::learn {
 
 namespace {
 
-// Below this a team costs more than it saves.
-constexpr size_t worth_a_team = 32 * 1024; // floats
+/// Whether reading so many floats is worth waking a team.
+bool wants_team(size_t floats) {
+  return gpu::kernels::use_team && floats >= 32 * 1024;
+}
 
 } // namespace
 
 void gather(const dataset& from, std::span<const uint32_t> ids, float* images, int32_t* labels) {
   const size_t floats = from.shape().size();
-#pragma omp parallel for schedule(static) if (ids.size() * floats >= worth_a_team)
+#pragma omp parallel for schedule(static) if (wants_team(ids.size() * floats))
   for (size_t i = 0; i < ids.size(); ++i) {
     from.read(ids[i], images + i * floats);
     labels[i] = from.label(ids[i]);
@@ -30,7 +33,7 @@ void gather_augmented(const dataset& from, std::span<const uint32_t> ids, augmen
   }
   const sample_shape shape = from.shape();
   const size_t floats = shape.size();
-#pragma omp parallel if (ids.size() * floats >= worth_a_team)
+#pragma omp parallel if (wants_team(ids.size() * floats))
   {
     const auto original = std::make_unique_for_overwrite<float[]>(floats); // (channels, height, width)
 #pragma omp for schedule(static)

@@ -11,6 +11,7 @@
 #include "learn/digest.hpp"
 #include "learn/draws.hpp"
 #include "tests/unit/learn/failing_file_system.hpp"
+#include "tests/unit/learn/power_cut_file_system.hpp"
 #include "tests/unit/learn/scratch_folder.hpp"
 
 using namespace troupe::learn;
@@ -28,6 +29,12 @@ layout small_layout(const std::string& first_name = "a") {
                  {.name = "d", .dims = {9}},
                  {.name = "m", .dims = {6}, .kind = slice_kind::statistic}},
                 64};
+}
+
+/// Never fails and never waits for the disk.
+file_system& quick() {
+  static failing_file_system instance{0, failing_file_system::then::goes_on};
+  return instance;
 }
 
 /// What a run looks like at a step: every value is of that step.
@@ -55,7 +62,7 @@ struct snapshot {
     return cut_into_shards(of, parameters.values(), buffers, step, shards);
   }
 
-  [[nodiscard]] auto write(const fs::path& folder, size_t shards = 2, file_system& files = file_system::real()) const {
+  [[nodiscard]] auto write(const fs::path& folder, size_t shards = 2, file_system& files = quick()) const {
     return write_checkpoint(folder, meta(), of, cut(shards), {}, files);
   }
 
@@ -114,7 +121,7 @@ TEST_CASE("a checkpoint is read back bit by bit, whatever the number of shards a
     for (const size_t buffers : {0u, 1u, 2u}) {
       const scratch_folder folder;
       const snapshot now{123, buffers};
-      const auto written = now.write(folder / "run/checkpoints", shards);
+      const auto written = now.write(folder / "run/checkpoints", shards, file_system::real());
       REQUIRE(written);
       CHECK(written->note.empty());
       CHECK(written->folder.filename() == "step-000000123");
@@ -292,6 +299,39 @@ TEST_CASE("wherever the process ends, the checkpoint before or the new one loads
   }
   CHECK(before > 20);
   CHECK(after > 2);
+}
+
+TEST_CASE("whenever the power fails, the newest acknowledged checkpoint loads (I7)") {
+  const snapshot second{2};
+  const snapshot third{3};
+  int before = 0;
+  int after = 0;
+  for (int operations = 0;; ++operations) {
+    bool cut = false;
+    for (uint64_t seed = 1; seed <= 8; ++seed) {
+      const scratch_folder folder;
+      REQUIRE(snapshot{1}.write(folder.path()));
+      REQUIRE(second.write(folder.path()));
+      power_cut_file_system disk{folder.path(), operations, seed};
+      REQUIRE(third.write(folder.path(), 2, disk));
+      cut = disk.cut();
+      disk.leave_what_survives();
+      INFO("power fails after operation " << operations << ", seed " << seed);
+      const auto got = read(folder.path());
+      const bool is_new = third.is(got);
+      CHECK((is_new || second.is(got)));
+      if (!cut)
+        CHECK(is_new); // it was acknowledged
+      (is_new ? after : before) += 1;
+      const snapshot fourth{4};
+      REQUIRE(fourth.write(folder.path()));
+      CHECK(fourth.is(read(folder.path())));
+    }
+    if (!cut)
+      break;
+  }
+  CHECK(before > 100);
+  CHECK(after > 20);
 }
 
 TEST_CASE("a damaged checkpoint makes the one before load, with a sentence that says so") {
