@@ -93,7 +93,7 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
     : leader("coordinator/0", [this](const start_context& c) -> started {
         auto config = leader_config();
         config.self.incarnation = c.number;
-        return announce(*job_, config.self.role, c.number, c.system.spawn<coordinator>(std::move(config)));
+        return announce(*job_, {"coordinator", 0}, c.number, c.system.spawn<coordinator>(std::move(config)));
       }),
       broker("data_broker/0", [this](const start_context& c) -> started {
         auto role = role_id{"data_broker", 0};
