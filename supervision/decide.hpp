@@ -58,9 +58,8 @@ struct supervisor_state {
 /// be carried out in order; what they bring about comes back as further events. `now` must not go back.
 ///
 /// Where it differs from OTP, it is for training that waits for devices and other nodes:
-/// - A supervisor that gives up ends as `escalated`, an abnormal end, with the chain of causes; OTP's ends by shutdown,
-/// and
-///   a transient subtree would be gone without a word.
+/// - A supervisor that gives up ends as `escalated`, an abnormal end, with the chain of causes. OTP's ends by shutdown,
+///   so that a transient subtree would be gone without a word.
 /// - Starts may take their time, have a limit, and are overtaken by a stop. Meanwhile deaths and calls are handled.
 /// - In group strategies what a caller starts waits for its turn in the order of the children.
 /// - A child that even a kill does not end makes every supervisor above it give up: its process has to end (S6).

@@ -53,11 +53,13 @@ inline constexpr significant_child significant{};
 
 /// See child_spec::shutdown.
 struct shutdown_within {
+  explicit shutdown_within(nanoseconds limit) : time(limit) {}
   nanoseconds time;
 };
 
 /// See child_spec::start.
 struct ready_within {
+  explicit ready_within(nanoseconds limit) : time(limit) {}
   nanoseconds time;
 };
 
