@@ -31,7 +31,7 @@ struct child_record {
   std::shared_ptr<const child_spec> spec; ///< shared by all children of a template
   uint64_t position = 0;                  ///< order of start among its siblings
   child_state state = child_state::stopped;
-  incarnation number;               ///< of its latest start; 0 before the first
+  incarnation number;               ///< of its latest start; before the first, what that has to exceed
   bool being_added = false;         ///< by start_call: gone again if that start fails
   bool was_ready = false;           ///< some incarnation of it was ready
   bool killed = false;              ///< being stopped, and past its shutdown time

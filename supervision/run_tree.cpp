@@ -52,7 +52,7 @@ expected<running_tree> run_tree(caf::actor_system& system, const supervision_tre
                               }});
   auto on_end = [record, was_ready, told = std::move(observer.on_end)](const caf::error& reason) {
     if (told)
-      told({cause_of(reason), *was_ready, record->restarts(), record->last_reports()});
+      told({cause_of(reason), *was_ready, record->restarts(), record->last_reports(), record->late_notices()});
   };
   caf::actor_cast<caf::abstract_actor*>(root)->attach_functor(std::move(on_end));
   return running_tree{std::move(root), std::move(record)};

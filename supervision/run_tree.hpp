@@ -28,6 +28,7 @@ struct tree_end {
   bool was_ready = false;               ///< all static children had been ready once
   uint64_t restarts = 0;                ///< over the whole tree, failed attempts included
   std::vector<supervision_report> last; ///< the last reports before the end, oldest first; at most 64
+  uint64_t late_notices = 0;            ///< of older incarnations, dropped by the supervisors (T2, I13)
 
   [[nodiscard]] bool failed() const { return !cause.is_clean(); }
 };

@@ -298,11 +298,29 @@ TEST_CASE("T2: an actor that arrives for a start that was given up is ended, and
   SECTION("after the supervisor has ended") {
     s.pass(1s);
     CHECK(s.seen() == strings{"end of the tree"});
+    CHECK(s.end->late_notices == 0);
     auto late = s.spawn_child("late");
     notices[0].ready(late);
     s.run();
     CHECK(s.seen() == strings{"end late"});
   }
+}
+
+TEST_CASE("T2: a notice of an older incarnation is dropped and counted") {
+  stage s;
+  std::vector<start_notice> notices;
+  startable a{"a", [&](const start_context& c) {
+                notices.push_back(c.notice);
+                return s.now[c.id] = s.spawn_child(c.id);
+              }};
+  s.play(supervise("root").child(a));
+  s.tell("a", "fail");
+  notices[0].failed({"the first one, late"});
+  s.run();
+  s.tree->stop();
+  s.run();
+  CHECK(s.end->restarts == 1);
+  CHECK(s.end->late_notices == 1);
 }
 
 TEST_CASE("S10: a restarted supervisor comes back with its static children and without the dynamic ones") {
