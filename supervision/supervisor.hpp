@@ -14,8 +14,8 @@
 namespace troupe {
 
 /// The dynamic API of a running supervisor (S8), for code and actors of its process. Each call returns at once; `done`
-/// is called exactly once, from the supervisor's actor, so an actor passes one that sends itself a message. A
-/// supervisor that ends before it answers gives `call_error::stopping`.
+/// is called exactly once, from the supervisor's actor, so an actor passes one that sends itself a message. Where the
+/// supervisor ends before it answers, `done` gets `call_error::stopping`; where it has ended already, within the call.
 class supervisor {
 public:
   using on_done = std::function<void(const call_result&)>;
