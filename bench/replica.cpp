@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <fmt/format.h>
 #include <map>
 #include <string>
@@ -224,11 +225,13 @@ int main(int argc, char** argv) {
     const double one = seconds_of(t, 2) / 2;
     seconds_of(t, std::max(1, std::min(30, static_cast<int>(0.5 / one))));
     const int steps = std::max(3, static_cast<int>(o.seconds / one));
+    const std::clock_t cpu_begin = std::clock();
     const double took = seconds_of(t, steps);
+    const double cpu = static_cast<double>(std::clock() - cpu_begin) / CLOCKS_PER_SEC;
     fmt::print(
-      R"({{"bench":"replica","model":"{}","threads":{},"batch":{},"bf16":{},"steps":{},"ms_step":{:.3f},"sps":{:.2f},"loss":{:.4f}}})"
+      R"({{"bench":"replica","model":"{}","threads":{},"batch":{},"bf16":{},"steps":{},"ms_step":{:.3f},"cpu_ms_step":{:.3f},"sps":{:.2f},"loss":{:.4f}}})"
       "\n",
-      o.model, o.threads, batch, o.bf16, steps, 1e3 * took / steps, batch * steps / took, t.loss());
+      o.model, o.threads, batch, o.bf16, steps, 1e3 * took / steps, 1e3 * cpu / steps, batch * steps / took, t.loss());
   }
   if (o.profile)
     print_profile(*m, where, batch, std::max(3, 512 / batch));

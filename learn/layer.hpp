@@ -57,6 +57,8 @@ public:
 
   /// True where `emission_site::relu` may be set.
   [[nodiscard]] virtual bool absorbs_relu() const { return false; }
+  /// True where f(max(0, x)) = max(0, f(x)), and the latter is cheaper.
+  [[nodiscard]] virtual bool commutes_with_relu() const { return false; }
   /// True where the node may have a second input, of the output's shape, that is added to the result (before the ReLU).
   [[nodiscard]] virtual bool absorbs_addition() const { return false; }
   /// Most output gradients that backward takes; more are summed before.

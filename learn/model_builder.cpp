@@ -46,8 +46,15 @@ model_builder& model_builder::append(const std::string& name, std::shared_ptr<co
     return *this;
   }
   auto parameters = name_parameters(name, *what);
-  nodes_.push_back(
-    {.what = std::move(what), .inputs = {value_}, .parameters = std::move(parameters), .shape = *shape_behind});
+  // A ReLU that only this layer would read may change places with it.
+  const bool swaps = may_fold_ && nodes_.back().relu && what->commutes_with_relu() && what->absorbs_relu();
+  if (swaps)
+    nodes_.back().relu = false;
+  nodes_.push_back({.what = std::move(what),
+                    .inputs = {value_},
+                    .parameters = std::move(parameters),
+                    .shape = *shape_behind,
+                    .relu = swaps});
   value_ = nodes_.size();
   may_fold_ = true;
   return *this;
@@ -86,12 +93,11 @@ model_builder& model_builder::gelu() {
 }
 
 model_builder& model_builder::max_pool(int kernel, int stride, int padding) {
-  return append("max_pool", std::make_shared<pool2d>(pool2d::options{dnn::pooling_kind::max, kernel, stride, padding}));
+  return append("max_pool", std::make_shared<max_pool2d>(max_pool2d::options{kernel, stride, padding}));
 }
 
 model_builder& model_builder::average_pool(int kernel, int stride, int padding) {
-  return append("average_pool",
-                std::make_shared<pool2d>(pool2d::options{dnn::pooling_kind::average_padded, kernel, stride, padding}));
+  return append("average_pool", std::make_shared<average_pool2d>(average_pool2d::options{kernel, stride, padding}));
 }
 
 model_builder& model_builder::global_average_pool() {

@@ -35,49 +35,12 @@ void with_constants(const Body& body, bool flag, Flags... flags) {
     with_constants([&](auto... constants) { body(std::false_type{}, constants...); }, flags...);
 }
 
-/// Loads and stores of one group: all its lanes, or those that an incomplete one has.
-struct group_access {
-  int64_t count;
-  template <class T>
-  [[gnu::always_inline]] lanes get(const T* from) const {
-    return count == lane_count ? load(from) : load_some(from, count);
-  }
-  template <class T>
-  [[gnu::always_inline]] void put(T* to, lanes x) const {
-    if (count == lane_count)
-      store(to, x);
-    else
-      store_some(to, x, count);
-  }
-};
-
-group_access access_of(const channel_groups& c, int64_t group) {
-  return {group + 1 == c.groups ? c.last_lanes : lane_count};
-}
-
 void add_to(double* sums, lanes x) {
   for (int i = 0; i < lane_count; ++i)
     sums[i] += static_cast<double>(x[i]);
 }
 
 } // namespace
-
-channel_groups channel_groups::of(const desc& d) {
-  const auto size = dims_of(d);
-  const auto type = type_of(d);
-  const bool blocked = d == desc(size, type, tag::nChw16c);
-  assert(blocked || d == desc(size, type, tag::nhwc));
-  channel_groups c;
-  c.samples = size[0];
-  c.channels = size[1];
-  c.groups = (size[1] + lane_count - 1) / lane_count;
-  c.pixels = size[2] * size[3];
-  c.sample_stride = c.pixels * (blocked ? c.groups * lane_count : c.channels);
-  c.group_stride = blocked ? c.pixels * lane_count : lane_count;
-  c.pixel_stride = blocked ? lane_count : c.channels;
-  c.last_lanes = blocked || c.channels % lane_count == 0 ? lane_count : c.channels % lane_count;
-  return c;
-}
 
 batch_norm::batch_norm(const desc& activation, float epsilon)
   : groups_(channel_groups::of(activation)), type_(type_of(activation)), epsilon_(epsilon) {
@@ -101,7 +64,7 @@ void batch_norm::collect(const T* x) {
     const auto [begin, end] = part_of(c.samples, parts(), part);
     for (int64_t n = begin; n < end; ++n)
       for (int64_t g = 0; g < c.groups; ++g) {
-        const auto access = access_of(c, g);
+        const auto access = c.access(g);
         const lanes k = access.get(x + g * c.group_stride);
         const T* from = x + n * c.sample_stride + g * c.group_stride;
         lanes sum[2] = {};
@@ -149,7 +112,7 @@ void batch_norm::apply(const forward_buffers& b, bool relu_wanted) const {
 #pragma omp parallel for schedule(static)
       for (int64_t n = 0; n < c.samples; ++n)
         for (int64_t g = 0; g < c.groups; ++g) {
-          const auto access = access_of(c, g);
+          const auto access = c.access(g);
           const lanes scale = load(scale_.data() + g * lane_count);
           const lanes shift = load(shift_.data() + g * lane_count);
           const int64_t at = n * c.sample_stride + g * c.group_stride;
@@ -208,7 +171,7 @@ void batch_norm::collect_gradient(const backward_buffers& b) {
         const auto [begin, end] = part_of(c.samples, parts(), part);
         for (int64_t n = begin; n < end; ++n)
           for (int64_t g = 0; g < c.groups; ++g) {
-            const auto access = access_of(c, g);
+            const auto access = c.access(g);
             const lanes mean = load(mean_.data() + g * lane_count);
             const int64_t at = n * c.sample_stride + g * c.group_stride;
             const T* dy = static_cast<const T*>(b.dy) + at;
@@ -247,7 +210,7 @@ void batch_norm::apply_gradient(const backward_buffers& b) const {
 #pragma omp parallel for schedule(static)
       for (int64_t n = 0; n < c.samples; ++n)
         for (int64_t g = 0; g < c.groups; ++g) {
-          const auto access = access_of(c, g);
+          const auto access = c.access(g);
           const lanes scale = load(scale_.data() + g * lane_count);
           const lanes slope = load(slope_.data() + g * lane_count);
           const lanes shift = load(shift_.data() + g * lane_count);

@@ -4,27 +4,9 @@
 #include <span>
 #include <vector>
 
-#include "gpu/dnn/primitives.hpp"
+#include "gpu/dnn/channel_groups.hpp"
 
 namespace troupe::gpu::dnn {
-
-/// How the channels of an activation lie in memory, for nChw16c and nhwc alike, in groups of 16; strides in elements.
-/// In nhwc the last group may be incomplete; in nChw16c it is padded with zeros, which all kernels keep.
-struct channel_groups {
-  int64_t samples = 0;
-  int64_t channels = 0;
-  int64_t groups = 0;
-  int64_t pixels = 0;
-  int64_t sample_stride = 0;
-  int64_t group_stride = 0;
-  int64_t pixel_stride = 0;
-  int64_t last_lanes = 16; ///< channels stored in the last group
-
-  /// `d`: (n, c, h, w) in one of the two layouts.
-  static channel_groups of(const desc& d);
-  /// Groups of 16 lanes in the tensor, each with a mask of one bit per lane.
-  [[nodiscard]] size_t masks() const { return static_cast<size_t>(samples * groups * pixels); }
-};
 
 /// Batch normalisation over (n, h, w) per channel (S. Ioffe, C. Szegedy, 2015), together with what follows it in
 /// residual networks: y = [max(0, ·)] (weight · (x - mean) / sqrt(variance + epsilon) + bias [+ addend]). All

@@ -18,6 +18,7 @@ inline constexpr int64_t lane_count = 16;
 
 using lanes [[gnu::vector_size(64)]] = float;
 using lane_words [[gnu::vector_size(64)]] = uint32_t;
+using lane_bytes [[gnu::vector_size(16)]] = uint8_t;
 using lane_halves [[gnu::vector_size(32)]] = uint16_t;
 
 [[gnu::always_inline]] inline lanes load(const float* from) {
@@ -52,19 +53,56 @@ using lane_halves [[gnu::vector_size(32)]] = uint16_t;
 #endif
 }
 
-/// The first `n` < 16 lanes; the others are zero.
-template <class T>
-lanes load_some(const T* from, int64_t n) {
-  T whole[lane_count] = {};
-  std::memcpy(whole, from, static_cast<size_t>(n) * sizeof(T));
+/// The first `n` <= 16 lanes; the others are zero.
+[[gnu::always_inline]] inline lanes load_some(const float* from, int64_t n) {
+#if defined(__AVX512F__)
+  return std::bit_cast<lanes>(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), from));
+#else
+  float whole[lane_count] = {};
+  std::memcpy(whole, from, static_cast<size_t>(n) * sizeof(float));
   return load(whole);
+#endif
 }
 
-template <class T>
-void store_some(T* to, lanes x, int64_t n) {
-  T whole[lane_count];
+[[gnu::always_inline]] inline lanes load_some(const bf16* from, int64_t n) {
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+  const __m256i halves = _mm256_maskz_loadu_epi16(static_cast<__mmask16>((1u << n) - 1), from);
+  return load(reinterpret_cast<const bf16*>(&halves));
+#else
+  bf16 whole[lane_count] = {};
+  std::memcpy(whole, from, static_cast<size_t>(n) * sizeof(bf16));
+  return load(whole);
+#endif
+}
+
+[[gnu::always_inline]] inline void store_some(float* to, lanes x, int64_t n) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << n) - 1), std::bit_cast<__m512>(x));
+#else
+  std::memcpy(to, &x, static_cast<size_t>(n) * sizeof(float));
+#endif
+}
+
+[[gnu::always_inline]] inline void store_some(bf16* to, lanes x, int64_t n) {
+  bf16 whole[lane_count];
   store(whole, x);
-  std::memcpy(to, whole, static_cast<size_t>(n) * sizeof(T));
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+  _mm256_mask_storeu_epi16(to, static_cast<__mmask16>((1u << n) - 1), std::bit_cast<__m256i>(whole));
+#else
+  std::memcpy(to, whole, static_cast<size_t>(n) * sizeof(bf16));
+#endif
+}
+
+/// Sixteen small numbers as bytes.
+[[gnu::always_inline]] inline lane_words load_words(const uint8_t* from) {
+  lane_bytes bytes;
+  std::memcpy(&bytes, from, sizeof bytes);
+  return __builtin_convertvector(bytes, lane_words);
+}
+
+[[gnu::always_inline]] inline void store(uint8_t* to, lane_words x) {
+  const auto bytes = __builtin_convertvector(x, lane_bytes);
+  std::memcpy(to, &bytes, sizeof bytes);
 }
 
 [[gnu::always_inline]] inline lanes spread(float x) {

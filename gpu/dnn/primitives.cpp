@@ -10,10 +10,6 @@ dnnl::prop_kind direction(bool training) {
   return training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
 }
 
-dnnl::algorithm algorithm_of(pooling_kind kind) {
-  return kind == pooling_kind::max ? dnnl::algorithm::pooling_max : dnnl::algorithm::pooling_avg_include_padding;
-}
-
 dnnl::algorithm forward_algorithm(elementwise_kind kind) {
   switch (kind) {
   case elementwise_kind::relu:
@@ -26,6 +22,7 @@ dnnl::algorithm forward_algorithm(elementwise_kind kind) {
   return dnnl::algorithm::eltwise_gelu_erf;
 }
 
+constexpr auto average = dnnl::algorithm::pooling_avg_include_padding;
 constexpr auto convolution_algorithm = dnnl::algorithm::convolution_direct;
 
 } // namespace
@@ -126,19 +123,16 @@ inner_product_backward_weights(const inner_product& p, const dnnl::inner_product
   return {engine(), p.source, p.weights, p.bias, p.destination, forward};
 }
 
-dnnl::pooling_forward::primitive_desc pooling_forward(const pooling& p, bool training) {
+dnnl::pooling_forward::primitive_desc pooling_forward(const average_pooling& p, bool training) {
   const auto& w = p.over;
-  return {engine(), direction(training), algorithm_of(p.kind),
-          p.source, p.destination,       w.stride,
-          w.kernel, no_dilation,         w.padding,
-          w.padding};
+  return {engine(), direction(training), average,   p.source, p.destination, w.stride,
+          w.kernel, no_dilation,         w.padding, w.padding};
 }
 
-dnnl::pooling_backward::primitive_desc pooling_backward(const pooling& p,
+dnnl::pooling_backward::primitive_desc pooling_backward(const average_pooling& p,
                                                         const dnnl::pooling_forward::primitive_desc& forward) {
   const auto& w = p.over;
-  return {engine(), algorithm_of(p.kind), p.source,  p.destination, w.stride,
-          w.kernel, no_dilation,          w.padding, w.padding,     forward};
+  return {engine(), average, p.source, p.destination, w.stride, w.kernel, no_dilation, w.padding, w.padding, forward};
 }
 
 dnnl::eltwise_forward::primitive_desc elementwise_forward(elementwise_kind kind, const desc& data, bool training) {
@@ -213,18 +207,17 @@ inner_product_backward_weights(const inner_product& p, const dnnl::inner_product
   return {dnnl::inner_product_backward_weights::desc(p.source, p.weights, p.bias, p.destination), engine(), forward};
 }
 
-dnnl::pooling_forward::primitive_desc pooling_forward(const pooling& p, bool training) {
+dnnl::pooling_forward::primitive_desc pooling_forward(const average_pooling& p, bool training) {
   const auto& w = p.over;
-  const dnnl::pooling_forward::desc d(direction(training), algorithm_of(p.kind), p.source, p.destination, w.stride,
-                                      w.kernel, w.padding, w.padding);
+  const dnnl::pooling_forward::desc d(direction(training), average, p.source, p.destination, w.stride, w.kernel,
+                                      w.padding, w.padding);
   return {d, engine()};
 }
 
-dnnl::pooling_backward::primitive_desc pooling_backward(const pooling& p,
+dnnl::pooling_backward::primitive_desc pooling_backward(const average_pooling& p,
                                                         const dnnl::pooling_forward::primitive_desc& forward) {
   const auto& w = p.over;
-  const dnnl::pooling_backward::desc d(algorithm_of(p.kind), p.source, p.destination, w.stride, w.kernel, w.padding,
-                                       w.padding);
+  const dnnl::pooling_backward::desc d(average, p.source, p.destination, w.stride, w.kernel, w.padding, w.padding);
   return {d, engine(), forward};
 }
 

@@ -89,17 +89,14 @@ inner_product_backward_data(const inner_product& p, const dnnl::inner_product_fo
 dnnl::inner_product_backward_weights::primitive_desc
 inner_product_backward_weights(const inner_product& p, const dnnl::inner_product_forward::primitive_desc& forward);
 
-/// `average` divides by the number of elements inside the image or, `average_padded`, by the kernel's size (PyTorch's
-/// default).
-enum class pooling_kind : uint8_t { max, average_padded };
-struct pooling {
-  pooling_kind kind;
+/// Mean of a window; padding counts as zeros (PyTorch's default).
+struct average_pooling {
   desc source;
   desc destination;
   window over;
 };
-dnnl::pooling_forward::primitive_desc pooling_forward(const pooling& p, bool training);
-dnnl::pooling_backward::primitive_desc pooling_backward(const pooling& p,
+dnnl::pooling_forward::primitive_desc pooling_forward(const average_pooling& p, bool training);
+dnnl::pooling_backward::primitive_desc pooling_backward(const average_pooling& p,
                                                         const dnnl::pooling_forward::primitive_desc& forward);
 
 /// Elementwise functions. The gradients of `relu` and `tanh` are computed from the result, that of `gelu` (the exact

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <numeric>
 
-#include "gpu/dnn/batch_norm.hpp"
+#include "gpu/dnn/channel_groups.hpp"
 
 namespace troupe::gpu::dnn {
 

@@ -4,16 +4,35 @@
 
 namespace troupe::learn {
 
-/// Maximum or mean of a square window, as torch.nn.MaxPool2d and torch.nn.AvgPool2d (padding counts as zeros there).
-class pool2d : public layer {
+/// Maximum of a square window, as torch.nn.MaxPool2d. The model builder moves a ReLU in front of it behind it, where
+/// there are fewer elements: the two commute.
+class max_pool2d : public layer {
 public:
   struct options {
-    dnn::pooling_kind kind = dnn::pooling_kind::max;
     int kernel = 2;
     int stride = 2;
     int padding = 0;
   };
-  explicit pool2d(options o) : options_(o) {}
+  explicit max_pool2d(options o) : options_(o) {}
+
+  [[nodiscard]] expected<sample_shape> output(sample_shape input) const override;
+  [[nodiscard]] bool absorbs_relu() const override { return true; }
+  [[nodiscard]] bool commutes_with_relu() const override { return true; }
+  [[nodiscard]] emitted emit(const emission_site& site) const override;
+
+private:
+  options options_;
+};
+
+/// Mean of a square window, as torch.nn.AvgPool2d: padding counts as zeros.
+class average_pool2d : public layer {
+public:
+  struct options {
+    int kernel = 2;
+    int stride = 2;
+    int padding = 0;
+  };
+  explicit average_pool2d(options o) : options_(o) {}
 
   [[nodiscard]] expected<sample_shape> output(sample_shape input) const override;
   [[nodiscard]] emitted emit(const emission_site& site) const override;
