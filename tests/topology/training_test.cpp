@@ -1,0 +1,275 @@
+// Whole runs in this process: the equalities that make a result worth trusting.
+
+#include <caf/send.hpp>
+#include <catch2/catch_test_macros.hpp>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "actors/data_parallel.hpp"
+#include "learn/safetensors.hpp"
+#include "messages/caf.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+using namespace troupe;
+using namespace std::chrono_literals;
+
+namespace {
+
+job_options small_job() {
+  auto o = job_options{};
+  o.model = "lenet";
+  o.data = "digits";
+  o.batch = 24;
+  o.micro_batch = 4;
+  o.epochs = 0;
+  o.steps = 8;
+  o.threads = 1;
+  o.evaluate = false;
+  o.log_every = 1;
+  return o;
+}
+
+job_report run(const job_options& o, job_observer observer = {}, std::stop_token stop = {}) {
+  auto r = run_job(o, observer, stop);
+  INFO((r ? std::string{} : r.error().sentence));
+  REQUIRE(r);
+  return *r;
+}
+
+} // namespace
+
+TEST_CASE("any number of agents and shards trains the same weights, bit by bit (R6, I10)") {
+  auto o = small_job();
+  auto one = run(o);
+  CHECK(one.steps == 8);
+  CHECK(one.samples == 8 * 24);
+  CHECK(one.dropped_messages == 0);
+  CHECK(one.restarts == 0);
+  for (int agents : {2, 3, 4, 6}) {
+    o.agents = agents;
+    o.shards = 0;
+    auto many = run(o);
+    CHECK(many.weights_sha256 == one.weights_sha256);
+    CHECK(many.train_loss == one.train_loss);
+  }
+  o.agents = 2;
+  o.shards = 1;
+  CHECK(run(o).weights_sha256 == one.weights_sha256);
+}
+
+TEST_CASE("micro-batches change how a step is cut, not what it computes") {
+  auto o = small_job();
+  auto cut = run(o);
+  o.micro_batch = 24;
+  auto whole = run(o);
+  REQUIRE(whole.train_loss.size() == cut.train_loss.size());
+  for (size_t i = 0; i < cut.train_loss.size(); ++i)
+    CHECK(std::abs(cut.train_loss[i].second - whole.train_loss[i].second) < 1e-4 * std::abs(whole.train_loss[i].second));
+}
+
+TEST_CASE("the same seed trains the same weights and another seed does not") {
+  auto o = small_job();
+  auto first = run(o).weights_sha256;
+  CHECK(run(o).weights_sha256 == first);
+  o.seed = 2;
+  CHECK(run(o).weights_sha256 != first);
+}
+
+TEST_CASE("every optimiser survives a stop: the resumed run ends with the bits of the uninterrupted one") {
+  using learn::optimizer_kind;
+  for (auto kind : {optimizer_kind::sgd, optimizer_kind::momentum, optimizer_kind::adam, optimizer_kind::adamw, optimizer_kind::rmsprop}) {
+    auto folder = test::temporary_folder{};
+    auto o = small_job();
+    o.optimizer.kind = kind;
+    o.optimizer.learning_rate = 0.002f;
+    auto whole = run(o);
+    o.checkpoint = (folder.path() / "checkpoints").string();
+    o.steps = 3;
+    run(o);
+    o.steps = 8;
+    o.resume = true;
+    o.agents = 3; // and on another number of agents and shards
+    auto resumed = run(o);
+    INFO(learn::to_string(kind));
+    CHECK(resumed.steps == 8);
+    CHECK(resumed.samples == 5 * 24);
+    CHECK(resumed.weights_sha256 == whole.weights_sha256);
+  }
+}
+
+TEST_CASE("a user's stop finishes the step, writes the checkpoint and ends well") {
+  auto folder = test::temporary_folder{};
+  auto o = small_job();
+  auto whole = run(o);
+  o.checkpoint = (folder.path() / "checkpoints").string();
+  o.checkpoint_every = 100;
+  auto source = std::stop_source{};
+  auto observer = job_observer{};
+  observer.on_step = [&](const step_progress& at) {
+    if (at.step == 3)
+      source.request_stop();
+  };
+  auto stopped = run(o, observer, source.get_token());
+  CHECK(stopped.reason == stop_reason::interrupted);
+  CHECK(stopped.steps >= 3);
+  CHECK(stopped.steps < 8);
+  o.resume = true;
+  CHECK(run(o).weights_sha256 == whole.weights_sha256);
+}
+
+TEST_CASE("an agent that is killed again and again costs nothing but time (R5, I1, I10)") {
+  auto o = small_job();
+  o.steps = 40;
+  o.agents = 3;
+  auto undisturbed = run(o);
+
+  auto rt = runtime{};
+  auto roles = std::shared_ptr<directory>{};
+  auto observer = job_observer{};
+  observer.on_step = [&](const step_progress& at) {
+    if (at.step % 4 == 1)
+      troupe::anon_send_exit(roles->find({"agent", static_cast<uint32_t>(at.step / 4 % 3)}), caf::exit_reason::kill);
+  };
+  auto parts = data_parallel::prepare(rt, o, observer);
+  REQUIRE(parts);
+  roles = (*parts)->job().roles;
+  auto end = rt.run((*parts)->tree());
+  REQUIRE(end);
+  auto report = (*parts)->report(*end);
+  INFO((report ? std::string{} : report.error().sentence));
+  REQUIRE(report);
+  CHECK(report->steps == 40);
+  CHECK(report->restarts >= 5);
+  CHECK(report->weights_sha256 == undisturbed.weights_sha256);
+}
+
+TEST_CASE("a data broker that is killed comes back and the run goes on to the same result") {
+  auto o = small_job();
+  o.steps = 12;
+  o.agents = 2;
+  auto undisturbed = run(o);
+  auto rt = runtime{};
+  auto roles = std::shared_ptr<directory>{};
+  auto observer = job_observer{};
+  observer.on_step = [&](const step_progress& at) {
+    if (at.step == 5)
+      troupe::anon_send_exit(roles->find({"data_broker", 0}), caf::exit_reason::kill);
+  };
+  auto parts = data_parallel::prepare(rt, o, observer);
+  REQUIRE(parts);
+  roles = (*parts)->job().roles;
+  auto end = rt.run((*parts)->tree());
+  REQUIRE(end);
+  auto report = (*parts)->report(*end);
+  REQUIRE(report);
+  CHECK(report->restarts == 1);
+  CHECK(report->weights_sha256 == undisturbed.weights_sha256);
+}
+
+TEST_CASE("a shard holder that loses its parameters ends the run with a sentence that says how to go on") {
+  auto o = small_job();
+  auto rt = runtime{};
+  auto roles = std::shared_ptr<directory>{};
+  auto observer = job_observer{};
+  observer.on_step = [&](const step_progress& at) {
+    if (at.step == 2)
+      troupe::anon_send_exit(roles->find({"shard_holder", 0}), caf::exit_reason::kill);
+  };
+  auto parts = data_parallel::prepare(rt, o, observer);
+  REQUIRE(parts);
+  roles = (*parts)->job().roles;
+  auto end = rt.run((*parts)->tree());
+  REQUIRE(end);
+  auto report = (*parts)->report(*end);
+  REQUIRE_FALSE(report);
+  CHECK(report.error().sentence.find("--resume") != std::string::npos);
+}
+
+TEST_CASE("exported weights are what a run starts from with --init") {
+  auto folder = test::temporary_folder{};
+  auto o = small_job();
+  o.export_to = (folder.path() / "weights.safetensors").string();
+  auto first = run(o);
+  o.init = o.export_to;
+  o.export_to = (folder.path() / "again.safetensors").string();
+  o.optimizer.learning_rate = 1e-30f; // too small to change a bit of anything but a zero
+  o.optimizer.kind = learn::optimizer_kind::sgd;
+  o.steps = 1;
+  CHECK(run(o).weights_sha256 == first.weights_sha256);
+}
+
+TEST_CASE("training goes on when a checkpoint cannot be written, and says so") {
+  auto folder = test::temporary_folder{};
+  auto file = folder.path() / "a_file";
+  std::ofstream{file} << "in the way";
+  auto o = small_job();
+  o.checkpoint = (file / "checkpoints").string();
+  o.checkpoint_every = 3;
+  auto notes = std::vector<std::string>{};
+  auto observer = job_observer{};
+  observer.on_note = [&](const std::string& s) { notes.push_back(s); };
+  auto r = run(o, observer);
+  CHECK(r.steps == 8);
+  REQUIRE_FALSE(notes.empty());
+  CHECK(notes.front().find("was not written") != std::string::npos);
+}
+
+TEST_CASE("a gradient that is not finite ends the run with a sentence and is not applied (I11)") {
+  auto o = small_job();
+  o.optimizer.learning_rate = 1e30f;
+  auto r = run_job(o, {}, {});
+  REQUIRE_FALSE(r);
+  CHECK(r.error().sentence.find("not finite") != std::string::npos);
+}
+
+TEST_CASE("accuracy is measured once per epoch on the whole test set, alike for any number of agents") {
+  auto o = small_job();
+  o.model = "mlp";
+  o.batch = 500;
+  o.micro_batch = 100;
+  o.steps = 0;
+  o.epochs = 2;
+  o.evaluate = true;
+  auto one = run(o);
+  CHECK(one.test_accuracy.size() == 2);
+  CHECK(one.test_accuracy.back() > 0.5);
+  o.agents = 3;
+  CHECK(run(o).test_accuracy == one.test_accuracy);
+  o.target_accuracy = 0.1;
+  auto early = run(o);
+  CHECK(early.reason == stop_reason::target_reached);
+  CHECK(early.test_accuracy.size() == 1);
+}
+
+TEST_CASE("messages alone: a model that computes nothing steps through its run") {
+  auto o = small_job();
+  o.model = "none";
+  o.agents = 4;
+  o.steps = 200;
+  auto r = run(o);
+  CHECK(r.steps == 200);
+  CHECK(r.dropped_messages == 0);
+}
+
+TEST_CASE("jobs that contradict themselves are refused with one sentence") {
+  auto refused = [](auto change) {
+    auto o = small_job();
+    change(o);
+    auto r = validate(o);
+    REQUIRE_FALSE(r);
+    CHECK(r.error().sentence.find('\n') == std::string::npos);
+    return r.error().sentence;
+  };
+  CHECK(refused([](auto& o) { o.model = "lenett"; }).find("lenet") != std::string::npos);
+  CHECK(refused([](auto& o) { o.micro_batch = 7; }).find("multiple") != std::string::npos);
+  CHECK(refused([](auto& o) { o.agents = 7; }).find("at most 6") != std::string::npos);
+  CHECK(refused([](auto& o) { o.agents = 0; }).find("at least 1 agent") != std::string::npos);
+  CHECK(refused([](auto& o) { o.steps = 0; }).find("--epochs") != std::string::npos);
+  CHECK(refused([](auto& o) { o.sync = "ring"; }).find("ps") != std::string::npos);
+  CHECK(refused([](auto& o) { o.device = "cuda"; }).find("cpu") != std::string::npos);
+  CHECK(refused([](auto& o) { o.resume = true; }).find("--checkpoint") != std::string::npos);
+  CHECK(refused([](auto& o) { o.nodes = {"somewhere"}; }).find("HOST:PORT") != std::string::npos);
+  CHECK(refused([](auto& o) { o.optimizer.learning_rate = 0; }).find("positive") != std::string::npos);
+  CHECK(refused([](auto& o) { o.target_accuracy = 97; }).find("fraction") != std::string::npos);
+}
