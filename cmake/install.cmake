@@ -16,6 +16,7 @@ foreach(room ${rooms})
   install(DIRECTORY "${PROJECT_SOURCE_DIR}/${room}" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/troupe"
           FILES_MATCHING PATTERN "*.hpp")
 endforeach()
+install(DIRECTORY "${PROJECT_BINARY_DIR}/generated/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/troupe")
 if(TARGET troupe)
   install(TARGETS troupe)
 endif()

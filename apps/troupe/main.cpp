@@ -37,8 +37,9 @@ double monotonic_seconds() {
 
 /// What is wrong with the request, as far as it shows before anything is started or written.
 expected<void> check(const train& request) {
-  if (!request.report.empty())
-    if (const auto writable = can_write(request.report); !writable) return writable;
+  for (const auto* path : {&request.report, &request.job.export_to})
+    if (!path->empty())
+      if (const auto writable = can_write(*path); !writable) return writable;
   return validate(request.job);
 }
 

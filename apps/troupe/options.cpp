@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "actors/version.hpp"
 #include "apps/troupe/checks.hpp"
 #include "apps/troupe/help.hpp"
 #include "apps/troupe/train_options.hpp"
@@ -145,7 +146,7 @@ expected<request> parse(std::span<const char* const> given) {
   if (command == "node") return parse_node(rest);
   if ((command == "version" || command == "--version") && !rest.empty())
     return fail(fmt::format("`troupe {}` takes no arguments, and {} is one", command, rest.front()));
-  if (command == "version" || command == "--version") return print_text{"troupe " TROUPE_VERSION "\n"};
+  if (command == "version" || command == "--version") return print_text{fmt::format("troupe {}\n", troupe_version)};
   if (command == "-h" || command == "--help" || command == "help") return print_text{overview};
   const auto meant = nearest(command, {"train", "node", "version"});
   return fail(meant.empty() ? fmt::format("unknown command {}: choose train, node or version", command)

@@ -41,9 +41,12 @@ double seconds_left(uint64_t done, uint64_t remaining, double elapsed) {
 }
 
 std::string step_line(const step_progress& at, double left) {
-  return fmt::format("epoch {}/{}  step {}/{}  loss {:.4f}  accuracy {:.1f} %  {} samples/s  {} left", at.epoch, at.epochs,
-                     at.step, at.steps_total, at.loss, 100 * at.accuracy,
-                     with_commas(static_cast<uint64_t>(std::llround(at.samples_per_second))), clock_time(left));
+  auto line = fmt::format("epoch {}/{}  step {}/{}  loss {:.4f}  accuracy {:.1f} %", at.epoch, at.epochs, at.step,
+                          at.steps_total, at.loss, 100 * at.accuracy);
+  if (at.samples_per_second > 0) // not before there is something to measure
+    line += fmt::format("  {} samples/s  {} left", with_commas(static_cast<uint64_t>(std::llround(at.samples_per_second))),
+                        clock_time(left));
+  return line;
 }
 
 std::string epoch_line(const epoch_progress& at, uint64_t epochs) {
@@ -61,7 +64,9 @@ std::string opening_line(const job_options& job) {
 }
 
 std::string closing_line(const job_options& job, const job_report& report) {
-  auto line = fmt::format("{} after {} in {:.1f} s  {} samples/s", name_of(stop_reason_names, report.reason),
+  const bool as_planned = report.reason == stop_reason::epochs_done || report.reason == stop_reason::steps_done;
+  auto line = fmt::format("{} after {} in {:.1f} s  {} samples/s",
+                          as_planned ? "done" : name_of(stop_reason_names, report.reason),
                           plural(report.steps, "step"), report.seconds,
                           with_commas(static_cast<uint64_t>(std::llround(report.samples_per_second))));
   if (!report.test_accuracy.empty()) line += fmt::format("  test accuracy {:.2f} %", 100 * report.test_accuracy.back());

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "actors/version.hpp"
 #include "apps/troupe/names.hpp"
 #include "learn/file_system.hpp"
 
@@ -95,7 +96,7 @@ peak_memory measure_peak_memory() {
 }
 
 nlohmann::ordered_json report_of(const job_options& job, const job_report& report, peak_memory memory) {
-  return {{"troupe", TROUPE_VERSION},
+  return {{"troupe", troupe_version},
           {"options", options_of(job)},
           {"stopped", name_of(stop_reason_names, report.reason)},
           {"steps", report.steps},

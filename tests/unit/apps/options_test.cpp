@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "actors/version.hpp"
 #include "apps/troupe/options.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -186,7 +187,7 @@ TEST_CASE("help is printed whatever else stands on the line") {
   CHECK_THAT(help, ContainsSubstring("troupe train job.toml --seed 7"));
   CHECK_THAT(printed({"node", "-h"}), ContainsSubstring("--listen HOST:PORT") && !ContainsSubstring("--parent-pipe"));
   CHECK_THAT(printed({}), ContainsSubstring("troupe COMMAND [options]"));
-  CHECK(printed({"version"}) == "troupe " TROUPE_VERSION "\n");
+  CHECK(printed({"version"}) == std::string("troupe ") + troupe_version + "\n");
 }
 
 TEST_CASE("no line of a help text is wider than 100 columns") {

@@ -10,6 +10,7 @@
 using namespace troupe;
 using namespace troupe::command;
 using Catch::Matchers::ContainsSubstring;
+using Catch::Matchers::StartsWith;
 
 namespace {
 
@@ -67,6 +68,9 @@ TEST_CASE("the time left follows the pace so far") {
 TEST_CASE("a step's line has epoch, step, loss, accuracy, speed and time left") {
   CHECK(step_line(at_step(137), 5.2) ==
         "epoch 2/3  step 137/300  loss 0.1235  accuracy 96.1 %  12,345 samples/s  0:05 left");
+  auto first = at_step(1);
+  first.samples_per_second = 0;
+  CHECK(step_line(first, 5.2) == "epoch 2/3  step 1/300  loss 0.1235  accuracy 96.1 %");
 }
 
 TEST_CASE("an epoch's line has the test accuracy") {
@@ -122,5 +126,5 @@ TEST_CASE("the closing line says why the run ended and how to go on") {
   CHECK_THAT(line, ContainsSubstring("weights sha256 ab12"));
   CHECK_THAT(line, ContainsSubstring("checkpoint written to kept: add --resume to go on from it"));
   report.reason = stop_reason::epochs_done;
-  CHECK_THAT(closing_line(job, report), ContainsSubstring("epochs done after") && !ContainsSubstring("--resume"));
+  CHECK_THAT(closing_line(job, report), StartsWith("done after 1,200 steps") && !ContainsSubstring("--resume"));
 }
