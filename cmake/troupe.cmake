@@ -28,6 +28,8 @@ function(troupe_flags target)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
   target_compile_features(${target} PUBLIC cxx_std_20)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+                                           # options are structs that callers name a few members of
+                                           -Wno-missing-field-initializers
                                            $<$<BOOL:${TROUPE_WERROR}>:-Werror>
                                            # g++ 12 sees these three in std::string, std::variant and fmt where they
                                            # are not (PR 105651, 105562); clang and the sanitizers look for real ones

@@ -62,3 +62,9 @@ int main() {
     return std::puts(report.error().sentence.c_str()), 1;
   std::printf("%.2f %% of the test set after %lu steps\n", 100 * report->test_accuracy.back(), report->steps);
 }
+
+// step   2: norm of the parameters 8.8664
+// step   9: norm of the parameters 8.8662
+// …
+// step 157: norm of the parameters 10.7438
+// 97.30 % of the test set after 157 steps

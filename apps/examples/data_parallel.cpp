@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 int main(int argc, char** argv) {
   auto rt = runtime{};
-  auto options = job_options{.model = "lenet",
+  auto options = job_options{.model = "mlp",
                              .data = argc > 1 ? argv[1] : "digits",
                              .agents = 4,
                              .shards = 2,
@@ -28,11 +28,13 @@ int main(int argc, char** argv) {
     return 2;
   }
   auto& p = **parts;
+  // [tree]
   auto tree = supervise("training", one_for_one, at_most(3, 1min))
                 .child(p.broker)
                 .child(supervise("shards", one_for_all).child(p.shards))
                 .child(supervise("agents", one_for_one, at_most(16, 1min)).child(p.agents))
                 .child(p.leader, temporary, significant);
+  // [/tree]
   std::printf("%s\n", print_tree(tree).c_str());
 
   auto end = rt.run(tree);
@@ -43,3 +45,18 @@ int main(int argc, char** argv) {
   }
   std::printf("%lu steps, %.0f samples/s, weights %.16s\n", report->steps, report->samples_per_second, report->weights_sha256.c_str());
 }
+
+// training              one_for_one, at most 3 restarts in 1 min
+// ├─ data_broker/0      permanent
+// ├─ shards             one_for_all, at most 1 restart in 5 s
+// │  ├─ shard_holder/0  permanent
+// │  └─ shard_holder/1  permanent
+// ├─ agents             one_for_one, at most 16 restarts in 1 min
+// │  ├─ agent/0         permanent
+// │  ├─ agent/1         permanent
+// │  ├─ agent/2         permanent
+// │  └─ agent/3         permanent
+// └─ coordinator/0      temporary, significant
+//
+// epoch 1: 97.40 % of the test set
+// 157 steps, 2042 samples/s, weights 118f8fb2c99b7082

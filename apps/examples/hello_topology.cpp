@@ -4,6 +4,7 @@
 // Run: build/release/bin/hello_topology
 
 #include <caf/event_based_actor.hpp>
+#include <caf/sec.hpp>
 #include <cstdio>
 
 #include "actors/runtime.hpp"
@@ -18,20 +19,21 @@ int main() {
 
   // Fails on its first two starts.
   auto stumbler = startable{"stumbler/0", [](const start_context& c) -> started {
-                              return c.system.spawn([number = c.number.value](caf::event_based_actor* self) {
-                                std::printf("stumbler/0 #%lu starts\n", number);
+                              return c.system.spawn([n = c.number.value](caf::event_based_actor* self) -> caf::behavior {
+                                std::printf("stumbler/0 #%lu starts\n", n);
                                 run_after(self, 20ms, [=] {
-                                  if (number < 3)
-                                    throw std::runtime_error("tripped over its own feet");
-                                  std::printf("stumbler/0 #%lu stands\n", number);
+                                  if (n < 3)
+                                    return self->quit(caf::make_error(caf::sec::runtime_error, "tripped"));
+                                  std::printf("stumbler/0 #%lu stands\n", n);
                                   self->quit();
                                 });
+                                return {[](caf::unit_t) {}};
                               });
                             }};
   auto watcher = startable{"watcher/0", [](const start_context& c) -> started {
-                             return c.system.spawn([](caf::event_based_actor* self) {
+                             return c.system.spawn([](caf::event_based_actor*) -> caf::behavior {
                                std::puts("watcher/0 starts, once");
-                               return caf::behavior{[self](int) { self->quit(); }};
+                               return {[](caf::unit_t) {}};
                              });
                            }};
 
@@ -45,3 +47,14 @@ int main() {
   std::printf("the tree ended after %lu restarts: %s\n", end->restarts, to_string(end->cause).c_str());
   return end->restarts == 2 ? 0 : 1;
 }
+
+// hello          one_for_one, at most 3 restarts in 1 min
+// ├─ watcher/0   permanent
+// └─ stumbler/0  transient, significant
+//
+// watcher/0 starts, once
+// stumbler/0 #1 starts
+// stumbler/0 #2 starts
+// stumbler/0 #3 starts
+// stumbler/0 #3 stands
+// the tree ended after 2 restarts: stumbler/0 #3 ended (normal)
