@@ -104,10 +104,8 @@ std::vector<broker_core::grant> broker_core::on_request(const request_lease& r) 
 }
 
 void broker_core::on_committed(step at) {
-  if (at < current_) {
-    ++dropped_;
-    return;
-  }
+  if (at < current_)
+    return; // known already, from a request for a later step
   current_ = at.next();
   plans_.erase(plans_.begin(), plans_.lower_bound(current_));
 }

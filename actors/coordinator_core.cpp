@@ -46,7 +46,9 @@ void coordinator_core::tell_view(actions& out) const {
 coordinator_core::actions coordinator_core::on_join(const join& j) {
   auto out = actions{};
   auto i = members_.find(j.who.role);
-  if (phase_ == phase::finished || (i != members_.end() && j.who.incarnation < i->second.incarnation)) {
+  if (phase_ == phase::finished)
+    return out;
+  if (i != members_.end() && j.who.incarnation < i->second.incarnation) {
     ++dropped_;
     return out;
   }
@@ -117,6 +119,8 @@ coordinator_core::actions coordinator_core::on_lost(const member& who) {
 
 coordinator_core::actions coordinator_core::on_results(const micro_batches_done& d) {
   auto out = actions{};
+  if (phase_ == phase::finished) // agents work ahead until they are stopped
+    return out;
   auto total = learn::micro_batches_of_step(config_.sizes, current_.value);
   if (phase_ != phase::running || d.at != current_ || !member_now(d.from) || d.micro_batches != total) {
     ++dropped_;
@@ -131,6 +135,8 @@ coordinator_core::actions coordinator_core::on_results(const micro_batches_done&
 
 coordinator_core::actions coordinator_core::on_summed(const shard_summed& s) {
   auto out = actions{};
+  if (phase_ == phase::finished)
+    return out;
   if (phase_ == phase::running && last_commit_ && s.at == last_commit_->at && member_now(s.from)) {
     out.emplace_back(commit{*last_commit_}); // its commit was lost
     return out;

@@ -1,6 +1,7 @@
 #include "actors/node.hpp"
 
 #include <fmt/format.h>
+#include <utility>
 
 #include "actors/agent.hpp"
 #include "actors/version.hpp"
@@ -62,7 +63,8 @@ agent_spawned node::spawn_here(const spawn_agent& what) {
   auto device = gpu::device::host({static_cast<int>(what.role.index), threads});
   auto handle = home_system().spawn<agent>(agent::config{{what.role, what.incarnation}, job_, device});
   auto strong = caf::actor_cast<caf::strong_actor_ptr>(handle);
-  agents_[what.role] = strong;
+  if (auto old = std::exchange(agents_[what.role], strong))
+    troupe::anon_send_exit(old, caf::exit_reason::kill);
   troupe::monitor(this, handle, [this, role = what.role, strong](const caf::error&) {
     if (auto i = agents_.find(role); i != agents_.end() && i->second == strong)
       agents_.erase(i);
@@ -77,17 +79,21 @@ agent_spawned node::spawn_here(const spawn_agent& what) {
 void node::watch_leader() {
   if (!roles_)
     return;
-  if (auto leader = roles_->find({"coordinator", 0}))
+  auto leader = roles_->find({"coordinator", 0});
+  if (leader && leader->address() != watched_) {
+    watched_ = leader->address();
     troupe::monitor(this, caf::actor_cast<caf::actor>(leader), [this, leader](const caf::error&) {
       if (roles_ && roles_->find({"coordinator", 0}) == leader)
         release();
     });
+  }
 }
 
 void node::release() {
   for (auto& [role, handle] : agents_)
     troupe::anon_send_exit(handle, caf::exit_reason::user_shutdown);
   agents_.clear();
+  watched_ = nullptr;
   job_.reset();
   roles_.reset();
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <caf/actor_addr.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <map>
 #include <memory>
@@ -35,6 +36,7 @@ private:
   std::shared_ptr<directory> roles_;
   std::shared_ptr<hosted_job> job_;
   std::map<role_id, caf::strong_actor_ptr> agents_;
+  caf::actor_addr watched_; // the leader's coordinator
 };
 
 } // namespace troupe

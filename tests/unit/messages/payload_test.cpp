@@ -47,6 +47,7 @@ TEST_CASE("a payload is aligned to 64 bytes, and so are its parts") {
 }
 
 TEST_CASE("copying and sending a payload copies no bytes") {
+  register_messages();
   auto p = counted(1000);
   auto copy = p;
   CHECK(copy.data() == p.data());

@@ -67,6 +67,7 @@ TEST_CASE("the greeting is the first type of the registry, so that any version c
 TEST_CASE("ids of different kinds do not mix and read as what they are") {
   static_assert(!std::is_convertible_v<step, view>);
   static_assert(!std::is_convertible_v<uint64_t, incarnation>);
+  register_messages();
   CHECK(to_string(role_id{"agent", 2}) == "agent/2");
   CHECK(step{3}.next() == step{4});
   CHECK(caf::deep_to_string(lease{}).find("lease") != std::string::npos);

@@ -1,0 +1,163 @@
+// Nodes as a leader meets them: the greeting, its refusals, and what becomes of agents whose leader is gone.
+
+#include <arpa/inet.h>
+#include <caf/io/middleman.hpp>
+#include <caf/scoped_actor.hpp>
+#include <catch2/catch_test_macros.hpp>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "actors/job.hpp"
+#include "actors/node.hpp"
+#include "actors/node_link.hpp"
+#include "actors/runtime.hpp"
+#include "messages/caf.hpp"
+
+using namespace troupe;
+using namespace std::chrono_literals;
+
+namespace {
+
+// A node that is published on a port of this process.
+struct hosted_node {
+  explicit hosted_node(node::config c) : rt({.network = true}), actor(rt.system().spawn<node, caf::detached>(c)) {
+    auto bound = rt.system().middleman().publish(actor, 0, "127.0.0.1");
+    REQUIRE(bound);
+    port = *bound;
+  }
+  ~hosted_node() { troupe::anon_send_exit(actor, caf::exit_reason::user_shutdown); }
+
+  runtime rt;
+  node_actor actor;
+  uint16_t port = 0;
+};
+
+std::string refusal(uint16_t port, const std::string& job = "job") {
+  auto rt = runtime{{.network = true}};
+  auto r = connect_node(rt.system(), "127.0.0.1", port, job, 5s);
+  return r ? std::string{} : r.error().sentence;
+}
+
+job_description small_job() {
+  auto d = job_description{};
+  d.job_id = "job";
+  d.model = "lenet";
+  d.height = d.width = 28;
+  d.data = "digits";
+  d.seed = 1;
+  d.samples = 20000;
+  d.batch = d.micro_batch = 8;
+  return d;
+}
+
+agent_spawned spawn_on(caf::scoped_actor& self, const node_actor& host, const spawn_agent& what) {
+  auto result = agent_spawned{};
+  troupe::request(self, host, 20s, what).receive([&](const agent_spawned& s) { result = s; },
+                                                 [&](const caf::error& e) { result.refusal = "request failed: " + caf::to_string(e); });
+  return result;
+}
+
+// A listening socket, by itself or with somebody who answers nothing.
+uint16_t listen_on_any(int& socket) {
+  socket = ::socket(AF_INET, SOCK_STREAM, 0);
+  auto address = sockaddr_in{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  REQUIRE(::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+  REQUIRE(::listen(socket, 8) == 0);
+  auto size = socklen_t{sizeof(address)};
+  ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size);
+  return ntohs(address.sin_port);
+}
+
+} // namespace
+
+TEST_CASE("a node greets a leader of its version") {
+  auto host = hosted_node{{}};
+  CHECK(refusal(host.port).empty());
+}
+
+TEST_CASE("a node of another version refuses, naming both versions") {
+  auto config = node::config{};
+  config.protocol = protocol_version + 1;
+  auto host = hosted_node{config};
+  auto sentence = refusal(host.port);
+  CHECK(sentence.find("install the same version") != std::string::npos);
+  CHECK(sentence.find("protocol " + std::to_string(protocol_version + 1)) != std::string::npos);
+}
+
+TEST_CASE("an address where nobody listens is refused with what to start there") {
+  int socket = -1;
+  auto port = listen_on_any(socket);
+  ::close(socket);
+  CHECK(refusal(port).find("troupe node --listen") != std::string::npos);
+}
+
+TEST_CASE("a program that is no node cannot make a leader wait for ever (R7)") {
+  int socket = -1;
+  auto port = listen_on_any(socket); // accepts by its backlog, never says a word
+  auto rt = runtime{{.network = true}};
+  auto r = connect_node(rt.system(), "127.0.0.1", port, "job", 300ms);
+  CHECK_FALSE(r);
+  ::close(socket);
+}
+
+TEST_CASE("a node refuses a second job, more agents than slots, and a job that it cannot open") {
+  auto host = hosted_node{{.slots = 1}};
+  auto self = caf::scoped_actor{host.rt.system()};
+  auto leader = host.rt.system().spawn([](caf::event_based_actor*) { return caf::behavior{[](int) {}}; });
+  auto entry = bind_role{{"coordinator", 0}, {1}, caf::actor_cast<caf::strong_actor_ptr>(leader)};
+
+  auto bad = small_job();
+  bad.samples = 7;
+  CHECK(spawn_on(self, host.actor, {bad, {"agent", 0}, {1}, {entry}}).refusal.find("20000") != std::string::npos);
+  bad = small_job();
+  bad.data = "/nowhere";
+  CHECK_FALSE(spawn_on(self, host.actor, {bad, {"agent", 0}, {1}, {entry}}).refusal.empty());
+  bad = small_job();
+  bad.model = "lenett";
+  CHECK(spawn_on(self, host.actor, {bad, {"agent", 0}, {1}, {entry}}).refusal.find("lenet") != std::string::npos);
+  bad = small_job();
+  bad.shards = 1000;
+  CHECK_FALSE(spawn_on(self, host.actor, {bad, {"agent", 0}, {1}, {entry}}).refusal.empty());
+
+  auto first = spawn_on(self, host.actor, {small_job(), {"agent", 0}, {1}, {entry}});
+  INFO(first.refusal);
+  REQUIRE(first.handle);
+  CHECK(refusal(host.port, "another").find("taken by job") != std::string::npos);
+  CHECK(spawn_on(self, host.actor, {small_job(), {"agent", 1}, {1}, {entry}}).refusal.find("slots") != std::string::npos);
+  // The next incarnation of the same agent takes its slot.
+  auto again = spawn_on(self, host.actor, {small_job(), {"agent", 0}, {2}, {entry}});
+  CHECK(again.handle);
+
+  // The leader is gone: the agent ends (T4), and the node is free for another job.
+  auto ended = false;
+  self->monitor(again.handle);
+  troupe::anon_send_exit(leader, caf::exit_reason::user_shutdown);
+  self->receive([&](const caf::down_msg&) { ended = true; }, caf::after(10s) >> [] {});
+  CHECK(ended);
+  auto other = hello{};
+  troupe::request(self, host.actor, 5s, hello{"troupe", protocol_version, "", "another", {}, 0})
+    .receive([&](const hello& h) { other = h; }, [](const caf::error&) {});
+  CHECK(other.refusal.empty());
+  CHECK(other.slots == 1);
+  troupe::anon_send_exit(first.handle, caf::exit_reason::kill);
+}
+
+TEST_CASE("a node says in one sentence that its port is in use") {
+  int socket = -1;
+  auto options = node_options{};
+  options.port = listen_on_any(socket);
+  auto r = run_node(options, [](uint16_t) {}, {});
+  REQUIRE_FALSE(r);
+  CHECK(r.error().sentence.find("in use") != std::string::npos);
+  ::close(socket);
+}
+
+TEST_CASE("addresses are written as HOST:PORT") {
+  CHECK(parse_address("127.0.0.1:4242"));
+  CHECK(parse_address("[::1]:4242")->second == 4242);
+  for (auto* bad : {"", "host", ":1", "host:", "host:0", "host:65536", "host:12x", "host:-1"})
+    CHECK_FALSE(parse_address(bad));
+}
