@@ -106,7 +106,7 @@ using lane_halves [[gnu::vector_size(32)]] = uint16_t;
 }
 
 [[gnu::always_inline]] inline lanes spread(float x) {
-  return lanes{} + x;
+  return x - lanes{}; // not `lanes{} + x`, which would have to turn -0 into 0
 }
 
 [[gnu::always_inline]] inline lanes positive_part(lanes x) {

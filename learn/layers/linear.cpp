@@ -48,7 +48,8 @@ emitted linear::emit(const emission_site& site) const {
         slices = std::vector(site.slices.begin(), site.slices.end())](const std::vector<tensor>& gradients) {
       const auto dy = p.convert(relu ? relu_gradient(p, y, gradients[0]) : gradients[0], rows);
       const auto backward_weights = dnn::inner_product_backward_weights(
-        {x.desc(), dnn::desc(weight_dims, f32, dnn::tag::any), bias_desc, dy.desc()}, forward);
+        {x.desc(), dnn::desc(weight_dims, f32, type == f32 ? dnn::tag::ab : dnn::tag::any), bias_desc, dy.desc()},
+        forward);
       std::vector<weight_argument> learned = {{DNNL_ARG_DIFF_WEIGHTS, slices[0], backward_weights.diff_weights_desc()}};
       if (slices.size() > 1)
         learned.push_back({DNNL_ARG_DIFF_BIAS, slices[1], bias_desc});
