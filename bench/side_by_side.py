@@ -1,0 +1,114 @@
+"""What the benchmark scripts share: where things are, runs of the troupe command, interleaved measurements, tables.
+
+TROUPE        the troupe command                     [build/release/bin/troupe]
+TROUPE_PEERS  the peers' programs                    [../shared/peers]
+TROUPE_DATA   the folder with mnist/ and cifar-10/   [../shared/data]
+TROUPE_BENCH  where the figures go, as JSON          [build/bench]
+"""
+import json
+import os
+import pathlib
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+
+repository = pathlib.Path(__file__).resolve().parent.parent
+python = "/usr/bin/python3"
+
+
+def _place(variable, usual):
+    return pathlib.Path(os.environ.get(variable, repository / usual)).resolve()
+
+
+def refuse(sentence):
+    sys.exit(f"{pathlib.Path(sys.argv[0]).name}: {sentence}")
+
+
+def troupe():
+    path = _place("TROUPE", "build/release/bin/troupe")
+    if not path.exists():
+        refuse(f"there is no {path}: build it with `make build`, or set TROUPE to the troupe command")
+    return str(path)
+
+
+def peers():
+    path = _place("TROUPE_PEERS", "../shared/peers")
+    if not (path / "train.py").exists():
+        refuse(f"there are no peers in {path}: set TROUPE_PEERS to the folder that holds train.py and tuned")
+    if subprocess.run([python, "-c", "import torch, torchvision"], capture_output=True).returncode != 0:
+        refuse(f"{python} cannot import torch and torchvision: install python3-torch and python3-torchvision")
+    return path
+
+
+def data(name):
+    path = _place("TROUPE_DATA", "../shared/data") / name
+    if not path.is_dir():
+        refuse(f"there is no {path}: set TROUPE_DATA to the folder that holds mnist/ and cifar-10/")
+    return str(path)
+
+
+def train(*options, environment=None):
+    """Runs `troupe train --quiet` with `options` and returns its report."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = os.path.join(folder, "report.json")
+        command = [troupe(), "train", "--quiet", "--report", report, *map(str, options)]
+        run(command, environment)
+        with open(report) as f:
+            return json.load(f)
+
+
+def run(command, environment=None):
+    """Runs `command` and returns what it printed; ends with its last words if it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(environment or {})})
+    if done.returncode != 0:
+        words = (done.stderr.strip() or done.stdout.strip() or "without a word").splitlines()[-1]
+        refuse(f"`{' '.join(command)}` failed with exit code {done.returncode}: {words}")
+    return done.stdout
+
+
+def interleave(repetitions, **measurements):
+    """Calls each measurement in turn, `repetitions` times (A B A B ...), and returns the median of each."""
+    figures = {name: [] for name in measurements}
+    for _ in range(repetitions):
+        for name, measure in measurements.items():
+            figures[name].append(measure())
+    return {name: statistics.median(values) for name, values in figures.items()}
+
+
+def machine():
+    text = pathlib.Path("/proc/cpuinfo").read_text()
+    name = re.search(r"model name\s*: (.*)", text)
+    wide = [flag for flag in ("avx512f", "avx512_bf16", "amx_bf16") if re.search(rf"\b{flag}\b", text)]
+    gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{name[1] if name else platform.machine()}, {os.cpu_count()} cores ({' '.join(wide)}), {gib:.0f} GiB"
+
+
+def warn_if_busy():
+    load = os.getloadavg()[0]
+    if load > 0.75 * os.cpu_count():
+        print(f"the machine is busy (load {load:.1f}): these figures say little", file=sys.stderr)
+
+
+def table(head, rows):
+    """Prints a Markdown table; floats get three significant digits or thousands separators."""
+    def cell(x):
+        if not isinstance(x, float):
+            return str(x)
+        return f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.3g}"
+    lines = [[cell(x) for x in row] for row in rows]
+    widths = [max(len(line[i]) for line in [head, *lines]) for i in range(len(head))]
+    print("| " + " | ".join(h.ljust(w) for h, w in zip(head, widths)) + " |")
+    print("| " + " | ".join("-" * w for w in widths) + " |")
+    for line in lines:
+        print("| " + " | ".join(x.ljust(w) for x, w in zip(line, widths)) + " |", flush=True)
+
+
+def keep(name, figures):
+    """Writes the figures, with the machine and its load, to build/bench/NAME.json."""
+    folder = _place("TROUPE_BENCH", "build/bench")
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"machine": machine(), "load": os.getloadavg()[0], "figures": figures}
+    (folder / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
