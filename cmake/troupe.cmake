@@ -89,7 +89,7 @@ function(troupe_test name)
     target_precompile_headers(${name}_test REUSE_FROM troupe_test_pch)
     target_link_libraries(${name}_test PRIVATE OpenMP::OpenMP_CXX) # the flags have to be those of the header
   endif()
-  add_test(NAME ${name} COMMAND ${name}_test --allow-running-no-tests=false)
+  add_test(NAME ${name} COMMAND ${name}_test)
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 600
                        ENVIRONMENT "TROUPE_DATA=${TROUPE_DATA}")
   if(arg_LABELS MATCHES "unit|topology")

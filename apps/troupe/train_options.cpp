@@ -93,7 +93,9 @@ void train_options::declare_training() {
     ->option_text("NAME")
     ->check(one_of({"sgd", "momentum", "adam", "adamw", "rmsprop"}))
     ->capture_default_str();
-  real("--lr", optimizer.learning_rate, no_limit, "learning rate")->default_str("0.05; adam, adamw, rmsprop: 0.001");
+  real("--lr", optimizer.learning_rate, no_limit, "learning rate")
+    ->default_str(fmt::format("{}; adam, adamw, rmsprop: {}", usual_learning_rate(learn::optimizer_kind::momentum),
+                              usual_learning_rate(learn::optimizer_kind::adam)));
   real("--momentum", optimizer.momentum, 1, "of the momentum optimiser; of rmsprop, if given")->capture_default_str();
   app_.add_flag("--nesterov", optimizer.nesterov, "Nesterov's momentum");
   real("--weight-decay", optimizer.weight_decay, no_limit, "weight decay")->default_str("0; adamw: 0.01");
