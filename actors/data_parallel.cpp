@@ -122,7 +122,9 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
     agents.push_back(make_agent(rank));
 }
 
-data_parallel::~data_parallel() = default;
+data_parallel::~data_parallel() {
+  job_->roles->clear();
+}
 
 startable data_parallel::make_agent(uint32_t rank) {
   auto role = role_id{"agent", rank};

@@ -58,6 +58,14 @@ void directory::subscribe(const caf::strong_actor_ptr& who) {
     tell(who, entry);
 }
 
+void directory::clear() {
+  auto roles = std::map<role_id, bind_role>{}; // outlives the lock: the end of an actor may look something up
+  auto guard = std::lock_guard{mutex_};
+  roles.swap(roles_);
+  subscribers_.clear();
+  listeners_.clear();
+}
+
 void directory::on_bind(listener f) {
   auto guard = std::lock_guard{mutex_};
   listeners_.push_back(std::move(f));

@@ -35,6 +35,9 @@ public:
 
   /// Sends `role_bound` to `who` for every role known now and whenever one is bound.
   void subscribe(const caf::strong_actor_ptr& who);
+  /// Forgets everything, for the end of a job: an entry keeps its actor alive, and the actor its job and directory.
+  void clear();
+
   /// Calls `f` whenever a role is bound, outside of any lock.
   void on_bind(listener f);
 

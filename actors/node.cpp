@@ -95,6 +95,8 @@ void node::release() {
   agents_.clear();
   watched_ = nullptr;
   job_.reset();
+  if (roles_)
+    roles_->clear();
   roles_.reset();
 }
 
