@@ -33,7 +33,7 @@ bench: ## build and run the benchmark programs
 	@scripts/setup test
 	cmake --preset release -DTROUPE_BENCH=ON
 	cmake --build --preset release --parallel $(JOBS)
-	bench/run
+	@for program in build/release/bin/bench_*; do echo "== $$program"; $$program || exit 1; done
 
 format: ## lay out the sources with clang-format
 	@scripts/setup lint
