@@ -10,6 +10,7 @@
 
 #include "actors/agent.hpp"
 #include "actors/data_broker.hpp"
+#include "actors/drain.hpp"
 #include "actors/initial_state.hpp"
 #include "actors/remote_agents.hpp"
 #include "actors/shard_holder.hpp"
@@ -124,6 +125,9 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
 
 data_parallel::~data_parallel() {
   job_->roles->clear();
+  for (auto& d : devices_)
+    drain(d);
+  drain(files_);
 }
 
 startable data_parallel::make_agent(uint32_t rank) {

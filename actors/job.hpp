@@ -30,7 +30,7 @@ struct job_options {
   uint64_t epochs = 3;
   uint64_t steps = 0;          ///< 0: no limit; else stop after this many
   learn::optimizer_options optimizer;
-  learn::schedule_options schedule;
+  learn::schedule_options schedule = {.kind = learn::schedule_kind::cosine}; ///< over the whole run, if it has no total of its own
   learn::precision precision = learn::precision::f32;
   std::string device = "cpu";
   int threads = 0;             ///< per agent; 0: the machine's cores divided by the agents of this machine, at least 1

@@ -4,11 +4,16 @@
 #include <utility>
 
 #include "actors/agent.hpp"
+#include "actors/drain.hpp"
 #include "actors/version.hpp"
-#include "gpu/device.hpp"
 #include "messages/caf.hpp"
 
 namespace troupe {
+
+node::~node() {
+  for (auto& d : devices_)
+    drain(d);
+}
 
 node_actor::behavior_type node::make_behavior() {
   on_exit_message(this, [this](caf::exit_msg& m) {
@@ -61,6 +66,7 @@ agent_spawned node::spawn_here(const spawn_agent& what) {
   }
   auto threads = static_cast<int>(config_.threads != 0 ? config_.threads : what.job.threads);
   auto device = gpu::device::host({static_cast<int>(what.role.index), threads});
+  devices_.push_back(device);
   auto handle = home_system().spawn<agent>(agent::config{{what.role, what.incarnation}, job_, device});
   auto strong = caf::actor_cast<caf::strong_actor_ptr>(handle);
   if (auto old = std::exchange(agents_[what.role], strong))

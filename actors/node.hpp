@@ -4,8 +4,10 @@
 #include <caf/typed_event_based_actor.hpp>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "actors/hosted_job.hpp"
+#include "gpu/device.hpp"
 #include "messages/interfaces.hpp"
 
 namespace troupe {
@@ -23,6 +25,7 @@ public:
   };
 
   node(caf::actor_config& cfg, config c) : node_actor::base(cfg), config_(c) {}
+  ~node() override;
   const char* name() const override { return "troupe.node"; }
   behavior_type make_behavior() override;
 
@@ -36,6 +39,7 @@ private:
   std::shared_ptr<directory> roles_;
   std::shared_ptr<hosted_job> job_;
   std::map<role_id, caf::strong_actor_ptr> agents_;
+  std::vector<gpu::device> devices_; // one per agent started; drained when the node ends
   caf::actor_addr watched_; // the leader's coordinator
 };
 

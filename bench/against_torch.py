@@ -112,7 +112,7 @@ def compare(np, torch, definitions, model, optimizer, options):
     with tempfile.TemporaryDirectory() as folder:
         save(f"{folder}/start", start)
         bench.train("--model", model, "--data", bench.data(kind), "--order", "sequential", "--no-augment",
-                    "--steps", options.steps, "--epochs", 1000, "--batch", batch, "--micro-batch", batch, "--agents", 1,
+                    "--steps", options.steps, "--epochs", 1000, "--schedule", "constant", "--batch", batch, "--micro-batch", batch, "--agents", 1,
                     "--threads", options.threads, "--no-evaluate", "--init", f"{folder}/start", "--export",
                     f"{folder}/end", *optimizers[optimizer])
         ours = load(np, f"{folder}/end")

@@ -31,7 +31,7 @@ def rate_of_troupe(model, precision, agents, threads):
 
 def rate_of_torch(peers, model, precision, seconds, ddp):
     batch = models[model][1]
-    extra = ["--cl"] + (["--bf16"] if precision == "bf16" else [])
+    extra = ([] if model == "mlp" else ["--cl"]) + (["--bf16"] if precision == "bf16" else [])
     if ddp:
         command = [str(peers / "tuned"), bench.python, "torchrun311.py", "--standalone", "--nproc_per_node=2", "train.py", "--ddp",
                    "--model", model, "--batch", str(batch // 2), "--threads", "1", "--secs", str(seconds), *extra]

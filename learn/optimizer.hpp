@@ -15,7 +15,7 @@ enum class optimizer_kind : uint8_t { sgd, momentum, adam, adamw, rmsprop };
 /// PyTorch's definitions and defaults (torch.optim.SGD, Adam, AdamW, RMSprop).
 struct optimizer_options {
   optimizer_kind kind = optimizer_kind::momentum;
-  float learning_rate = 0.02f;
+  float learning_rate = 0.05f;
   float momentum = 0.9f;      ///< momentum and (if > 0) rmsprop
   bool nesterov = false;
   float beta1 = 0.9f;         ///< adam, adamw

@@ -1,5 +1,5 @@
-// An actor class of one's own in the tree of a training job: a probe that pulls the parameters from the shard holders while
-// they are trained and prints how far they have moved. It knows its peers by name only.
+// An actor class of one's own in the tree of a training job: a probe that pulls the parameters from the shard holders
+// while they are trained and prints how far they have moved. It knows its peers by name only.
 //
 // Run: build/release/bin/custom_agent
 
@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 class probe final : public agent_actor::base {
 public:
   probe(caf::actor_config& cfg, origin self, std::shared_ptr<directory> roles)
-      : agent_actor::base(cfg), self_(std::move(self)), roles_(std::move(roles)) {}
+    : agent_actor::base(cfg), self_(std::move(self)), roles_(std::move(roles)) {}
 
   behavior_type make_behavior() override {
     pull();
@@ -27,7 +27,10 @@ public:
           squares += static_cast<double>(x) * static_cast<double>(x);
         std::printf("step %3lu: norm of the parameters %.4f\n", p.version.value, std::sqrt(squares));
       },
-      [](const role_bound&) {}, [](const view_changed&) {}, [](const lease&) {}, [](const evaluate&) {},
+      [](const role_bound&) {},
+      [](const view_changed&) {},
+      [](const lease&) {},
+      [](const evaluate&) {},
     };
   }
 

@@ -1,5 +1,5 @@
-// Data-parallel training with parameter shards, composed by hand: four agents share each batch, two shard holders own the
-// parameters and update them. The tree says who is started in which order and what happens when one dies.
+// Data-parallel training with parameter shards, composed by hand: four agents share each batch, two shard holders own
+// the parameters and update them. The tree says who is started in which order and what happens when one dies.
 //
 // Run: build/release/bin/data_parallel [FOLDER_WITH_MNIST]
 
@@ -20,7 +20,9 @@ int main(int argc, char** argv) {
                              .epochs = 1,
                              .optimizer = {.kind = learn::optimizer_kind::momentum, .learning_rate = 0.05f}};
   auto observer = job_observer{};
-  observer.on_epoch = [](const epoch_progress& e) { std::printf("epoch %lu: %.2f %% of the test set\n", e.epoch, 100 * e.test_accuracy); };
+  observer.on_epoch = [](const epoch_progress& e) {
+    std::printf("epoch %lu: %.2f %% of the test set\n", e.epoch, 100 * e.test_accuracy);
+  };
 
   auto parts = data_parallel::prepare(rt, options, observer);
   if (!parts) {
@@ -43,7 +45,8 @@ int main(int argc, char** argv) {
     std::puts(report.error().sentence.c_str());
     return 1;
   }
-  std::printf("%lu steps, %.0f samples/s, weights %.16s\n", report->steps, report->samples_per_second, report->weights_sha256.c_str());
+  std::printf("%lu steps, %.0f samples/s, weights %.16s\n", report->steps, report->samples_per_second,
+              report->weights_sha256.c_str());
 }
 
 // training              one_for_one, at most 3 restarts in 1 min

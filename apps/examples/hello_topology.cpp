@@ -18,18 +18,19 @@ int main() {
   auto rt = runtime{};
 
   // Fails on its first two starts.
-  auto stumbler = startable{"stumbler/0", [](const start_context& c) -> started {
-                              return c.system.spawn([n = c.number.value](caf::event_based_actor* self) -> caf::behavior {
-                                std::printf("stumbler/0 #%lu starts\n", n);
-                                run_after(self, 20ms, [=] {
-                                  if (n < 3)
-                                    return self->quit(caf::make_error(caf::sec::runtime_error, "tripped"));
-                                  std::printf("stumbler/0 #%lu stands\n", n);
-                                  self->quit();
-                                });
-                                return {[](caf::unit_t) {}};
-                              });
-                            }};
+  auto stumbler =
+    startable{"stumbler/0", [](const start_context& c) -> started {
+                return c.system.spawn([n = c.number.value](caf::event_based_actor* self) -> caf::behavior {
+                  std::printf("stumbler/0 #%lu starts\n", n);
+                  run_after(self, 20ms, [=] {
+                    if (n < 3)
+                      return self->quit(caf::make_error(caf::sec::runtime_error, "tripped"));
+                    std::printf("stumbler/0 #%lu stands\n", n);
+                    self->quit();
+                  });
+                  return {[](caf::unit_t) {}};
+                });
+              }};
   auto watcher = startable{"watcher/0", [](const start_context& c) -> started {
                              return c.system.spawn([](caf::event_based_actor*) -> caf::behavior {
                                std::puts("watcher/0 starts, once");

@@ -19,8 +19,10 @@ inline CLI::Validator whole_number(uint64_t least, uint64_t most) {
             uint64_t value = 0;
             const auto* end = text.data() + text.size();
             const auto [stopped, error] = std::from_chars(text.data(), end, value);
-            if (error == std::errc{} && stopped == end && value >= least && value <= most) return {};
-            if (most == UINT64_MAX) return fmt::format("takes a whole number from {} on, not '{}'", least, text);
+            if (error == std::errc{} && stopped == end && value >= least && value <= most)
+              return {};
+            if (most == UINT64_MAX)
+              return fmt::format("takes a whole number from {} on, not '{}'", least, text);
             return fmt::format("takes a whole number from {} to {}, not '{}'", least, most, text);
           },
           ""};
@@ -31,8 +33,10 @@ inline CLI::Validator real_number(double least, double most) {
             double value = 0;
             const auto* end = text.data() + text.size();
             const auto [stopped, error] = std::from_chars(text.data(), end, value);
-            if (error == std::errc{} && stopped == end && std::isfinite(value) && value >= least && value <= most) return {};
-            if (std::isinf(most)) return fmt::format("takes a number from {} on, not '{}'", least, text);
+            if (error == std::errc{} && stopped == end && std::isfinite(value) && value >= least && value <= most)
+              return {};
+            if (std::isinf(most))
+              return fmt::format("takes a number from {} on, not '{}'", least, text);
             return fmt::format("takes a number from {} to {}, not '{}'", least, most, text);
           },
           ""};
@@ -41,7 +45,8 @@ inline CLI::Validator real_number(double least, double most) {
 inline CLI::Validator one_of(std::vector<std::string> names) {
   return {[names = std::move(names)](std::string& text) -> std::string {
             for (const auto& name : names)
-              if (name == text) return {};
+              if (name == text)
+                return {};
             return names.size() == 1 ? fmt::format("takes {}, not '{}'", names.front(), text)
                                      : fmt::format("takes one of {}, not '{}'", CLI::detail::join(names, ", "), text);
           },
@@ -51,7 +56,8 @@ inline CLI::Validator one_of(std::vector<std::string> names) {
 template <class Table>
 CLI::Validator one_of_table(const Table& table) {
   std::vector<std::string> names;
-  for (const auto& entry : table) names.emplace_back(entry.first);
+  for (const auto& entry : table)
+    names.emplace_back(entry.first);
   return one_of(std::move(names));
 }
 
@@ -73,7 +79,8 @@ inline CLI::Validator host_and_port() {
               const auto* first = text.data() + colon + 1;
               const auto* end = text.data() + text.size();
               const auto [stopped, error] = std::from_chars(first, end, port);
-              if (error == std::errc{} && stopped == end) return {};
+              if (error == std::errc{} && stopped == end)
+                return {};
             }
             return fmt::format("takes HOST:PORT with a port from 0 to 65535, not '{}'", text);
           },

@@ -28,7 +28,8 @@ std::vector<std::string> wrapped(const std::string& text) {
 
 std::string option_lines(const std::string& left, const std::string& text) {
   std::string out = "  " + left;
-  if (out.size() + 2 > text_column) out += '\n';
+  if (out.size() + 2 > text_column)
+    out += '\n';
   size_t at = out.back() == '\n' ? 0 : out.size();
   for (const auto& line : wrapped(text)) {
     out += std::string(text_column - at, ' ') + line + '\n';
@@ -39,9 +40,11 @@ std::string option_lines(const std::string& left, const std::string& text) {
 
 std::string option_lines(const CLI::Option& option) {
   auto left = option.get_name(false, true);
-  if (!option.get_option_text().empty()) left += ' ' + option.get_option_text();
+  if (!option.get_option_text().empty())
+    left += ' ' + option.get_option_text();
   auto text = option.get_description();
-  if (!option.get_default_str().empty()) text += fmt::format(" [{}]", option.get_default_str());
+  if (!option.get_default_str().empty())
+    text += fmt::format(" [{}]", option.get_default_str());
   return option_lines(left, text);
 }
 
@@ -65,14 +68,18 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 std::string help_text(const CLI::App& app) {
   std::string out = app.get_description() + '\n';
   for (const auto& group : app.get_groups()) {
-    if (group.empty()) continue; // hidden
+    if (group.empty())
+      continue; // hidden
     const auto options = app.get_options(
       [&](const CLI::Option* option) { return option->get_group() == group && option->nonpositional(); });
-    if (options.empty()) continue;
+    if (options.empty())
+      continue;
     out += '\n' + group + "\n";
-    for (const auto* option : options) out += option_lines(*option);
+    for (const auto* option : options)
+      out += option_lines(*option);
   }
-  if (!app.get_footer().empty()) out += '\n' + app.get_footer() + '\n';
+  if (!app.get_footer().empty())
+    out += '\n' + app.get_footer() + '\n';
   return out;
 }
 

@@ -7,7 +7,8 @@
 
 namespace troupe::command {
 
-/// The help text of an app or subcommand: description (usage included), options by group with their defaults in brackets, footer.
+/// The help text of an app or subcommand: description (usage included), options by group with their defaults in
+/// brackets, footer.
 std::string help_text(const CLI::App& app);
 
 /// The name of `known` nearest to `wrong`, if it is near enough to be what was meant; else empty.

@@ -14,8 +14,8 @@ struct job_file_entry {
   std::string where; ///< "job.toml:3"
 };
 
-/// Reads a job file: TOML with one key per option of `troupe train`, no tables. Fails with one sentence, led by file and
-/// line, on what is not TOML, on tables and on values that no option could take (dates, nested arrays).
+/// Reads a job file: TOML with one key per option of `troupe train`, no tables. Fails with one sentence, led by file
+/// and line, on what is not TOML, on tables and on values that no option could take (dates, nested arrays).
 expected<std::vector<job_file_entry>> read_job_file(const std::string& path);
 
 } // namespace troupe::command

@@ -27,7 +27,8 @@ int refuse(exit_code code, const failure& why) {
 progress_style style_of_this_terminal(bool quiet) {
   progress_style style{.live = isatty(STDOUT_FILENO) == 1, .quiet = quiet};
   winsize size{};
-  if (style.live && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) style.columns = size.ws_col;
+  if (style.live && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    style.columns = size.ws_col;
   return style;
 }
 
@@ -39,15 +40,18 @@ double monotonic_seconds() {
 expected<void> check(const train& request) {
   for (const auto* path : {&request.report, &request.job.export_to})
     if (!path->empty())
-      if (const auto writable = can_write(*path); !writable) return writable;
+      if (const auto writable = can_write(*path); !writable)
+        return writable;
   return validate(request.job);
 }
 
 int run(const train& request) {
-  if (const auto checked = check(request); !checked) return refuse(bad_input, checked.error());
+  if (const auto checked = check(request); !checked)
+    return refuse(bad_input, checked.error());
   if (request.print_tree) {
     const auto tree = describe_tree(request.job);
-    if (!tree) return refuse(bad_input, tree.error());
+    if (!tree)
+      return refuse(bad_input, tree.error());
     fmt::print("{}", *tree);
     return done;
   }
@@ -65,10 +69,12 @@ int run(const train& request) {
   const auto report = run_job(request.job, observer, interrupted.token());
   shown.clear();
   // What stands in the way of the first step is the input's fault: a port in use, a node of another version.
-  if (!report) return refuse(started ? run_failed : bad_input, report.error());
+  if (!report)
+    return refuse(started ? run_failed : bad_input, report.error());
   if (!request.report.empty()) {
     const auto written = write_report(request.report, report_of(request.job, *report, measure_peak_memory()));
-    if (!written) return refuse(run_failed, written.error());
+    if (!written)
+      return refuse(run_failed, written.error());
   }
   shown.say(closing_line(request.job, *report));
   return done;
@@ -99,6 +105,7 @@ int run(const print_text& request) {
 int main(int count, char** arguments) {
   using namespace troupe::command;
   const auto request = parse({arguments + 1, arguments + count});
-  if (!request) return refuse(bad_input, request.error());
+  if (!request)
+    return refuse(bad_input, request.error());
   return std::visit([](const auto& each) { return run(each); }, *request);
 }

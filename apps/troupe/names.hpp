@@ -31,14 +31,16 @@ inline constexpr name_table<stop_reason, 4> stop_reason_names{{{"epochs done", s
 template <class Enum, size_t Size>
 constexpr std::optional<Enum> value_of(const name_table<Enum, Size>& table, std::string_view name) {
   for (const auto& [spelling, value] : table)
-    if (spelling == name) return value;
+    if (spelling == name)
+      return value;
   return std::nullopt;
 }
 
 template <class Enum, size_t Size>
 std::string name_of(const name_table<Enum, Size>& table, Enum wanted) {
   for (const auto& [spelling, value] : table)
-    if (value == wanted) return std::string{spelling};
+    if (value == wanted)
+      return std::string{spelling};
   return "?";
 }
 

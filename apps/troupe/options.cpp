@@ -108,7 +108,8 @@ expected<void> apply(CLI::App& app, arguments given) {
   } catch (const CLI::Error& error) {
     return fail(sentence(error));
   }
-  if (const auto left_over = app.remaining(); !left_over.empty()) return tl::unexpected(not_taken(app, left_over));
+  if (const auto left_over = app.remaining(); !left_over.empty())
+    return tl::unexpected(not_taken(app, left_over));
   return {};
 }
 
@@ -122,8 +123,10 @@ expected<request> parse_train(arguments given) {
   CLI::App app(train_description, "train");
   prepare(app, train_footer);
   train_options options(app);
-  if (asks_for_help(given)) return print_text{help_text(app)};
-  if (const auto applied = apply(app, given); !applied) return tl::unexpected(applied.error());
+  if (asks_for_help(given))
+    return print_text{help_text(app)};
+  if (const auto applied = apply(app, given); !applied)
+    return tl::unexpected(applied.error());
   return options.finish();
 }
 
@@ -132,8 +135,10 @@ expected<request> parse_node(arguments given) {
   prepare(app, node_footer);
   node_options_spelling spelling;
   declare(app, spelling);
-  if (asks_for_help(given)) return print_text{help_text(app)};
-  if (const auto applied = apply(app, given); !applied) return tl::unexpected(applied.error());
+  if (asks_for_help(given))
+    return print_text{help_text(app)};
+  if (const auto applied = apply(app, given); !applied)
+    return tl::unexpected(applied.error());
   return finished(std::move(spelling));
 }
 
@@ -142,12 +147,16 @@ expected<request> parse_node(arguments given) {
 expected<request> parse(std::span<const char* const> given) {
   const std::string command = given.empty() ? "--help" : given.front();
   const auto rest = given.empty() ? given : given.subspan(1);
-  if (command == "train") return parse_train(rest);
-  if (command == "node") return parse_node(rest);
+  if (command == "train")
+    return parse_train(rest);
+  if (command == "node")
+    return parse_node(rest);
   if ((command == "version" || command == "--version") && !rest.empty())
     return fail(fmt::format("`troupe {}` takes no arguments, and {} is one", command, rest.front()));
-  if (command == "version" || command == "--version") return print_text{fmt::format("troupe {}\n", troupe_version)};
-  if (command == "-h" || command == "--help" || command == "help") return print_text{overview};
+  if (command == "version" || command == "--version")
+    return print_text{fmt::format("troupe {}\n", troupe_version)};
+  if (command == "-h" || command == "--help" || command == "help")
+    return print_text{overview};
   const auto meant = nearest(command, {"train", "node", "version"});
   return fail(meant.empty() ? fmt::format("unknown command {}: choose train, node or version", command)
                             : fmt::format("unknown command {}: is {} meant?", command, meant));

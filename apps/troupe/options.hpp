@@ -29,9 +29,9 @@ struct print_text {
 
 using request = std::variant<train, node, print_text>;
 
-/// Understands a command line without the program's name. Values of a job file, if one is named, fill in what the command
-/// line leaves open. Fails on what is unknown or not of the right kind, with one sentence that names the option (and the
-/// line, if it stands in a file); whether the job can run is `troupe::validate`'s question.
+/// Understands a command line without the program's name. Values of a job file, if one is named, fill in what the
+/// command line leaves open. Fails on what is unknown or not of the right kind, with one sentence that names the option
+/// (and the line, if it stands in a file); whether the job can run is `troupe::validate`'s question.
 expected<request> parse(std::span<const char* const> arguments);
 
 } // namespace troupe::command

@@ -12,7 +12,8 @@ namespace troupe::command {
 std::string with_commas(uint64_t number);
 /// "0:07", "12:30", "1:02:03" from seconds; "?" where there is no telling.
 std::string clock_time(double seconds);
-/// Seconds left when `done` of `total` steps since the start of the process took `elapsed` seconds; NaN before the first.
+/// Seconds left when `done` of `total` steps since the start of the process took `elapsed` seconds; NaN before the
+/// first.
 double seconds_left(uint64_t done, uint64_t remaining, double elapsed);
 
 /// "epoch 2/3  step 137/188  loss 0.1234  accuracy 96.1 %  12,345 samples/s  0:05 left"

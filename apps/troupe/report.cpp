@@ -26,11 +26,14 @@ std::string folder_of(const std::string& path) {
 
 std::string schedule_spelling(const learn::schedule_options& schedule) {
   using enum learn::schedule_kind;
-  const auto warmup = schedule.warmup_steps > 0 ? fmt::format("warmup:{},", schedule.warmup_steps) : std::string{};
+  auto warmup = schedule.warmup_steps > 0 ? fmt::format("warmup:{},", schedule.warmup_steps) : std::string{};
   switch (schedule.kind) {
-  case constant: return warmup + "constant";
-  case cosine: return warmup + "cosine";
-  case step: return fmt::format("{}step:{}:{}", warmup, schedule.step_every, schedule.step_factor);
+  case constant:
+    return warmup + "constant";
+  case cosine:
+    return warmup + "cosine";
+  case step:
+    return fmt::format("{}step:{}:{}", warmup, schedule.step_every, schedule.step_factor);
   }
   return warmup;
 }
@@ -66,16 +69,20 @@ json options_of(const job_options& job) {
               {"no-evaluate", !job.evaluate},
               {"resume", job.resume}};
   const auto number = [&](const char* key, uint64_t value) {
-    if (value > 0) out[key] = value;
+    if (value > 0)
+      out[key] = value;
   };
   number("micro-batch", job.micro_batch);
   number("steps", job.steps);
   number("shards", static_cast<uint64_t>(job.shards));
   number("threads", static_cast<uint64_t>(job.threads));
   number("checkpoint-every", job.checkpoint_every);
-  if (!job.nodes.empty()) out["nodes"] = job.nodes;
-  for (const auto& [key, text] : {std::pair{"init", &job.init}, {"export", &job.export_to}, {"checkpoint", &job.checkpoint}})
-    if (!text->empty()) out[key] = *text;
+  if (!job.nodes.empty())
+    out["nodes"] = job.nodes;
+  for (const auto& [key, text] :
+       {std::pair{"init", &job.init}, {"export", &job.export_to}, {"checkpoint", &job.checkpoint}})
+    if (!text->empty())
+      out[key] = *text;
   return out;
 }
 
@@ -117,8 +124,10 @@ nlohmann::ordered_json report_of(const job_options& job, const job_report& repor
 
 expected<void> can_write(const std::string& path) {
   const auto folder = folder_of(path);
-  if (::access(folder.c_str(), W_OK | X_OK) != 0) return tl::unexpected(cannot_write(path, errno));
-  if (std::filesystem::is_directory(path)) return tl::unexpected(cannot_write(path, EISDIR));
+  if (::access(folder.c_str(), W_OK | X_OK) != 0)
+    return tl::unexpected(cannot_write(path, errno));
+  if (std::filesystem::is_directory(path))
+    return tl::unexpected(cannot_write(path, EISDIR));
   return {};
 }
 

@@ -11,7 +11,8 @@ namespace {
 sigset_t ending_signals() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, signal);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+    sigaddset(&set, signal);
   return set;
 }
 
@@ -30,7 +31,8 @@ sigset_t ending_signals() {
 
 interrupts::interrupts(ended_by who) {
   if (who == ended_by::parent) {
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_IGN);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+      std::signal(signal, SIG_IGN);
     return;
   }
   const auto set = ending_signals();
@@ -39,9 +41,10 @@ interrupts::interrupts(ended_by who) {
 }
 
 interrupts::~interrupts() {
-  if (!waiter_.joinable()) return;
+  if (!waiter_.joinable())
+    return;
   over_ = true;
-  pthread_kill(waiter_.native_handle(), SIGTERM);
+  pthread_kill(waiter_.native_handle(), SIGINT); // wakes its sigwait
   waiter_.join();
 }
 
@@ -49,9 +52,12 @@ void interrupts::wait_for_signals() {
   const auto set = ending_signals();
   for (;;) {
     int signal = 0;
-    if (sigwait(&set, &signal) != 0) continue;
-    if (over_) return;
-    if (!source_.request_stop()) end_by(signal); // the second
+    if (sigwait(&set, &signal) != 0)
+      continue;
+    if (over_)
+      return;
+    if (!source_.request_stop())
+      end_by(signal); // the second
   }
 }
 

@@ -12,8 +12,8 @@ enum class ended_by { signals, parent };
 /// Turns SIGINT, SIGTERM and SIGHUP into a stop request while it lives; a second one ends the process at once, as the
 /// signal would have. Must be made before any other thread, because threads inherit the mask that it sets.
 ///
-/// With `ended_by::parent` the signals are ignored: a terminal's Ctrl-C goes to all processes of the job, and workers have
-/// to live until their parent has finished its step.
+/// With `ended_by::parent` the signals are ignored: a terminal's Ctrl-C goes to all processes of the job, and workers
+/// have to live until their parent has finished its step.
 class interrupts {
 public:
   explicit interrupts(ended_by who);

@@ -32,14 +32,14 @@ float usual_learning_rate(learn::optimizer_kind kind) {
 } // namespace
 
 train_options::train_options(CLI::App& app)
-  : app_(app),
-    optimizer_(to_string(result_.job.optimizer.kind)),
+  : app_(app), optimizer_(to_string(result_.job.optimizer.kind)),
     precision_(name_of(precision_names, result_.job.precision)),
-    isolation_(name_of(isolation_names, result_.job.isolation)),
-    order_(name_of(order_names, result_.job.order)) {
+    isolation_(name_of(isolation_names, result_.job.isolation)), order_(name_of(order_names, result_.job.order)) {
   app_.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app_.add_option("job_file,--job", job_file_, "job file: TOML whose keys are the options below, without the dashes; the "
-                                               "command line wins where both say something")
+  app_
+    .add_option("job_file,--job", job_file_,
+                "job file: TOML whose keys are the options below, without the dashes; the "
+                "command line wins where both say something")
     ->option_text("FILE")
     ->group("Job");
   declare_model_and_data();
@@ -69,7 +69,8 @@ void train_options::declare_model_and_data() {
     ->check(whole_number(0, UINT64_MAX))
     ->capture_default_str();
   app_.add_option("--init", job.init, "start from the weights in this safetensors file")->option_text("FILE");
-  app_.add_option("--export", job.export_to, "write the weights to this safetensors file at the end")->option_text("FILE");
+  app_.add_option("--export", job.export_to, "write the weights to this safetensors file at the end")
+    ->option_text("FILE");
 }
 
 void train_options::declare_training() {
@@ -86,7 +87,9 @@ void train_options::declare_training() {
   count("--micro-batch", job.micro_batch, 1, "samples an agent works on at a time; divides the batch [chosen to fit]");
   count("--epochs", job.epochs, 1, "stop after so many passes over the data")->capture_default_str();
   count("--steps", job.steps, 1, "stop after so many steps, if that is sooner");
-  app_.add_option("--target-accuracy", job.target_accuracy, "stop after an epoch that gets this part of the test set right")
+  app_
+    .add_option("--target-accuracy", job.target_accuracy,
+                "stop after an epoch that gets this part of the test set right")
     ->option_text("0..1")
     ->check(real_number(0, 1));
   app_.add_option("--optimizer", optimizer_, "sgd, momentum, adam, adamw or rmsprop")
@@ -100,7 +103,8 @@ void train_options::declare_training() {
   app_.add_flag("--nesterov", optimizer.nesterov, "Nesterov's momentum");
   real("--weight-decay", optimizer.weight_decay, no_limit, "weight decay")->default_str("0; adamw: 0.01");
   real("--clip-norm", optimizer.clip_norm, no_limit, "limit the norm of the gradient to this");
-  app_.add_option("--schedule", schedule_, "constant, cosine or step:EVERY[:FACTOR], each after warmup:STEPS, if wished")
+  app_
+    .add_option("--schedule", schedule_, "constant, cosine or step:EVERY[:FACTOR], each after warmup:STEPS, if wished")
     ->option_text("SHAPE")
     ->check(parsed_by(learn::parse_schedule))
     ->capture_default_str();
@@ -143,7 +147,8 @@ void train_options::declare_checkpoints() {
   auto& job = result_.job;
   app_.option_defaults()->group("Checkpoints");
   app_.add_option("--checkpoint", job.checkpoint, "keep checkpoints in this folder")->option_text("DIR");
-  app_.add_option("--checkpoint-every", job.checkpoint_every, "steps between checkpoints [one at the end of each epoch]")
+  app_
+    .add_option("--checkpoint-every", job.checkpoint_every, "steps between checkpoints [one at the end of each epoch]")
     ->option_text("N")
     ->check(whole_number(1, UINT64_MAX));
   app_.add_flag("--resume", job.resume, "go on from the newest checkpoint, if there is one");
@@ -151,7 +156,8 @@ void train_options::declare_checkpoints() {
 
 void train_options::declare_output() {
   app_.option_defaults()->group("Output");
-  app_.add_option("--report", result_.report, "write a report with losses, accuracies and speed here")->option_text("FILE.json");
+  app_.add_option("--report", result_.report, "write a report with losses, accuracies and speed here")
+    ->option_text("FILE.json");
   app_.add_option("--log-every", result_.job.log_every, "steps between losses in the report")
     ->option_text("N")
     ->check(whole_number(1, UINT64_MAX))
@@ -163,7 +169,8 @@ void train_options::declare_output() {
 
 expected<void> train_options::apply_job_file() {
   const auto entries = read_job_file(job_file_);
-  if (!entries) return tl::unexpected(entries.error());
+  if (!entries)
+    return tl::unexpected(entries.error());
   std::vector<std::string> known;
   for (const auto* option : app_.get_options([](const CLI::Option* o) { return o->nonpositional(); }))
     known.push_back(option->get_single_name());
@@ -175,7 +182,8 @@ expected<void> train_options::apply_job_file() {
                               meant.empty() ? "the keys are the options of `troupe train --help` without the dashes"
                                             : fmt::format("is {} meant?", meant)));
     }
-    if (option->count() > 0) continue; // the command line wins
+    if (option->count() > 0)
+      continue; // the command line wins
     try {
       option->add_result(value);
       option->run_callback();
@@ -189,14 +197,18 @@ expected<void> train_options::apply_job_file() {
 
 expected<train> train_options::finish() {
   if (!job_file_.empty())
-    if (const auto applied = apply_job_file(); !applied) return tl::unexpected(applied.error());
+    if (const auto applied = apply_job_file(); !applied)
+      return tl::unexpected(applied.error());
   auto& job = result_.job;
   auto& optimizer = job.optimizer;
   const auto given = [&](const char* option) { return app_.get_option(option)->count() > 0; };
   optimizer.kind = learn::parse_optimizer(optimizer_).value();
-  if (!given("--lr")) optimizer.learning_rate = usual_learning_rate(optimizer.kind);
-  if (!given("--weight-decay") && optimizer.kind == learn::optimizer_kind::adamw) optimizer.weight_decay = 0.01f;
-  if (!given("--momentum") && optimizer.kind == learn::optimizer_kind::rmsprop) optimizer.momentum = 0;
+  if (!given("--lr"))
+    optimizer.learning_rate = usual_learning_rate(optimizer.kind);
+  if (!given("--weight-decay") && optimizer.kind == learn::optimizer_kind::adamw)
+    optimizer.weight_decay = 0.01f;
+  if (!given("--momentum") && optimizer.kind == learn::optimizer_kind::rmsprop)
+    optimizer.momentum = 0;
   job.schedule = learn::parse_schedule(schedule_).value();
   job.precision = value_of(precision_names, precision_).value();
   job.isolation = value_of(isolation_names, isolation_).value();

@@ -28,7 +28,7 @@ private:
   // Values whose spelling is not their type's.
   std::string job_file_;
   std::string optimizer_;
-  std::string schedule_ = "constant";
+  std::string schedule_ = "cosine";
   std::string precision_;
   std::string isolation_;
   std::string order_;

@@ -1,4 +1,5 @@
-/// Runs the command as a user does: real processes, real files, exit codes. Small jobs, so that each takes about a second.
+/// Runs the command as a user does: real processes, real files, exit codes. Small jobs, so that each takes about a
+/// second.
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
@@ -45,8 +46,8 @@ outcome run(const temporary_folder& folder, const words& arguments) {
 
 /// A job of some twenty steps.
 words small_job(const words& more = {}) {
-  words all{"train",   "--model", "mlp", "--batch",       "64", "--micro-batch", "16",
-            "--steps", "20",      "--no-evaluate", "--threads", "1"};
+  words all{"train", "--model", "mlp", "--batch",       "64",        "--micro-batch",
+            "16",    "--steps", "20",  "--no-evaluate", "--threads", "1"};
   all.insert(all.end(), more.begin(), more.end());
   return all;
 }
@@ -95,7 +96,8 @@ TEST_CASE("in a pipe a run prints plain lines") {
   const temporary_folder folder;
   const auto result = run(folder, small_job());
   CHECK(result.code == 0);
-  CHECK_THAT(result.out, StartsWith("mlp on digits") && ContainsSubstring("step 20/20") && ContainsSubstring("weights sha256 "));
+  CHECK_THAT(result.out,
+             StartsWith("mlp on digits") && ContainsSubstring("step 20/20") && ContainsSubstring("weights sha256 "));
   CHECK_THAT(result.out, !ContainsSubstring("\x1b"));
   CHECK(result.err.empty());
 }
@@ -117,7 +119,8 @@ TEST_CASE("another seed trains other weights") {
   CHECK(weights_of(folder, small_job({"--seed", "1"})) != weights_of(folder, small_job({"--seed", "2"})));
 }
 
-TEST_CASE("Ctrl-C finishes the step, writes a checkpoint and ends well; --resume ends with the uninterrupted run's weights") {
+TEST_CASE(
+  "Ctrl-C finishes the step, writes a checkpoint and ends well; --resume ends with the uninterrupted run's weights") {
   const temporary_folder folder;
   const words job{"train", "--model", "mlp", "--batch", "32", "--steps", "400", "--no-evaluate", "--threads", "1"};
   const auto with = [&](const words& more) {
@@ -139,7 +142,8 @@ TEST_CASE("--print-tree shows the tree and trains nothing") {
   const temporary_folder folder;
   const auto result = run(folder, {"train", "--agents", "2", "--print-tree", "--report", "report.json"});
   CHECK(result.code == 0);
-  CHECK_THAT(result.out, ContainsSubstring("coordinator") && ContainsSubstring("agent/1") && !ContainsSubstring("loss"));
+  CHECK_THAT(result.out,
+             ContainsSubstring("coordinator") && ContainsSubstring("agent/1") && !ContainsSubstring("loss"));
   CHECK(std::filesystem::is_empty(folder.path()));
 }
 

@@ -17,7 +17,8 @@ using clock = std::chrono::steady_clock;
 
 std::array<int, 2> make_pipe() {
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe2");
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0)
+    throw std::system_error(errno, std::generic_category(), "pipe2");
   return ends;
 }
 
@@ -37,16 +38,19 @@ void drain(int& pipe, std::string& into) {
 
 process::process(std::vector<std::string> command, const std::string& folder) {
   std::vector<char*> words;
-  for (auto& word : command) words.push_back(word.data());
+  for (auto& word : command)
+    words.push_back(word.data());
   words.push_back(nullptr);
   const auto out = make_pipe();
   const auto err = make_pipe();
   pid_ = ::fork();
-  if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
+  if (pid_ < 0)
+    throw std::system_error(errno, std::generic_category(), "fork");
   if (pid_ == 0) {
     ::dup2(out[1], STDOUT_FILENO);
     ::dup2(err[1], STDERR_FILENO);
-    if (::chdir(folder.c_str()) == 0) ::execv(words.front(), words.data());
+    if (::chdir(folder.c_str()) == 0)
+      ::execv(words.front(), words.data());
     ::_exit(127);
   }
   ::close(out[1]);
@@ -61,7 +65,8 @@ process::~process() {
     ::waitpid(pid_, nullptr, 0);
   }
   for (const int pipe : {out_pipe_, err_pipe_})
-    if (pipe >= 0) ::close(pipe);
+    if (pipe >= 0)
+      ::close(pipe);
 }
 
 void process::send(int signal) const {
@@ -69,26 +74,33 @@ void process::send(int signal) const {
 }
 
 bool process::read_some(clock::time_point deadline) {
-  if (out_pipe_ < 0 && err_pipe_ < 0) return false;
+  if (out_pipe_ < 0 && err_pipe_ < 0)
+    return false;
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock::now()).count();
   std::array<pollfd, 2> polled{{{out_pipe_, POLLIN, 0}, {err_pipe_, POLLIN, 0}}};
-  if (left <= 0 || ::poll(polled.data(), polled.size(), static_cast<int>(left)) <= 0) return false;
-  if (polled[0].revents != 0) drain(out_pipe_, out_);
-  if (polled[1].revents != 0) drain(err_pipe_, err_);
+  if (left <= 0 || ::poll(polled.data(), polled.size(), static_cast<int>(left)) <= 0)
+    return false;
+  if (polled[0].revents != 0)
+    drain(out_pipe_, out_);
+  if (polled[1].revents != 0)
+    drain(err_pipe_, err_);
   return true;
 }
 
 bool process::wait_for_output(const std::string& text, std::chrono::seconds deadline) {
   const auto until = clock::now() + deadline;
   while (out_.find(text) == std::string::npos)
-    if (!read_some(until)) return false;
+    if (!read_some(until))
+      return false;
   return true;
 }
 
 int process::wait(std::chrono::seconds deadline) {
   const auto until = clock::now() + deadline;
-  while (read_some(until)) {}
-  if (clock::now() >= until) ::kill(pid_, SIGKILL);
+  while (read_some(until)) {
+  }
+  if (clock::now() >= until)
+    ::kill(pid_, SIGKILL);
   int status = 0;
   ::waitpid(pid_, &status, 0);
   pid_ = -1;

@@ -21,7 +21,8 @@ public:
   /// Reads standard output until it holds `text`; false when it ends, or the deadline passes, without.
   bool wait_for_output(const std::string& text, std::chrono::seconds deadline);
 
-  /// Reads to the end. The exit code, or minus the number of the signal that ended it; SIGKILL once the deadline is past.
+  /// Reads to the end. The exit code, or minus the number of the signal that ended it; SIGKILL once the deadline is
+  /// past.
   int wait(std::chrono::seconds deadline);
 
   [[nodiscard]] const std::string& out() const { return out_; }

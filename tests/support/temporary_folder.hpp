@@ -13,7 +13,8 @@ class temporary_folder {
 public:
   temporary_folder() {
     auto name = (std::filesystem::temp_directory_path() / "troupe-test-XXXXXX").string();
-    if (!::mkdtemp(name.data())) throw std::filesystem::filesystem_error("mkdtemp", std::make_error_code(std::errc::io_error));
+    if (!::mkdtemp(name.data()))
+      throw std::filesystem::filesystem_error("mkdtemp", std::make_error_code(std::errc::io_error));
     path_ = name;
   }
   ~temporary_folder() { std::filesystem::remove_all(path_); }

@@ -27,6 +27,8 @@ job_options small_job() {
   o.threads = 1;
   o.evaluate = false;
   o.log_every = 1;
+  o.optimizer.learning_rate = 0.02f;
+  o.schedule.kind = learn::schedule_kind::constant; // a resumed run may have another last step
   return o;
 }
 

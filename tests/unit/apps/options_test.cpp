@@ -17,7 +17,8 @@ namespace {
 train parsed(std::vector<const char*> words) {
   words.insert(words.begin(), "train");
   const auto request = parse(words);
-  if (!request) FAIL(request.error().sentence);
+  if (!request)
+    FAIL(request.error().sentence);
   return std::get<train>(*request);
 }
 
@@ -48,14 +49,70 @@ TEST_CASE("a bare `troupe train` is the default job") {
 }
 
 TEST_CASE("every option of a job arrives in its place") {
-  const auto request = parsed({"--model", "mlp", "--data", "some/folder", "--agents", "3", "--shards", "2", "--sync", "ps",
-                               "--batch", "96", "--micro-batch", "8", "--epochs", "5", "--steps", "7", "--optimizer", "sgd",
-                               "--lr", "0.25", "--momentum", "0.5", "--nesterov", "--weight-decay", "0.01", "--clip-norm", "2",
-                               "--schedule", "cosine", "--precision", "bf16", "--device", "cpu:0", "--threads", "4",
-                               "--isolation", "process", "--nodes", "a:1,b:2", "--seed", "18446744073709551615", "--order",
-                               "sequential", "--no-augment", "--init", "in.safetensors", "--export", "out.safetensors",
-                               "--checkpoint", "kept", "--checkpoint-every", "9", "--resume", "--target-accuracy", "0.97",
-                               "--log-every", "11", "--no-evaluate", "--report", "r.json", "--print-tree", "--quiet"});
+  const auto request = parsed({"--model",
+                               "mlp",
+                               "--data",
+                               "some/folder",
+                               "--agents",
+                               "3",
+                               "--shards",
+                               "2",
+                               "--sync",
+                               "ps",
+                               "--batch",
+                               "96",
+                               "--micro-batch",
+                               "8",
+                               "--epochs",
+                               "5",
+                               "--steps",
+                               "7",
+                               "--optimizer",
+                               "sgd",
+                               "--lr",
+                               "0.25",
+                               "--momentum",
+                               "0.5",
+                               "--nesterov",
+                               "--weight-decay",
+                               "0.01",
+                               "--clip-norm",
+                               "2",
+                               "--schedule",
+                               "cosine",
+                               "--precision",
+                               "bf16",
+                               "--device",
+                               "cpu:0",
+                               "--threads",
+                               "4",
+                               "--isolation",
+                               "process",
+                               "--nodes",
+                               "a:1,b:2",
+                               "--seed",
+                               "18446744073709551615",
+                               "--order",
+                               "sequential",
+                               "--no-augment",
+                               "--init",
+                               "in.safetensors",
+                               "--export",
+                               "out.safetensors",
+                               "--checkpoint",
+                               "kept",
+                               "--checkpoint-every",
+                               "9",
+                               "--resume",
+                               "--target-accuracy",
+                               "0.97",
+                               "--log-every",
+                               "11",
+                               "--no-evaluate",
+                               "--report",
+                               "r.json",
+                               "--print-tree",
+                               "--quiet"});
   const auto& job = request.job;
   CHECK(job.model == "mlp");
   CHECK(job.data == "some/folder");
@@ -105,8 +162,9 @@ TEST_CASE("rates that are left open follow the optimiser") {
 
 TEST_CASE("a job file fills in what the command line leaves open") {
   const test::temporary_folder folder;
-  const auto file = folder.with("job.toml", "model = 'mlp'\nepochs = 4\nlr = 0.5\nresume = true\nnodes = ['a:1', 'b:2']\n"
-                                            "no-augment = false\n");
+  const auto file =
+    folder.with("job.toml", "model = 'mlp'\nepochs = 4\nlr = 0.5\nresume = true\nnodes = ['a:1', 'b:2']\n"
+                            "no-augment = false\n");
   for (const auto& request :
        {parsed({file.c_str(), "--epochs", "2"}), parsed({"--epochs", "2", "--job", file.c_str()})}) {
     CHECK(request.job.model == "mlp");
@@ -121,7 +179,8 @@ TEST_CASE("a job file fills in what the command line leaves open") {
 TEST_CASE("the job files among the examples are job files") {
   size_t files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(TROUPE_EXAMPLES)) {
-    if (entry.path().extension() != ".toml") continue;
+    if (entry.path().extension() != ".toml")
+      continue;
     const auto path = entry.path().string();
     CHECK(parsed({path.c_str()}).job.model != job_options{}.model);
     ++files;
@@ -134,8 +193,10 @@ TEST_CASE("what a job file gets wrong is refused with file, line and key") {
   const auto refused = [&](const std::string& text) {
     return refusal({"train", folder.with("job.toml", text).c_str()});
   };
-  CHECK_THAT(refused("model = 'mlp'\nepoch = 4\n"), ContainsSubstring("job.toml:2: unknown key epoch: is epochs meant?"));
-  CHECK_THAT(refused("zebra-crossing = 4\n"), ContainsSubstring("job.toml:1: unknown key zebra-crossing: the keys are"));
+  CHECK_THAT(refused("model = 'mlp'\nepoch = 4\n"),
+             ContainsSubstring("job.toml:2: unknown key epoch: is epochs meant?"));
+  CHECK_THAT(refused("zebra-crossing = 4\n"),
+             ContainsSubstring("job.toml:1: unknown key zebra-crossing: the keys are"));
   CHECK_THAT(refused("\n\nepochs = 'many'\n"), ContainsSubstring("job.toml:3: epochs takes a whole number"));
   CHECK_THAT(refused("job = 'other.toml'\n"), ContainsSubstring("job.toml:1: unknown key job"));
   CHECK_THAT(refused("zzz = 1\naaa = 2\n"), ContainsSubstring("job.toml:1: unknown key zzz"));
@@ -167,14 +228,16 @@ TEST_CASE("what the command line gets wrong is refused by name") {
 }
 
 TEST_CASE("a node's address is split at its last colon") {
-  const std::vector<const char*> words{"node", "--listen", "::1:7001", "--slots", "3", "--threads", "2", "--parent-pipe", "5"};
+  const std::vector<const char*> words{"node",      "--listen", "::1:7001",      "--slots", "3",
+                                       "--threads", "2",        "--parent-pipe", "5"};
   const auto options = std::get<node>(parse(words).value()).options;
   CHECK(options.host == "::1");
   CHECK(options.port == 7001);
   CHECK(options.slots == 3);
   CHECK(options.threads == 2);
   CHECK(options.parent_pipe == 5);
-  CHECK(refusal({"node", "--listen", "localhost"}) == "--listen takes HOST:PORT with a port from 0 to 65535, not 'localhost'");
+  CHECK(refusal({"node", "--listen", "localhost"}) ==
+        "--listen takes HOST:PORT with a port from 0 to 65535, not 'localhost'");
   CHECK(refusal({"node", "--listen", "localhost:70000"}) ==
         "--listen takes HOST:PORT with a port from 0 to 65535, not 'localhost:70000'");
 }

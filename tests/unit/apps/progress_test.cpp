@@ -85,7 +85,8 @@ TEST_CASE("in a pipe there is a line for the first step, one every two seconds, 
       display.show(at_step(step));
     }
   });
-  CHECK_THAT(text, ContainsSubstring("step 1/300") && ContainsSubstring("step 201/300") && ContainsSubstring("step 300/300"));
+  CHECK_THAT(text,
+             ContainsSubstring("step 1/300") && ContainsSubstring("step 201/300") && ContainsSubstring("step 300/300"));
   CHECK(std::ranges::count(text, '\n') == 3);
   CHECK_THAT(text, !ContainsSubstring("\r"));
 }

@@ -11,9 +11,9 @@
 
 using namespace troupe;
 using namespace troupe::command;
+using Catch::Matchers::ContainsSubstring;
 using troupe::test::temporary_folder;
 using troupe::test::text_of;
-using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
@@ -25,7 +25,8 @@ job_options parsed(std::vector<const char*> words) {
 /// The options of a report as a job file: JSON's scalars and arrays are TOML's too.
 std::string job_file_of(const nlohmann::ordered_json& options) {
   std::string text;
-  for (const auto& [key, value] : options.items()) text += fmt::format("{} = {}\n", key, value.dump());
+  for (const auto& [key, value] : options.items())
+    text += fmt::format("{} = {}\n", key, value.dump());
   return text;
 }
 
@@ -68,10 +69,29 @@ TEST_CASE("a report has every figure of the run") {
 
 TEST_CASE("the options in a report, as a job file, describe the same job") {
   const temporary_folder folder;
-  for (const auto& job :
-       {parsed({}), parsed({"--optimizer", "adamw", "--lr", "0.003", "--schedule", "cosine", "--agents", "2", "--nodes",
-                            "a:1,b:2", "--micro-batch", "8", "--no-augment", "--precision", "bf16", "--init", "a b.safetensors",
-                            "--seed", "9007199254740993", "--target-accuracy", "0.97", "--isolation", "process"})}) {
+  for (const auto& job : {parsed({}), parsed({"--optimizer",
+                                              "adamw",
+                                              "--lr",
+                                              "0.003",
+                                              "--schedule",
+                                              "cosine",
+                                              "--agents",
+                                              "2",
+                                              "--nodes",
+                                              "a:1,b:2",
+                                              "--micro-batch",
+                                              "8",
+                                              "--no-augment",
+                                              "--precision",
+                                              "bf16",
+                                              "--init",
+                                              "a b.safetensors",
+                                              "--seed",
+                                              "9007199254740993",
+                                              "--target-accuracy",
+                                              "0.97",
+                                              "--isolation",
+                                              "process"})}) {
     const auto options = report_of(job, {}, {})["options"];
     const auto file = folder.with("job.toml", job_file_of(options));
     const auto again = parsed({file.c_str()});

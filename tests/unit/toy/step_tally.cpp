@@ -10,8 +10,10 @@ tally_core::tally_core(uint64_t per_step) : per_step_(per_step) {
 
 void tally_core::on_finished(const micro_batch_finished& what) {
   const bool counts = what.at == open_ && what.which.value < per_step_ && finished_.insert(what.which).second;
-  if (!counts) ++dropped_;
-  if (finished_.size() < per_step_) return;
+  if (!counts)
+    ++dropped_;
+  if (finished_.size() < per_step_)
+    return;
   open_ = open_.next();
   finished_.clear();
 }

@@ -41,8 +41,8 @@ struct tally {
   }
 };
 
-/// Counts each micro-batch of a step once (R5): the pure core (R1). What is old, early, doubled or not part of a step changes
-/// nothing and is counted (I13).
+/// Counts each micro-batch of a step once (R5): the pure core (R1). What is old, early, doubled or not part of a step
+/// changes nothing and is counted (I13).
 class tally_core {
 public:
   /// `per_step`: micro-batches of a step, at least 1.
@@ -61,9 +61,9 @@ private:
 } // namespace troupe::toy
 
 CAF_BEGIN_TYPE_ID_BLOCK(toy, caf::id_block::troupe::end)
-  CAF_ADD_TYPE_ID(toy, (troupe::toy::ask_tally))
-  CAF_ADD_TYPE_ID(toy, (troupe::toy::micro_batch_finished))
-  CAF_ADD_TYPE_ID(toy, (troupe::toy::tally))
+CAF_ADD_TYPE_ID(toy, (troupe::toy::ask_tally))
+CAF_ADD_TYPE_ID(toy, (troupe::toy::micro_batch_finished))
+CAF_ADD_TYPE_ID(toy, (troupe::toy::tally))
 CAF_END_TYPE_ID_BLOCK(toy)
 
 namespace troupe::toy {
@@ -72,8 +72,8 @@ using step_tally_actor = caf::typed_actor<caf::result<void>(micro_batch_finished
                                           caf::result<tally>(ask_tally)>;
 
 /// Keeps the tally of one job (see `tally_core`).
-/// Receives `micro_batch_finished` (agents), `ask_tally` (anyone); answers with `tally`. Ends only when stopped; after a
-/// restart it counts from step 0. Owns nothing but its core.
+/// Receives `micro_batch_finished` (agents), `ask_tally` (anyone); answers with `tally`. Ends only when stopped; after
+/// a restart it counts from step 0. Owns nothing but its core.
 class step_tally final : public step_tally_actor::base {
 public:
   struct config {
