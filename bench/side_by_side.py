@@ -51,31 +51,45 @@ def data(name):
 
 
 def train(*options, environment=None):
-    """Runs `troupe train --quiet` with `options` and returns its report."""
+    """Runs `troupe train --quiet` with `options` and returns its report, with "peak_mib" of its largest process added."""
     with tempfile.TemporaryDirectory() as folder:
         report = os.path.join(folder, "report.json")
         command = [troupe(), "train", "--quiet", "--report", report, *map(str, options)]
-        run(command, environment)
+        peak = measured(command, environment)[1]
         with open(report) as f:
-            return json.load(f)
+            return {**json.load(f), "peak_mib": peak}
 
 
 def run(command, environment=None):
     """Runs `command` and returns what it printed; ends with its last words if it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(environment or {})})
-    if done.returncode != 0:
-        words = (done.stderr.strip() or done.stdout.strip() or "without a word").splitlines()[-1]
-        refuse(f"`{' '.join(command)}` failed with exit code {done.returncode}: {words}")
-    return done.stdout
+    return measured(command, environment)[0]
+
+
+def measured(command, environment=None):
+    """Runs `command`; what it printed, and the peak resident MiB of its largest process."""
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = subprocess.Popen(command, stdout=out, stderr=err, env={**os.environ, **(environment or {})})
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = code = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        err.seek(0)
+        printed = out.read()
+        if code != 0:
+            words = (err.read().strip() or printed.strip() or "without a word").splitlines()[-1]
+            refuse(f"`{' '.join(command)}` failed with exit code {code}: {words}")
+        return printed, usage.ru_maxrss / 1024
 
 
 def interleave(repetitions, **measurements):
-    """Calls each measurement in turn, `repetitions` times (A B A B ...), and returns the median of each."""
+    """Calls each measurement in turn, `repetitions` times (A B A B ...), and returns the median of each; where a measurement
+    returns several figures, the median of each of them."""
     figures = {name: [] for name in measurements}
     for _ in range(repetitions):
         for name, measure in measurements.items():
             figures[name].append(measure())
-    return {name: statistics.median(values) for name, values in figures.items()}
+    def middle(values):
+        return tuple(map(statistics.median, zip(*values))) if isinstance(values[0], tuple) else statistics.median(values)
+    return {name: middle(values) for name, values in figures.items()}
 
 
 def machine():

@@ -1,10 +1,9 @@
 #!/usr/bin/python3
-"""Samples per second of a training step beside tuned PyTorch, interleaved in one run.
+"""Samples per second of a training step, and peak memory, beside tuned PyTorch, interleaved in one run.
 
-One agent with 2 threads against one PyTorch process with 2 threads; two agents with 1 thread each against DistributedDataParallel
-with gloo and 2 processes, half a batch each. Troupe reads, shuffles and (where it is usual) normalises its samples in that time; PyTorch
-keeps one random batch resident. Both update with momentum. Models whose input no data set at hand has (resnet50) are measured by
-bench_replica, forward and backward and update of one replica.
+One agent with 2 threads against one PyTorch process with 2 threads; two agents with 1 thread each against
+DistributedDataParallel with gloo and 2 processes of 1 thread, half a batch each. Troupe reads, shuffles and normalises its samples
+in that time; PyTorch keeps one random batch resident. Both update with momentum. Figures are medians.
 
     bench/training_speed.py [--models mlp,lenet] [--repetitions 3] [--seconds 4] [--no-ddp] [--no-bf16]
 """
@@ -13,33 +12,38 @@ import json
 
 import side_by_side as bench
 
-#         data        batch  steps for about 4 s
+# Per model: the name here and there, data, batch, and the steps of about 4 seconds.
 models = {
-    "mlp": ("mnist", 256, 500),
-    "lenet": ("mnist", 128, 1000),
-    "resnet20": ("cifar-10", 128, 40),
-    "resnet18": ("cifar-10", 64, 12),
+    "mlp": ("mlp", "mlp", "mnist", 256, 500),
+    "lenet": ("lenet", "lenet", "mnist", 128, 1000),
+    "resnet20": ("resnet20", "resnet20", "cifar-10", 128, 40),
+    "resnet18": ("resnet18", "resnet18", "cifar-10", 64, 12),
+    "resnet50 64x64": ("resnet50", "resnet50_64", "random:3x64x64:1000", 32, 16),
+    "resnet50 224x224": ("resnet50", "resnet50_224", "random:3x224x224:1000", 8, 6),
 }
 
 
-def rate_of_troupe(model, precision, agents, threads):
-    data, batch, steps = models[model]
-    report = bench.train("--model", model, "--data", bench.data(data), "--batch", batch, "--agents", agents, "--threads", threads,
-                         "--steps", steps, "--epochs", 1000, "--no-evaluate", "--no-augment", "--precision", precision, "--lr", "0.001")
-    return report["samples_per_second"]
+def troupe_trains(name, precision, agents, threads):
+    model, _, data, batch, steps = models[name]
+    data = data if ":" in data else bench.data(data)
+    report = bench.train("--model", model, "--data", data, "--batch", batch, "--micro-batch", batch // agents, "--agents", agents,
+                         "--threads", threads, "--steps", steps, "--epochs", 1000, "--no-evaluate", "--no-augment",
+                         "--precision", precision, "--optimizer", "momentum", "--lr", "0.001")
+    return report["samples_per_second"], report["peak_mib"]
 
 
-def rate_of_torch(peers, model, precision, seconds, ddp):
-    batch = models[model][1]
-    extra = ([] if model == "mlp" else ["--cl"]) + (["--bf16"] if precision == "bf16" else [])
+def torch_trains(peers, name, precision, seconds, ddp):
+    _, model, _, batch, _ = models[name]
+    python = [str(peers / "tuned"), bench.python]
+    usual = ["--secs", str(seconds)] + ([] if model == "mlp" else ["--cl"]) + (["--bf16"] if precision == "bf16" else [])
     if ddp:
-        command = [str(peers / "tuned"), bench.python, "torchrun311.py", "--standalone", "--nproc_per_node=2", "train.py", "--ddp",
-                   "--model", model, "--batch", str(batch // 2), "--threads", "1", "--secs", str(seconds), *extra]
-        out = bench.run(command, {"OMP_NUM_THREADS": "1"})
+        printed, peak = bench.measured(
+            [*python, str(peers / "torchrun311.py"), "--standalone", "--nproc_per_node=2", str(peers / "train.py"), "--ddp", "--model", model,
+             "--batch", str(batch // 2), "--threads", "1", *usual], {"OMP_NUM_THREADS": "1"})
     else:
-        out = bench.run([str(peers / "tuned"), bench.python, "train.py", "--model", model, "--batch", str(batch), "--threads", "2",
-                         "--secs", str(seconds), *extra])
-    return json.loads([line for line in out.splitlines() if line.startswith("{")][-1])["sps"]
+        printed, peak = bench.measured(
+            [*python, str(peers / "train.py"), "--model", model, "--batch", str(batch), "--threads", "2", *usual])
+    return json.loads([line for line in printed.splitlines() if line.startswith("{")][-1])["sps"], peak
 
 
 def main():
@@ -52,18 +56,19 @@ def main():
     options = parser.parse_args()
     peers = bench.peers()
     bench.warn_if_busy()
-    rows, kept = [], []
-    for model in options.models.split(","):
+    kept = []
+    for name in options.models.split(","):
         for precision in ["f32"] if options.no_bf16 else ["f32", "bf16"]:
-            for ddp in [False] if options.no_ddp or precision == "bf16" else [False, True]:
+            for ddp in [False] if options.no_ddp else [False, True]:
                 figures = bench.interleave(
                     options.repetitions,
-                    troupe=lambda: rate_of_troupe(model, precision, *((2, 1) if ddp else (1, 2))),
-                    torch=lambda: rate_of_torch(peers, model, precision, options.seconds, ddp))
-                setting = "2 agents x 1 thread / DDP" if ddp else "1 agent x 2 threads / 1 process"
-                rows.append([model, precision, setting, figures["troupe"], figures["torch"], figures["troupe"] / figures["torch"]])
-                kept.append(dict(zip(["model", "precision", "setting", "troupe", "pytorch", "ratio"], rows[-1])))
-    bench.table(["model", "precision", "setting", "troupe samples/s", "PyTorch samples/s", "ratio"], rows)
+                    troupe=lambda: troupe_trains(name, precision, *((2, 1) if ddp else (1, 2))),
+                    torch=lambda: torch_trains(peers, name, precision, options.seconds, ddp))
+                (ours, our_peak), (theirs, their_peak) = figures["troupe"], figures["torch"]
+                kept.append({"model": name, "precision": precision, "against": "DDP" if ddp else "1 process", "troupe": ours,
+                             "pytorch": theirs, "ratio": ours / theirs, "troupe MiB": our_peak, "pytorch MiB": their_peak})
+    bench.table(["model", "precision", "against", "troupe samples/s", "PyTorch samples/s", "ratio", "troupe MiB", "PyTorch MiB"],
+                [list(row.values()) for row in kept])
     bench.keep("training_speed", kept)
 
 

@@ -6,6 +6,7 @@
 #include "learn/data/cifar.hpp"
 #include "learn/data/digits.hpp"
 #include "learn/data/idx.hpp"
+#include "learn/data/random_images.hpp"
 
 namespace troupe::learn {
 
@@ -13,10 +14,12 @@ expected<data_source> open_data(const std::string& what, uint64_t seed) {
   if (what == "digits")
     return data_source{what, std::make_shared<digits>(seed, digits::split::train),
                        std::make_shared<digits>(seed, digits::split::test)};
+  if (names_random_images(what))
+    return open_random_images(what, seed);
   std::error_code ignored; // what cannot be looked at is not there
   if (!std::filesystem::is_directory(what, ignored))
-    return fail(fmt::format("there is no data set '{}': use 'digits', which is built in, or a folder with IDX files "
-                            "(MNIST) or CIFAR-10 binaries",
+    return fail(fmt::format("there is no data set '{}': use 'digits', which is built in, a folder with IDX files "
+                            "(MNIST) or CIFAR-10 binaries, or random:3x224x224:1000 for noise of that shape",
                             what));
   if (holds_idx(what))
     return open_idx(what);

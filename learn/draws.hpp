@@ -8,7 +8,14 @@
 namespace troupe::learn {
 
 /// What random numbers are drawn for. Different purposes never share a number.
-enum class purpose : uint32_t { sample_order = 1, augmentation = 2, training_digit = 3, test_digit = 4 };
+enum class purpose : uint32_t {
+  sample_order = 1,
+  augmentation = 2,
+  training_digit = 3,
+  test_digit = 4,
+  random_image = 5,
+  random_label = 6
+};
 
 /// A sequence of random numbers that is a pure function of (seed, purpose, first, second), on every platform (R10).
 /// Cheap to make: nothing is computed before the first draw. Up to 2^34 words.

@@ -56,7 +56,7 @@ void train_options::declare_model_and_data() {
     ->option_text("NAME")
     ->check(one_of(known_models()))
     ->capture_default_str();
-  app_.add_option("--data", job.data, "digits (built in), or a folder with MNIST's or CIFAR-10's files")
+  app_.add_option("--data", job.data, "digits (built in), a folder with MNIST's or CIFAR-10's files, or random:3x224x224:1000 (noise)")
     ->option_text("NAME|DIR")
     ->capture_default_str();
   app_.add_option("--order", order_, "order of the samples: shuffled (anew each epoch) or sequential")
