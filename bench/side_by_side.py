@@ -106,18 +106,30 @@ def warn_if_busy():
         print(f"the machine is busy (load {load:.1f}): these figures say little", file=sys.stderr)
 
 
+class growing_table:
+    """A Markdown table that is printed row by row; floats get three significant digits or thousands separators."""
+
+    def __init__(self, *head, widest=()):
+        self.widths = [max(len(h), w) for h, w in zip(head, list(widest) + [0] * len(head))]
+        self.row(*head)
+        print("| " + " | ".join("-" * w for w in self.widths) + " |", flush=True)
+
+    def row(self, *cells):
+        print("| " + " | ".join(_cell(x).ljust(w) for x, w in zip(cells, self.widths)) + " |", flush=True)
+
+
+def _cell(x):
+    if not isinstance(x, float):
+        return str(x)
+    return f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.3g}"
+
+
 def table(head, rows):
-    """Prints a Markdown table; floats get three significant digits or thousands separators."""
-    def cell(x):
-        if not isinstance(x, float):
-            return str(x)
-        return f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.3g}"
-    lines = [[cell(x) for x in row] for row in rows]
-    widths = [max(len(line[i]) for line in [head, *lines]) for i in range(len(head))]
-    print("| " + " | ".join(h.ljust(w) for h, w in zip(head, widths)) + " |")
-    print("| " + " | ".join("-" * w for w in widths) + " |")
+    """Prints a Markdown table, as wide as its cells."""
+    lines = [[_cell(x) for x in row] for row in rows]
+    grown = growing_table(*head, widest=[max(len(line[i]) for line in lines) for i in range(len(head))])
     for line in lines:
-        print("| " + " | ".join(x.ljust(w) for x, w in zip(line, widths)) + " |", flush=True)
+        grown.row(*line)
 
 
 def keep(name, figures):

@@ -57,6 +57,8 @@ def main():
     peers = bench.peers()
     bench.warn_if_busy()
     kept = []
+    table = bench.growing_table("model", "precision", "against", "troupe samples/s", "PyTorch samples/s", "ratio", "troupe MiB",
+                                "PyTorch MiB", widest=(16, 9, 9))
     for name in options.models.split(","):
         for precision in ["f32"] if options.no_bf16 else ["f32", "bf16"]:
             for ddp in [False] if options.no_ddp else [False, True]:
@@ -65,10 +67,9 @@ def main():
                     troupe=lambda: troupe_trains(name, precision, *((2, 1) if ddp else (1, 2))),
                     torch=lambda: torch_trains(peers, name, precision, options.seconds, ddp))
                 (ours, our_peak), (theirs, their_peak) = figures["troupe"], figures["torch"]
-                kept.append({"model": name, "precision": precision, "against": "DDP" if ddp else "1 process", "troupe": ours,
-                             "pytorch": theirs, "ratio": ours / theirs, "troupe MiB": our_peak, "pytorch MiB": their_peak})
-    bench.table(["model", "precision", "against", "troupe samples/s", "PyTorch samples/s", "ratio", "troupe MiB", "PyTorch MiB"],
-                [list(row.values()) for row in kept])
+                row = [name, precision, "DDP" if ddp else "1 process", ours, theirs, ours / theirs, our_peak, their_peak]
+                table.row(*row)
+                kept.append(dict(zip(["model", "precision", "against", "troupe", "pytorch", "ratio", "troupe MiB", "pytorch MiB"], row)))
     bench.keep("training_speed", kept)
 
 
