@@ -89,7 +89,7 @@ dnn::data_type plan_builder::type() const {
 
 dnn::tag plan_builder::usual_order() const {
   // AVX-512's direct convolutions want 16 channels side by side, AMX's all of them.
-  return type() == dnn::data_type::bf16 ? dnn::tag::nhwc : dnn::tag::nChw16c;
+  return type() == dnn::data_type::bf16 && dnn::has_tiles() ? dnn::tag::nhwc : dnn::tag::nChw16c;
 }
 
 dnn::desc plan_builder::image(sample_shape s, dnn::tag order) const {

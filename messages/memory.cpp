@@ -3,13 +3,29 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <sys/mman.h>
 #include <vector>
 
 namespace troupe {
 namespace {
 
-void free_aligned(std::byte* p) {
-  ::operator delete(p, std::align_val_t{tensor_alignment});
+constexpr size_t huge_page = 2u << 20;
+
+// What spans huge pages starts on one and asks for them: a matrix product walks over its operands in strides, and misses of
+// the translation cache cost it more than misses of the data cache.
+std::align_val_t alignment_of(size_t bytes) {
+  return std::align_val_t{bytes < huge_page ? tensor_alignment : huge_page};
+}
+
+std::byte* allocate(size_t bytes) {
+  auto* p = ::operator new(bytes, alignment_of(bytes));
+  if (bytes >= huge_page)
+    ::madvise(p, bytes, MADV_HUGEPAGE); // a wish: where it is refused, usual pages serve
+  return static_cast<std::byte*>(p);
+}
+
+void release(std::byte* p, size_t bytes) {
+  ::operator delete(p, alignment_of(bytes));
 }
 
 // Free lists by exact rounded size: a job uses a handful of sizes, over and over.
@@ -25,7 +41,7 @@ public:
         return p;
       }
     }
-    return static_cast<std::byte*>(::operator new(bytes, std::align_val_t{tensor_alignment}));
+    return allocate(bytes);
   }
 
   void give(std::byte* p, size_t bytes) {
@@ -37,7 +53,7 @@ public:
         return;
       }
     }
-    free_aligned(p);
+    release(p, bytes);
   }
 
   size_t cached() {
@@ -49,7 +65,7 @@ public:
     auto guard = std::lock_guard{mutex_};
     for (auto& [bytes, list] : free_)
       for (auto* p : list)
-        free_aligned(p);
+        release(p, bytes);
     free_.clear();
     cached_ = 0;
   }

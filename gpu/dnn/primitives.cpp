@@ -1,5 +1,7 @@
 #include "gpu/dnn/primitives.hpp"
 
+#include <string_view>
+
 namespace troupe::gpu::dnn {
 
 namespace {
@@ -22,8 +24,22 @@ dnnl::algorithm forward_algorithm(elementwise_kind kind) {
   return dnnl::algorithm::eltwise_gelu_erf;
 }
 
+/// The bits of an instruction set are a superset of those it extends.
+bool reaches(dnnl::cpu_isa wanted) {
+  const auto bits = static_cast<unsigned>(wanted);
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & bits) == bits;
+}
+
 constexpr auto average = dnnl::algorithm::pooling_avg_include_padding;
-constexpr auto convolution_algorithm = dnnl::algorithm::convolution_direct;
+
+/// What `make` describes with Winograd's algorithm if `c` asks for it and oneDNN has it, else directly.
+template <class Make>
+auto with_algorithm(const convolution& c, Make make) {
+  if (c.winograd)
+    if (auto made = make(dnnl::algorithm::convolution_winograd, true); made.get(true))
+      return made;
+  return make(dnnl::algorithm::convolution_direct, false);
+}
 
 } // namespace
 
@@ -58,9 +74,15 @@ bool gradient_from_result(elementwise_kind kind) {
 }
 
 bool computes_bf16() {
-  // The bits of an instruction set are a superset of those it extends.
-  const auto wanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
-  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
+  return reaches(dnnl::cpu_isa::avx512_core_bf16);
+}
+
+bool has_tiles() {
+  return reaches(dnnl::cpu_isa::avx512_core_amx);
+}
+
+bool is_reference(const dnnl::primitive_desc_base& d) {
+  return std::string_view(d.impl_info_str()).starts_with("ref");
 }
 
 #if DNNL_VERSION_MAJOR >= 3
@@ -91,21 +113,29 @@ data_type type_of(const desc& d) {
 
 dnnl::convolution_forward::primitive_desc convolution_forward(const convolution& c, bool training, epilogue after) {
   const auto& w = c.over;
-  return {engine(),  direction(training), convolution_algorithm, c.source, c.weights, c.bias, c.destination, w.stride,
-          w.padding, w.padding,           attributes(after)};
+  return with_algorithm(c, [&](dnnl::algorithm how, bool may_lack) {
+    return dnnl::convolution_forward::primitive_desc(engine(), direction(training), how, c.source, c.weights, c.bias,
+                                                     c.destination, w.stride, w.padding, w.padding, attributes(after),
+                                                     may_lack);
+  });
 }
 
 dnnl::convolution_backward_data::primitive_desc
 convolution_backward_data(const convolution& c, const dnnl::convolution_forward::primitive_desc& forward) {
   const auto& w = c.over;
-  return {engine(), convolution_algorithm, c.source, c.weights, c.destination, w.stride, w.padding, w.padding, forward};
+  return with_algorithm(c, [&](dnnl::algorithm how, bool may_lack) {
+    return dnnl::convolution_backward_data::primitive_desc(engine(), how, c.source, c.weights, c.destination, w.stride,
+                                                           w.padding, w.padding, forward, {}, may_lack);
+  });
 }
 
 dnnl::convolution_backward_weights::primitive_desc
 convolution_backward_weights(const convolution& c, const dnnl::convolution_forward::primitive_desc& forward) {
   const auto& w = c.over;
-  return {engine(), convolution_algorithm, c.source, c.weights, c.bias, c.destination, w.stride, w.padding, w.padding,
-          forward};
+  return with_algorithm(c, [&](dnnl::algorithm how, bool may_lack) {
+    return dnnl::convolution_backward_weights::primitive_desc(engine(), how, c.source, c.weights, c.bias, c.destination,
+                                                              w.stride, w.padding, w.padding, forward, {}, may_lack);
+  });
 }
 
 dnnl::inner_product_forward::primitive_desc inner_product_forward(const inner_product& p, bool training,
@@ -170,25 +200,31 @@ data_type type_of(const desc& d) {
 
 dnnl::convolution_forward::primitive_desc convolution_forward(const convolution& c, bool training, epilogue after) {
   const auto& w = c.over;
-  const dnnl::convolution_forward::desc d(direction(training), convolution_algorithm, c.source, c.weights, c.bias,
-                                          c.destination, w.stride, w.padding, w.padding);
-  return {d, attributes(after), engine()};
+  return with_algorithm(c, [&](dnnl::algorithm how, bool may_lack) {
+    const dnnl::convolution_forward::desc d(direction(training), how, c.source, c.weights, c.bias, c.destination,
+                                            w.stride, w.padding, w.padding);
+    return dnnl::convolution_forward::primitive_desc(d, attributes(after), engine(), may_lack);
+  });
 }
 
 dnnl::convolution_backward_data::primitive_desc
 convolution_backward_data(const convolution& c, const dnnl::convolution_forward::primitive_desc& forward) {
   const auto& w = c.over;
-  const dnnl::convolution_backward_data::desc d(convolution_algorithm, c.source, c.weights, c.destination, w.stride,
-                                                w.padding, w.padding);
-  return {d, engine(), forward};
+  return with_algorithm(c, [&](dnnl::algorithm how, bool may_lack) {
+    const dnnl::convolution_backward_data::desc d(how, c.source, c.weights, c.destination, w.stride, w.padding,
+                                                  w.padding);
+    return dnnl::convolution_backward_data::primitive_desc(d, engine(), forward, may_lack);
+  });
 }
 
 dnnl::convolution_backward_weights::primitive_desc
 convolution_backward_weights(const convolution& c, const dnnl::convolution_forward::primitive_desc& forward) {
   const auto& w = c.over;
-  const dnnl::convolution_backward_weights::desc d(convolution_algorithm, c.source, c.weights, c.bias, c.destination,
-                                                   w.stride, w.padding, w.padding);
-  return {d, engine(), forward};
+  return with_algorithm(c, [&](dnnl::algorithm how, bool may_lack) {
+    const dnnl::convolution_backward_weights::desc d(how, c.source, c.weights, c.bias, c.destination, w.stride,
+                                                     w.padding, w.padding);
+    return dnnl::convolution_backward_weights::primitive_desc(d, engine(), forward, may_lack);
+  });
 }
 
 dnnl::inner_product_forward::primitive_desc inner_product_forward(const inner_product& p, bool training,

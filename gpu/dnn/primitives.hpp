@@ -24,6 +24,12 @@ dnnl::stream& stream();
 /// True where oneDNN computes bf16 natively (AVX-512 BF16 or AMX), the environment's DNNL_MAX_CPU_ISA considered.
 bool computes_bf16();
 
+/// Whether this processor multiplies matrices of bf16 in tiles (AMX).
+bool has_tiles();
+
+/// Whether oneDNN has nothing better for what `d` describes than its reference code, which is a hundred times slower.
+bool is_reference(const dnnl::primitive_desc_base& d);
+
 dims dims_of(const desc& d);
 data_type type_of(const desc& d);
 
@@ -67,6 +73,9 @@ struct convolution {
   desc bias;
   desc destination;
   window over;
+  /// Asks for Winograd's minimal filtering, F(4x4, 3x3), which multiplies 4 times less for 3x3 windows of stride 1 (A. Lavin,
+  /// S. Gray: "Fast Algorithms for Convolutional Neural Networks", 2015). Computed directly where oneDNN does not have it.
+  bool winograd = false;
 };
 dnnl::convolution_forward::primitive_desc convolution_forward(const convolution& c, bool training, epilogue after);
 dnnl::convolution_backward_data::primitive_desc

@@ -15,6 +15,71 @@ dnn::tag order_for(const plan_builder& p, int channels) {
   return channels % 16 == 0 ? p.usual_order() : dnn::tag::nhwc;
 }
 
+/// Whether Winograd's algorithm wins: 3x3 windows of stride 1, tiles of 4x4 that are mostly filled, and enough channels for
+/// its transformations to pay (measured with 16 to 512 channels on 2x2 to 32x32 images).
+bool suits_winograd(const conv2d::options& o, sample_shape result) {
+  return o.kernel == 3 && o.stride == 1 && std::min(o.in, o.out) >= 32 && std::min(result.height, result.width) >= 4;
+}
+
+/// One way to compute a convolution: element type and orders of its images, and the primitives for them.
+struct arrangement {
+  dnn::data_type type;
+  dnnl::convolution_forward::primitive_desc forward;
+  dnnl::convolution_backward_weights::primitive_desc backward_weights; ///< where it trains
+  dnnl::convolution_backward_data::primitive_desc backward_data;       ///< where its input needs a gradient
+
+  [[nodiscard]] bool is_fast() const {
+    const auto fast = [](const dnnl::primitive_desc_base& d) { return !d.get(true) || !dnn::is_reference(d); };
+    return fast(forward) && fast(backward_weights) && fast(backward_data);
+  }
+};
+
+arrangement arrange(const emission_site& site, const conv2d::options& o, dnn::data_type type, dnn::tag order) {
+  const auto& p = site.plan;
+  constexpr auto f32 = dnn::data_type::f32;
+  const auto image = [&](sample_shape s, dnn::tag in) {
+    return dnn::desc({p.samples(), s.channels, s.height, s.width}, type, in);
+  };
+  const dnn::dims weight_dims = {o.out, o.in, o.kernel, o.kernel};
+  const dnn::window over = {{o.kernel, o.kernel}, {o.stride, o.stride}, {o.padding, o.padding}};
+  const dnn::desc weights(weight_dims, type, dnn::tag::any);
+  const auto bias = o.bias ? dnn::desc({o.out}, f32, dnn::tag::a) : dnn::desc();
+  // The micro-batch's images need no gradient, and come in an order that no layer chose: the primitive may choose.
+  const bool first = !site.wants_gradient[0];
+  const auto x = image(site.input_shape, first ? dnn::tag::any : order);
+  const auto y = image(site.shape, order);
+
+  const bool winograd = type == f32 && suits_winograd(o, site.shape);
+
+  arrangement a = {.type = type,
+                   .forward = dnn::convolution_forward({x, weights, bias, y, over, winograd}, p.training(),
+                                                       site.relu ? dnn::epilogue::relu : dnn::epilogue::none),
+                   .backward_weights = {},
+                   .backward_data = {}};
+  if (!p.training())
+    return a;
+  a.backward_weights = dnn::convolution_backward_weights(
+    {a.forward.src_desc(), dnn::desc(weight_dims, f32, dnn::tag::any), bias, y, over, winograd}, a.forward);
+  if (!first)
+    a.backward_data = dnn::convolution_backward_data({x, weights, {}, y, over, winograd}, a.forward);
+  return a;
+}
+
+/// The first arrangement for which oneDNN has fast code throughout. What it lacks in bf16 (few channels, mostly) is
+/// computed in f32.
+arrangement choose(const emission_site& site, const conv2d::options& o) {
+  const auto& p = site.plan;
+  const auto usual = site.wants_gradient[0] ? order_for(p, o.in) : p.usual_order();
+  const auto preferred = arrange(site, o, p.type(), usual);
+  if (preferred.is_fast())
+    return preferred;
+  for (const auto type : {p.type(), dnn::data_type::f32})
+    for (const auto order : {dnn::tag::nhwc, dnn::tag::nChw16c})
+      if (auto a = arrange(site, o, type, order); a.is_fast())
+        return a;
+  return preferred;
+}
+
 } // namespace
 
 std::vector<parameter> conv2d::parameters() const {
@@ -41,51 +106,40 @@ expected<sample_shape> conv2d::output(sample_shape input) const {
 
 emitted conv2d::emit(const emission_site& site) const {
   auto& p = site.plan;
-  const auto type = p.type();
-  constexpr auto f32 = dnn::data_type::f32;
-  const auto& o = options_;
-  const dnn::dims weight_dims = {o.out, o.in, o.kernel, o.kernel};
-  const dnn::window over = {{o.kernel, o.kernel}, {o.stride, o.stride}, {o.padding, o.padding}};
-  const dnn::desc weight_desc(weight_dims, type, dnn::tag::any);
-  const auto bias_desc = o.bias ? dnn::desc({o.out}, f32, dnn::tag::a) : dnn::desc();
-  // Images need no gradient, and come in an order that no layer chose: the primitive may choose.
-  const bool first = !site.wants_gradient[0];
-  const auto x_desc = first ? dnn::desc(dnn::dims_of(p.image(site.input_shape)), type, dnn::tag::any)
-                            : p.image(site.input_shape, order_for(p, o.in));
-  const auto y_desc = p.image(site.shape, first ? p.usual_order() : order_for(p, o.in));
-
-  const auto forward = dnn::convolution_forward({x_desc, weight_desc, bias_desc, y_desc, over}, p.training(),
-                                                site.relu ? dnn::epilogue::relu : dnn::epilogue::none);
+  const auto chosen = choose(site, options_);
+  const auto& forward = chosen.forward;
   const auto x = p.convert(site.inputs[0], forward.src_desc());
-  const auto y = p.make(y_desc);
+  const auto y = p.make(forward.dst_desc());
   std::vector<weight_argument> weights = {{DNNL_ARG_WEIGHTS, site.slices[0], forward.weights_desc()}};
-  if (o.bias)
-    weights.push_back({DNNL_ARG_BIAS, site.slices[1], bias_desc});
+  if (options_.bias)
+    weights.push_back({DNNL_ARG_BIAS, site.slices[1], forward.bias_desc()});
   emit_reading(p, "conv2d", dnnl::convolution_forward(forward),
                {{DNNL_ARG_SRC, x.memory()}, {DNNL_ARG_DST, y.memory()}}, {x, y}, weights);
+  const auto result =
+    chosen.type == p.type() ? y : p.convert(y, p.image(site.shape, dnn::image_order(forward.dst_desc())));
   if (!p.training())
-    return {y, {}};
+    return {result, {}};
 
-  return {
-    y, [=, &p, input = site.inputs[0], relu = site.relu, wants_dx = site.wants_gradient[0],
-        slices = std::vector(site.slices.begin(), site.slices.end())](const std::vector<tensor>& gradients) {
-      const auto dy = relu ? relu_gradient(p, y, gradients[0]) : gradients[0];
-      const auto backward_weights = dnn::convolution_backward_weights(
-        {x.desc(), dnn::desc(weight_dims, f32, dnn::tag::any), bias_desc, y_desc, over}, forward);
-      std::vector<weight_argument> learned = {{DNNL_ARG_DIFF_WEIGHTS, slices[0], backward_weights.diff_weights_desc()}};
-      if (slices.size() > 1)
-        learned.push_back({DNNL_ARG_DIFF_BIAS, slices[1], bias_desc});
-      emit_gradients(p, "conv2d backward weights", dnnl::convolution_backward_weights(backward_weights),
-                     {{DNNL_ARG_SRC, x.memory()}, {DNNL_ARG_DIFF_DST, dy.memory()}}, {x, dy}, learned);
-      if (!wants_dx)
-        return std::vector<tensor>(1);
-      const auto backward_data = dnn::convolution_backward_data({x.desc(), weight_desc, {}, y_desc, over}, forward);
-      const auto dx = p.make(x.desc());
-      emit_reading(p, "conv2d backward data", dnnl::convolution_backward_data(backward_data),
-                   {{DNNL_ARG_DIFF_DST, dy.memory()}, {DNNL_ARG_DIFF_SRC, dx.memory()}}, {dy, dx},
-                   {{DNNL_ARG_WEIGHTS, slices[0], backward_data.weights_desc()}});
-      return std::vector<tensor>{p.convert(dx, input.desc())};
-    }};
+  return {result, [=, &p, input = site.inputs[0], relu = site.relu,
+                   slices = std::vector(site.slices.begin(), site.slices.end())](const std::vector<tensor>& gradients) {
+            const auto given = relu ? relu_gradient(p, result, gradients[0]) : gradients[0];
+            const auto dy = p.convert(given, y.desc());
+            const auto& backward_weights = chosen.backward_weights;
+            std::vector<weight_argument> learned = {
+              {DNNL_ARG_DIFF_WEIGHTS, slices[0], backward_weights.diff_weights_desc()}};
+            if (slices.size() > 1)
+              learned.push_back({DNNL_ARG_DIFF_BIAS, slices[1], chosen.forward.bias_desc()});
+            emit_gradients(p, "conv2d backward weights", dnnl::convolution_backward_weights(backward_weights),
+                           {{DNNL_ARG_SRC, x.memory()}, {DNNL_ARG_DIFF_DST, dy.memory()}}, {x, dy}, learned);
+            const auto& backward_data = chosen.backward_data;
+            if (!backward_data.get(true))
+              return std::vector<tensor>(1);
+            const auto dx = p.make(x.desc());
+            emit_reading(p, "conv2d backward data", dnnl::convolution_backward_data(backward_data),
+                         {{DNNL_ARG_DIFF_DST, dy.memory()}, {DNNL_ARG_DIFF_SRC, dx.memory()}}, {dy, dx},
+                         {{DNNL_ARG_WEIGHTS, slices[0], backward_data.weights_desc()}});
+            return std::vector<tensor>{p.convert(dx, input.desc())};
+          }};
 }
 
 } // namespace troupe::learn

@@ -96,6 +96,15 @@ TEST_CASE(
         smooth);
 }
 
+TEST_CASE("The gradient of convolutions that are computed with Winograd's algorithm matches finite differences") {
+  check(sandwich([](model_builder& b) {
+          b.tanh().conv2d("narrow", {.in = 5, .out = 32, .kernel = 1}).tanh();
+          b.conv2d("tiles", {.in = 32, .out = 32, .padding = 1}).tanh(); // 6x6: a whole tile of 4x4 and parts of three
+          b.conv2d("one", {.in = 32, .out = 32}).relu().global_average_pool();
+        }),
+        kinked);
+}
+
 TEST_CASE("The gradient of batch normalisation matches finite differences") {
   check(sandwich([](model_builder& b) { b.batch_norm2d("n").tanh(); }), smooth);
 }
