@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <stdexcept>
 
-#include "actors/post.hpp"
 #include "actors/step_work.hpp"
 #include "actors/stream_failure.hpp"
 
@@ -17,11 +17,12 @@ constexpr uint64_t max_patience_ms = 30000;
 
 } // namespace
 
-agent::agent(caf::actor_config& cfg, config c)
-    : agent_actor::base(cfg),
-      config_(std::move(c)),
-      core_(config_.self, config_.job->description.shards),
-      stream_(config_.where, end_with_stream_failure(this, config_.self.role)),
+agent::agent(interface::pointer self, life now, const config& c)
+    : self_(self),
+      now_(std::move(now)),
+      config_(c),
+      core_({config_.role, now_.number()}, config_.job->description.shards),
+      stream_(config_.where, fail_with_stream(now_, config_.role)),
       patience_ms_(min_patience_ms) {
   // nop
 }
@@ -33,12 +34,10 @@ agent::~agent() {
 
 agent_actor::behavior_type agent::make_behavior() {
   auto made = learn::make_replica(config_.job->model, config_.where);
-  if (!made) {
-    quit(caf::make_error(caf::sec::runtime_error, made.error().sentence));
-    return agent_actor::behavior_type::make_empty_behavior();
-  }
+  if (!made)
+    throw std::runtime_error(made.error().sentence);
   replica_ = std::move(*made);
-  config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(this));
+  config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(self_));
   schedule_tick();
   return {
     [this](const role_bound& r) {
@@ -48,9 +47,9 @@ agent_actor::behavior_type agent::make_behavior() {
     [this](const view_changed& v) { perform(core_.on_view(v)); },
     [this](const parameters& p) {
       auto shard = p.from.role.index;
-      if (core_.wants(shard, p.version) && p.values.elements() == config_.job->shards.size(shard))
+      if (core_.wants(p.from, p.version) && p.values.elements() == config_.job->shards.size(shard))
         arrived_[shard] = p.values;
-      perform(core_.on_parameters(shard, p.version));
+      perform(core_.on_parameters(p.from, p.version));
     },
     [this](const lease& l) { perform(core_.on_lease(l)); },
     [this](const evaluate& e) { perform(core_.on_evaluate(e)); },
@@ -58,14 +57,14 @@ agent_actor::behavior_type agent::make_behavior() {
 }
 
 void agent::schedule_tick() {
-  run_after(this, std::chrono::milliseconds{patience_ms_}, [this] {
+  run_after(self_, std::chrono::milliseconds{patience_ms_}, now_.guard([this] {
     if (under_way_ == 0) {
       auto repairs = core_.on_tick();
       patience_ms_ = repairs.empty() ? min_patience_ms : std::min(patience_ms_ * 2, max_patience_ms);
       perform(repairs);
     }
     schedule_tick();
-  });
+  }));
 }
 
 void agent::perform(const agent_core::actions& actions) {
@@ -75,7 +74,7 @@ void agent::perform(const agent_core::actions& actions) {
 
 void agent::perform(const agent_core::announce&) {
   if (auto coordinator = config_.job->roles->find_as<coordinator_actor>({"coordinator", 0}))
-    troupe::anon_send(coordinator, join{config_.self, core_.version().value_or(step{}), core_.version().has_value()});
+    troupe::anon_send(coordinator, join{core_.self(), core_.version().value_or(step{}), core_.version().has_value()});
 }
 
 void agent::perform(const agent_core::ask& a) {
@@ -86,6 +85,11 @@ void agent::perform(const agent_core::ask& a) {
 void agent::perform(const agent_core::pull& a) {
   if (auto holder = config_.job->roles->find_as<shard_holder_actor>({"shard_holder", a.shard}))
     troupe::anon_send(holder, pull_parameters{core_.from(), !core_.version(), core_.version().value_or(step{})});
+}
+
+void agent::perform(const agent_core::forget&) {
+  arrived_.clear();
+  done_.clear();
 }
 
 void agent::perform(const agent_core::use_parameters& a) {
@@ -156,9 +160,9 @@ void agent::perform(const agent_core::compute& a) {
                     [work, m, gradient, in, blocks](size_t b) { work->finished(m, b, gradient.part(blocks[b].offset, blocks[b].size)); });
   }
   ++under_way_;
-  stream_.on_complete([me = caf::weak_actor_ptr{ctrl()}, this, work, dropped = core_.dropped()] {
+  stream_.on_complete([now = now_, this, work, dropped = core_.dropped()] {
     work->report(dropped); // from here, not by way of the mailbox: the step waits for it
-    post(me, [this, work] { computed(work); });
+    now.post([this, work] { computed(work); });
   });
 }
 
@@ -196,7 +200,7 @@ void agent::perform(const agent_core::measure& a) {
     stream_.enqueue([in] {}); // keeps the samples until the replica is done with them
   }
   ++under_way_;
-  stream_.on_complete([me = caf::weak_actor_ptr{ctrl()}, this, results, what = a.what, from = core_.from(), roles = job.roles] {
+  stream_.on_complete([now = now_, this, results, what = a.what, from = core_.from(), roles = job.roles] {
     auto answer = evaluation{from, what.version, what.first, what.last, 0, 0};
     for (auto& r : *results) {
       answer.loss_sum += r.loss_sum;
@@ -204,7 +208,7 @@ void agent::perform(const agent_core::measure& a) {
     }
     if (auto coordinator = roles->find_as<coordinator_actor>({"coordinator", 0}))
       troupe::anon_send(coordinator, answer);
-    post(me, [this, what] {
+    now.post([this, what] {
       --under_way_;
       core_.on_measured(what.version, what.first);
     });

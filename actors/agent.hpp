@@ -11,6 +11,7 @@
 #include "gpu/stream.hpp"
 #include "learn/replica.hpp"
 #include "messages/interfaces.hpp"
+#include "supervision/in_place.hpp"
 
 namespace troupe {
 
@@ -18,20 +19,23 @@ class step_work;
 
 /// Trains a replica of the model on the micro-batches leased to it (see `agent_core`).
 /// Receives `parameters` (shard holders), `lease` (data broker), `evaluate`, `view_changed` (coordinator), `role_bound`
-/// (directory); sends `push_gradients` per finished block, `micro_batches_done`, `request_lease`, `evaluation`. Ends with a
-/// reason when its stream fails or the device cannot run the model. Owns one stream and one replica.
-class agent final : public agent_actor::base {
+/// (directory); sends `push_gradients` per finished block, `micro_batches_done`, `request_lease`, `evaluation`. Fails with a
+/// reason when its stream does or the device cannot run the model. Owns one stream and one replica. A new life pulls the
+/// current parameters and is leased its part of the step again.
+class agent {
 public:
+  using interface = agent_actor;
+  static constexpr const char* actor_name = "troupe.agent";
+
   struct config {
-    member self;
+    role_id role;
     std::shared_ptr<hosted_job> job;
     gpu::device where;
   };
 
-  agent(caf::actor_config& cfg, config c);
-  ~agent() override;
-  const char* name() const override { return "troupe.agent"; }
-  behavior_type make_behavior() override;
+  agent(interface::pointer self, life now, const config& c);
+  ~agent();
+  interface::behavior_type make_behavior();
 
 private:
   // The samples of a micro-batch, filled in by a task of the stream.
@@ -50,6 +54,7 @@ private:
   void perform(const agent_core::measure& a);
   void perform(const agent_core::push_again& a);
   void perform(const agent_core::pull& a);
+  void perform(const agent_core::forget&);
 
   input samples_of(step at, uint64_t index);
   input gather_training(step at, uint64_t index);
@@ -57,6 +62,8 @@ private:
   void computed(const std::shared_ptr<step_work>& work);
   void schedule_tick();
 
+  interface::pointer self_;
+  life now_;
   config config_;
   agent_core core_;
   gpu::stream stream_;

@@ -11,7 +11,10 @@ constexpr size_t max_waiting_evaluations = 64;
 } // namespace
 
 agent_core::actions agent_core::on_coordinator() {
-  return {announce{}};
+  auto out = actions{announce{}};
+  if (version_)
+    out.emplace_back(push_again{*version_});
+  return out;
 }
 
 agent_core::actions agent_core::on_view(const view_changed& v) {
@@ -21,20 +24,50 @@ agent_core::actions agent_core::on_view(const view_changed& v) {
   }
   view_ = v.number;
   progress_ = true;
-  return {};
-}
-
-bool agent_core::wants(uint32_t shard, step version) const {
-  return shard < shards_ && (!have_[shard] || *have_[shard] < version);
-}
-
-agent_core::actions agent_core::on_parameters(uint32_t shard, step version) {
   auto out = actions{};
-  if (!wants(shard, version)) {
+  auto went_back = v.rewound > rewound_;
+  if (went_back) {
+    rewound_ = v.rewound;
+    have_.assign(shards_, std::nullopt);
+    version_.reset();
+    asked_.reset();
+    waiting_.clear();
+    started_.clear();
+    evaluations_.clear();
+    measuring_.clear();
+    out.emplace_back(forget{});
+  }
+  for (auto& m : v.members) {
+    if (m.role.kind != "shard_holder" && m.role.kind != "data_broker")
+      continue;
+    auto [known, first] = peers_.try_emplace(m.role, m.incarnation);
+    auto fresh = !first && known->second != m.incarnation;
+    known->second = m.incarnation;
+    if (m.role.kind == "data_broker" && fresh && version_) {
+      out.emplace_back(ask{*version_});
+      if (asked_ && *asked_ > *version_)
+        out.emplace_back(ask{*asked_});
+    }
+    if (m.role.kind == "shard_holder" && (fresh || went_back) && m.role.index < shards_)
+      out.emplace_back(pull{m.role.index});
+    if (m.role.kind == "shard_holder" && fresh && version_)
+      out.emplace_back(push_again{*version_});
+  }
+  return out;
+}
+
+bool agent_core::wants(const origin& from, step version) const {
+  auto shard = from.role.index;
+  return shard < shards_ && !from.is_void(rewound_) && (!have_[shard] || *have_[shard] < version);
+}
+
+agent_core::actions agent_core::on_parameters(const origin& from, step version) {
+  auto out = actions{};
+  if (!wants(from, version)) {
     ++dropped_;
     return out;
   }
-  have_[shard] = version;
+  have_[from.role.index] = version;
   progress_ = true;
   if (!std::all_of(have_.begin(), have_.end(), [&](auto& x) { return x == version; }))
     return out;

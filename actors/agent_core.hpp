@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <set>
 #include <variant>
@@ -23,13 +24,16 @@ public:
   struct measure { evaluate what; };       ///< evaluate with the bound parameters
   struct push_again { step at; };          ///< what was pushed for the step may be lost: send it once more
   struct pull { uint32_t shard; };         ///< ask a shard holder for newer parameters
-  using action = std::variant<announce, use_parameters, ask, fetch, compute, measure, push_again, pull>;
+  struct forget {};                        ///< the run went back: nothing that was received or computed counts any more
+  using action = std::variant<announce, use_parameters, ask, fetch, compute, measure, push_again, pull, forget>;
   using actions = std::vector<action>;
 
-  /// A coordinator appeared.
+  /// A coordinator appeared: the one before may have taken what it was told with it.
   actions on_coordinator();
+  /// Repairs at once what a broker or a shard holder that was started again cannot know.
   actions on_view(const view_changed& v);
-  actions on_parameters(uint32_t shard, step version);
+  /// Of the shard holder `from`, for its shard.
+  actions on_parameters(const origin& from, step version);
   actions on_lease(const lease& l);
   actions on_evaluate(const evaluate& e);
   /// The evaluation of test samples from `first` on was answered.
@@ -39,7 +43,7 @@ public:
   actions on_tick();
 
   /// Whether parameters that arrive would be used: older ones are dropped before their values are looked at.
-  [[nodiscard]] bool wants(uint32_t shard, step version) const;
+  [[nodiscard]] bool wants(const origin& from, step version) const;
   [[nodiscard]] std::optional<step> version() const { return version_; }
   [[nodiscard]] origin from() const { return {self_.role, self_.incarnation, view_}; }
   [[nodiscard]] const member& self() const { return self_; }
@@ -60,6 +64,8 @@ private:
   member self_;
   uint32_t shards_;
   view view_;
+  view rewound_;
+  std::map<role_id, incarnation> peers_; // brokers and shard holders of the last view
   std::vector<std::optional<step>> have_ = std::vector<std::optional<step>>(shards_);
   std::optional<step> version_;
   std::optional<step> asked_;

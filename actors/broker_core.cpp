@@ -59,8 +59,13 @@ std::vector<broker_core::grant> broker_core::on_view(const view_changed& v) {
     return grants;
   }
   view_ = v.number;
+  if (v.rewound > rewound_) {
+    rewound_ = v.rewound;
+    plans_.clear();
+    current_ = v.current;
+  }
   if (v.current > current_) // a broker that was restarted learns where the run is
-    on_committed({v.current.value - 1});
+    advance({v.current.value - 1});
   agents_.clear();
   for (auto& m : v.members)
     if (m.role.kind == "agent")
@@ -92,21 +97,26 @@ std::vector<broker_core::grant> broker_core::answer(const member& who, step at) 
 
 std::vector<broker_core::grant> broker_core::on_request(const request_lease& r) {
   auto who = member{r.from.role, r.from.incarnation};
-  if (r.at < current_ || !present(who)) {
+  if (r.at < current_ || r.from.is_void(rewound_) || !present(who)) {
     ++dropped_;
     return {};
   }
   // Who asks for a step has the parameters of the one before it, so what lies further back has committed, whether or not
   // the coordinator's word of it arrived.
   if (r.at.value >= current_.value + open_steps)
-    on_committed({r.at.value - open_steps});
+    advance({r.at.value - open_steps});
   return answer(who, r.at);
 }
 
-void broker_core::on_committed(step at) {
-  if (at < current_)
-    return; // known already, from a request for a later step
-  current_ = at.next();
+void broker_core::on_committed(const step_committed& c) {
+  if (c.view < rewound_)
+    ++dropped_; // of a time before the run went back
+  else if (c.at >= current_) // else known already, from a request for a later step
+    advance(c.at);
+}
+
+void broker_core::advance(step past) {
+  current_ = past.next();
   plans_.erase(plans_.begin(), plans_.lower_bound(current_));
 }
 

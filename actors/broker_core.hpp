@@ -22,12 +22,12 @@ public:
     lease what;
   };
 
-  /// The members changed: parts of agents that are gone are granted again.
+  /// The members changed: parts of agents that are gone are granted again. Or the run went back: every lease is void.
   std::vector<grant> on_view(const view_changed& v);
   /// An agent asks for work. Asking again gets the same answer.
   std::vector<grant> on_request(const request_lease& r);
   /// A step took effect: its leases are done.
-  void on_committed(step at);
+  void on_committed(const step_committed& c);
 
   [[nodiscard]] step current() const { return current_; }
   /// Messages that changed nothing because they were old (I13).
@@ -41,6 +41,7 @@ private:
     attempt number{1};
   };
 
+  void advance(step past);
   std::vector<part>& plan(step at);
   grant make_grant(step at, const member& to, const part& p) const;
   std::vector<grant> answer(const member& who, step at);
@@ -51,6 +52,7 @@ private:
   learn::batch_sizes sizes_;
   step current_;
   view view_;
+  view rewound_;
   std::vector<member> agents_; // in rank order
   std::map<step, std::vector<part>> plans_;
   uint64_t dropped_ = 0;

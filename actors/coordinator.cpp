@@ -4,7 +4,6 @@
 #include <cstring>
 #include <fmt/format.h>
 
-#include "actors/post.hpp"
 #include "actors/stream_failure.hpp"
 
 namespace troupe {
@@ -15,20 +14,29 @@ using namespace std::chrono_literals;
 constexpr auto tick = 2s;
 // Loading and collecting move a whole shard: the deadline is for a peer that is gone without a word (R7).
 constexpr auto shard_deadline = 60s;
+// A shard holder that is being started again hands over its parameters a little later.
+constexpr auto finish_pause = 100ms;
+constexpr int finish_attempts = 100;
 
 } // namespace
 
-coordinator::coordinator(caf::actor_config& cfg, config c)
-    : coordinator_actor::base(cfg),
-      config_(std::move(c)),
-      core_(config_.core),
-      files_(config_.files, end_with_stream_failure(this, config_.self.role)),
-      born_(now()) {
-  // nop
+coordinator::coordinator(interface::pointer self, life now, const config& c)
+    : self_(self),
+      life_(std::move(now)),
+      config_(c),
+      record_(*config_.record),
+      core_([&] {
+        auto core = c.core;
+        core.log = c.record->log;
+        return core;
+      }()),
+      files_(config_.files, fail_with_stream(life_, {"coordinator", 0})) {
+  if (!record_.born)
+    record_.born = this->now();
 }
 
 coordinator::time_point coordinator::now() {
-  return home_system().clock().now();
+  return self_->home_system().clock().now();
 }
 
 double coordinator::seconds_since(time_point start) {
@@ -41,18 +49,24 @@ void coordinator::note(const std::string& sentence) {
 }
 
 coordinator_actor::behavior_type coordinator::make_behavior() {
-  config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(this));
+  auto& roles = *config_.job->roles;
+  auto me = caf::actor_cast<caf::strong_actor_ptr>(self_);
+  roles.subscribe(me);
+  if (auto known = roles.entry({"coordinator", 0}); known && known->handle == me && known->incarnation < life_.number())
+    roles.bind({{"coordinator", 0}, life_.number(), me}); // whoever spoke to a life before has to join again
   schedule_tick();
   return {
     [this](const join& j) {
-      watch(j.who);
+      watch(j.who.role);
       perform(core_.on_join(j));
     },
-    [](const role_bound&) {
-      // A new incarnation says so itself, with `join`.
+    [this](const role_bound& r) { watch(r.role); },
+    [this](const peer_unreachable& p) {
+      if (auto who = core_.member_of(p.role))
+        perform(core_.on_lost(*who));
     },
     [this](const micro_batches_done& d) {
-      drops_[d.from.role] = d.dropped;
+      record_.drops[d.from.role] = d.dropped;
       perform(core_.on_results(d));
     },
     [this](const shard_summed& s) { perform(core_.on_summed(s)); },
@@ -62,36 +76,43 @@ coordinator_actor::behavior_type coordinator::make_behavior() {
 }
 
 void coordinator::schedule_tick() {
-  run_after(this, tick, [this] {
+  run_after(self_, tick, life_.guard([this] {
     perform(core_.on_tick());
     schedule_tick();
-  });
+  }));
 }
 
-void coordinator::watch(const member& who) {
-  auto& seen = watched_[who.role];
-  auto handle = config_.job->roles->find(who.role);
-  if (!handle || (seen.value != 0 && seen >= who.incarnation))
+void coordinator::watch(const role_id& role) {
+  auto handle = config_.job->roles->find(role);
+  if (!handle || role.kind == "coordinator" || role.kind == "supervisor")
     return;
-  seen = who.incarnation;
-  troupe::monitor(this, caf::actor_cast<caf::actor>(handle), [this, who](const caf::error&) { lost(who); });
+  auto& seen = watched_[role];
+  if (seen == handle->address())
+    return;
+  seen = handle->address();
+  troupe::monitor(self_, caf::actor_cast<caf::actor>(handle),
+                  life_.guard([this, role, who = seen](const caf::error&) { lost(role, who); }));
 }
 
-void coordinator::lost(const member& who) {
-  perform(core_.on_lost(who));
+// Which incarnations went with that actor: all, where it is still the role's latest, or those before its successor's.
+void coordinator::lost(const role_id& role, const caf::actor_addr& who) {
+  auto latest = config_.job->roles->entry(role);
+  auto gone = core_.member_of(role);
+  if (gone && (!latest || latest->handle->address() == who || gone->incarnation < latest->incarnation))
+    perform(core_.on_lost(*gone));
 }
 
 void coordinator::perform(const coordinator_core::actions& actions) {
   for (auto& a : actions)
-    if (!ended_)
+    if (!record_.done)
       std::visit([this](auto& x) { perform(x); }, a);
 }
 
 // -- what the core asks for -------------------------------------------------------------------------------------------
 
 void coordinator::perform(const coordinator_core::publish& a) {
-  if (!began_)
-    began_ = now();
+  if (!record_.began)
+    record_.began = now();
   auto& roles = *config_.job->roles;
   for (auto& m : a.to) {
     auto handle = roles.find(m.role);
@@ -110,15 +131,16 @@ void coordinator::perform(const coordinator_core::load& a) {
                   blocks[b].size * sizeof(float));
     return result;
   };
-  auto message = load_shard{core_.number(), a.version, part(config_.initial->parameters), {}};
-  for (auto& s : config_.initial->state)
+  auto message = load_shard{core_.number(), a.version, part(record_.start->parameters), {}};
+  for (auto& s : record_.start->state)
     message.state.push_back(part(s));
   auto holder = config_.job->roles->find_as<shard_holder_actor>({"shard_holder", a.shard});
-  troupe::request(this, holder, shard_deadline, std::move(message))
-    .then([this, shard = a.shard] { perform(core_.on_loaded(shard)); },
-          [this, shard = a.shard](const caf::error& e) {
-            perform(coordinator_core::give_up{fmt::format("shard_holder/{} did not take its parameters: {}", shard, caf::to_string(e))});
-          });
+  troupe::request(self_, holder, shard_deadline, std::move(message))
+    .then(life_.guard([this, shard = a.shard] { perform(core_.on_loaded(shard)); }),
+          life_.guard([this, shard = a.shard](const caf::error& e) {
+            if (e == caf::sec::request_timeout) // one that failed joins again, and is loaded then
+              perform(coordinator_core::give_up{fmt::format("shard_holder/{} did not take its parameters: {}", shard, caf::to_string(e))});
+          }));
 }
 
 void coordinator::perform(const coordinator_core::commit& a) {
@@ -140,31 +162,35 @@ void coordinator::perform(const coordinator_core::test& a) {
 }
 
 void coordinator::perform(const coordinator_core::step_done& a) {
-  outcome_.samples += a.samples;
-  if (!first_commit_) {
-    first_commit_ = now();
-    outcome_.seconds_to_first_step = seconds_since(born_);
-    test_seconds_ = 0;
+  if (a.at < record_.counted) // done before, and again since the run went back
+    return;
+  record_.counted = a.at.next();
+  auto& outcome = record_.outcome;
+  outcome.samples += a.samples;
+  if (!record_.first_commit) {
+    record_.first_commit = now();
+    outcome.seconds_to_first_step = seconds_since(*record_.born);
+    record_.test_seconds = 0;
   } else {
-    outcome_.steady_samples += a.samples;
-    outcome_.training_seconds = seconds_since(*first_commit_) - test_seconds_;
+    outcome.steady_samples += a.samples;
+    outcome.training_seconds = seconds_since(*record_.first_commit) - record_.test_seconds;
   }
   if ((a.at.value + 1) % config_.log_every == 0)
-    outcome_.train_loss.emplace_back(a.at.value + 1, a.loss);
+    outcome.train_loss.emplace_back(a.at.value + 1, a.loss);
   if (!config_.observer.on_step)
     return;
-  auto rate = outcome_.training_seconds > 0 ? static_cast<double>(outcome_.steady_samples) / outcome_.training_seconds : 0;
-  config_.observer.on_step({a.at.value + 1, core_.last_step(), a.epoch, config_.core.epochs, a.loss, a.accuracy, rate, outcome_.samples});
+  auto rate = outcome.training_seconds > 0 ? static_cast<double>(outcome.steady_samples) / outcome.training_seconds : 0;
+  config_.observer.on_step({a.at.value + 1, core_.last_step(), a.epoch, config_.core.epochs, a.loss, a.accuracy, rate, outcome.samples});
 }
 
 void coordinator::perform(const coordinator_core::epoch_done& a) {
   if (test_began_) {
-    test_seconds_ += seconds_since(*test_began_);
+    record_.test_seconds += seconds_since(*test_began_);
     test_began_.reset();
   }
-  outcome_.test_accuracy.push_back(a.accuracy);
+  record_.outcome.test_accuracy.push_back(a.accuracy);
   if (config_.observer.on_epoch)
-    config_.observer.on_epoch({a.epoch, a.accuracy, a.loss, seconds_since(*began_)});
+    config_.observer.on_epoch({a.epoch, a.accuracy, a.loss, seconds_since(*record_.began)});
 }
 
 void coordinator::perform(const coordinator_core::checkpoint& a) {
@@ -173,67 +199,100 @@ void coordinator::perform(const coordinator_core::checkpoint& a) {
     return;
   }
   saving_ = true;
-  collect(a.version, true, [this](model_state s) { save(std::move(s), [this] { saving_ = false; }); });
+  collect({a.version, true, [this](model_state s) { save(std::move(s), [this] { saving_ = false; }); },
+           [this, version = a.version](const std::string& why) {
+             saving_ = false;
+             note(fmt::format("the checkpoint of step {} is left out: {}", version.value, why));
+           }});
 }
 
 void coordinator::perform(const coordinator_core::finish& a) {
-  auto with_state = static_cast<bool>(config_.save);
-  collect(a.version, with_state, [this, cause = a.cause](model_state s) {
+  finish(a.cause, a.version, finish_attempts);
+}
+
+void coordinator::finish(coordinator_core::stop_cause cause, step version, int attempts) {
+  auto use = [this, cause](model_state s) {
     if (config_.save)
       save(s, [this, cause, s] { end(cause, s); });
     else
       end(cause, std::move(s));
+  };
+  auto failed = [this, cause, version, attempts](const std::string& why) {
+    if (attempts == 0)
+      perform(coordinator_core::give_up{why});
+    else
+      run_after(self_, finish_pause, life_.guard([=, this] { finish(cause, version, attempts - 1); }));
+  };
+  collect({version, static_cast<bool>(config_.save), std::move(use), std::move(failed)});
+}
+
+void coordinator::perform(const coordinator_core::restore&) {
+  config_.vault->clear();
+  files_.enqueue([this, now = life_, restore = config_.restore] {
+    auto state = restore();
+    now.post([this, state] {
+      if (!state) {
+        perform(coordinator_core::give_up{state.error().sentence});
+        return;
+      }
+      record_.start = *state;
+      perform(core_.on_restored(record_.start->version));
+    });
   });
 }
 
+void coordinator::perform(const coordinator_core::note& a) {
+  note(a.sentence);
+}
+
 void coordinator::perform(const coordinator_core::give_up& a) {
-  if (std::exchange(ended_, true))
+  if (std::exchange(record_.done, true))
     return;
   config_.on_done(fail(a.sentence));
-  quit();
+  self_->quit();
 }
 
 // -- state ------------------------------------------------------------------------------------------------------------
 
-void coordinator::collect(step version, bool with_state, std::function<void(model_state)> use) {
+void coordinator::collect(const collection& what) {
   struct gathering {
+    collection what;
     model_state state;
     uint32_t missing;
-    std::function<void(model_state)> use;
   };
   auto& job = *config_.job;
   auto size = job.model->layout().size();
-  auto all = std::make_shared<gathering>(gathering{{version, learn::flat{size}, {}}, job.shards.shards(), std::move(use)});
+  auto all = std::make_shared<gathering>(gathering{what, {what.version, learn::flat{size}, {}}, job.shards.shards()});
   for (uint32_t shard = 0; shard < job.shards.shards(); ++shard) {
     auto holder = job.roles->find_as<shard_holder_actor>({"shard_holder", shard});
-    troupe::request(this, holder, shard_deadline, take_snapshot{core_.number(), version, with_state})
-      .then(
-        [this, all, shard, size](const shard_snapshot& part) {
-          auto& places = config_.job->shards;
-          auto blocks = config_.job->model->layout().blocks();
-          while (all->state.state.size() < part.state.size())
-            all->state.state.emplace_back(size);
-          for (auto b : places.blocks(shard)) {
-            auto copy = [&](learn::flat& to, const payload& from) {
-              std::memcpy(to.data() + blocks[b].offset, from.as_floats().data() + places.offset(b), blocks[b].size * sizeof(float));
-            };
-            copy(all->state.parameters, part.values);
-            for (size_t i = 0; i < part.state.size(); ++i)
-              copy(all->state.state[i], part.state[i]);
-          }
-          if (--all->missing == 0)
-            all->use(std::move(all->state));
-        },
-        [this, shard](const caf::error& e) {
-          perform(coordinator_core::give_up{fmt::format("shard_holder/{} did not hand over its parameters: {}", shard, caf::to_string(e))});
-        });
+    troupe::request(self_, holder, shard_deadline, take_snapshot{core_.number(), what.version, what.with_state})
+      .then(life_.guard([this, all, shard, size](const shard_snapshot& part) {
+              auto& places = config_.job->shards;
+              auto blocks = config_.job->model->layout().blocks();
+              while (all->state.state.size() < part.state.size())
+                all->state.state.emplace_back(size);
+              for (auto b : places.blocks(shard)) {
+                auto copy = [&](learn::flat& to, const payload& from) {
+                  std::memcpy(to.data() + blocks[b].offset, from.as_floats().data() + places.offset(b), blocks[b].size * sizeof(float));
+                };
+                copy(all->state.parameters, part.values);
+                for (size_t i = 0; i < part.state.size(); ++i)
+                  copy(all->state.state[i], part.state[i]);
+              }
+              if (all->missing != 0 && --all->missing == 0)
+                all->what.use(std::move(all->state));
+            }),
+            life_.guard([all, shard](const caf::error& e) {
+              if (std::exchange(all->missing, 0) != 0) // told once
+                all->what.failed(fmt::format("shard_holder/{} did not hand over its parameters: {}", shard, caf::to_string(e)));
+            }));
   }
 }
 
 void coordinator::save(model_state state, std::function<void()> then) {
-  files_.enqueue([me = caf::weak_actor_ptr{ctrl()}, this, write = config_.save, state = std::move(state), then = std::move(then)] {
+  files_.enqueue([this, now = life_, write = config_.save, state = std::move(state), then = std::move(then)] {
     auto written = write(state);
-    post(me, [this, written, then] {
+    now.post([this, written, then] {
       if (!written)
         note(written.error().sentence);
       then();
@@ -242,16 +301,18 @@ void coordinator::save(model_state state, std::function<void()> then) {
 }
 
 void coordinator::end(coordinator_core::stop_cause cause, model_state final) {
-  if (std::exchange(ended_, true))
+  if (std::exchange(record_.done, true))
     return;
-  outcome_.cause = cause;
-  outcome_.final = std::move(final);
-  outcome_.seconds = began_ ? seconds_since(*began_) : 0;
-  for (auto& [role, n] : drops_)
-    outcome_.agent_drops += n;
+  auto& outcome = record_.outcome;
+  outcome.cause = cause;
+  outcome.final = std::move(final);
+  outcome.seconds = record_.began ? seconds_since(*record_.began) : 0;
+  outcome.skipped_steps = record_.log->skipped;
+  for (auto& [role, n] : record_.drops)
+    outcome.agent_drops += n;
   config_.job->dropped += core_.dropped();
-  config_.on_done(std::move(outcome_));
-  quit();
+  config_.on_done(std::move(outcome));
+  self_->quit();
 }
 
 } // namespace troupe

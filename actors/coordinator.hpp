@@ -9,9 +9,11 @@
 #include "actors/coordinator_core.hpp"
 #include "actors/hosted_job.hpp"
 #include "actors/job.hpp"
+#include "actors/shard_vault.hpp"
 #include "gpu/stream.hpp"
 #include "learn/flat.hpp"
 #include "messages/interfaces.hpp"
+#include "supervision/in_place.hpp"
 
 namespace troupe {
 
@@ -34,34 +36,56 @@ struct run_outcome {
   std::vector<std::pair<uint64_t, double>> train_loss;
   std::vector<double> test_accuracy;
   uint64_t agent_drops = 0;      ///< messages dropped by agents
+  uint64_t skipped_steps = 0;    ///< whose gradient was not finite
+};
+
+/// What of a run outlives its coordinator: where it stands, and what is to be reported at the end. One life writes it at a time.
+struct run_record {
+  using time_point = caf::actor_clock::time_point;
+
+  std::shared_ptr<run_log> log = std::make_shared<run_log>();
+  run_outcome outcome;
+  std::optional<time_point> born;
+  std::optional<time_point> began;
+  std::optional<time_point> first_commit;
+  double test_seconds = 0; ///< since the first commit
+  step counted;            ///< one past the last step that is in `outcome`
+  std::map<role_id, uint64_t> drops;
+  std::shared_ptr<const model_state> start; ///< what shards are loaded with
+  bool done = false;                        ///< `on_done` was called
 };
 
 /// Leads a run (see `coordinator_core`): publishes views, commits steps, has the model evaluated and saved.
-/// Receives `join` (everyone), `micro_batches_done`, `evaluation` (agents), `shard_summed` (shard holders), `role_bound`;
+/// Receives `join` (everyone), `peer_unreachable` (remote agents), `micro_batches_done`, `evaluation` (agents), `shard_summed` (shard holders), `role_bound`;
 /// sends `view_changed`, `load_shard`, `commit_step`, `step_committed`, `take_snapshot`, `evaluate`. Ends normally when the run is
-/// done, with a reason when it cannot go on. Owns a stream for files.
-class coordinator final : public coordinator_actor::base {
+/// over. Owns a stream for files. A new life, or a new coordinator with the same record, asks everybody to join again and goes
+/// on behind the last commit.
+class coordinator {
 public:
+  using interface = coordinator_actor;
+  static constexpr const char* actor_name = "troupe.coordinator";
+
   struct config {
-    member self;
     std::shared_ptr<hosted_job> job;
+    std::shared_ptr<run_record> record; ///< its `start` says where the run begins
+    std::shared_ptr<shard_vault> vault;
     coordinator_core::config core;
-    std::shared_ptr<const model_state> initial; ///< where the run begins
     gpu::device files;                          ///< whose lane reads and writes files
     uint64_t log_every = 10;
     job_observer observer;
     /// Writes a checkpoint, on the stream for files. Empty: there is no folder for them.
     std::function<expected<void>(const model_state&)> save;
+    /// Finds the state to go back to, on the stream for files.
+    std::function<expected<std::shared_ptr<const model_state>>()> restore;
     /// Told once, before the coordinator ends.
     std::function<void(expected<run_outcome>)> on_done;
   };
 
-  coordinator(caf::actor_config& cfg, config c);
-  const char* name() const override { return "troupe.coordinator"; }
-  behavior_type make_behavior() override;
+  coordinator(interface::pointer self, life now, const config& c);
+  interface::behavior_type make_behavior();
 
 private:
-  using time_point = caf::actor_clock::time_point;
+  using time_point = run_record::time_point;
 
   void perform(const coordinator_core::actions& actions);
   void perform(const coordinator_core::publish& a);
@@ -73,31 +97,36 @@ private:
   void perform(const coordinator_core::step_done& a);
   void perform(const coordinator_core::epoch_done& a);
   void perform(const coordinator_core::finish& a);
+  void perform(const coordinator_core::restore&);
+  void perform(const coordinator_core::note& a);
   void perform(const coordinator_core::give_up& a);
 
-  void collect(step version, bool with_state, std::function<void(model_state)> use);
+  struct collection {
+    step version;
+    bool with_state = false;
+    std::function<void(model_state)> use;
+    std::function<void(const std::string& why)> failed;
+  };
+  void collect(const collection& what);
   void save(model_state state, std::function<void()> then);
-  void watch(const member& who);
-  void lost(const member& who);
+  void finish(coordinator_core::stop_cause cause, step version, int attempts);
+  void watch(const role_id& role);
+  void lost(const role_id& role, const caf::actor_addr& who);
   void end(coordinator_core::stop_cause cause, model_state final);
   void schedule_tick();
   void note(const std::string& sentence);
   time_point now();
   double seconds_since(time_point start);
 
+  interface::pointer self_;
+  life life_;
   config config_;
+  run_record& record_;
   coordinator_core core_;
   gpu::stream files_;
-  run_outcome outcome_;
-  std::map<role_id, incarnation> watched_;
-  time_point born_;
-  std::optional<time_point> began_;
-  std::optional<time_point> first_commit_;
+  std::map<role_id, caf::actor_addr> watched_;
   std::optional<time_point> test_began_;
-  double test_seconds_ = 0; // since the first commit
-  std::map<role_id, uint64_t> drops_;
   bool saving_ = false;
-  bool ended_ = false;
 };
 
 } // namespace troupe

@@ -6,7 +6,15 @@
 
 namespace troupe {
 
-coordinator_core::coordinator_core(config c) : config_(std::move(c)), current_(config_.first) {
+namespace {
+
+// Ticks that a shard may stay short of the current step before the run goes back: what it lacks may be lost for good.
+constexpr int behind_limit = 5;
+
+} // namespace
+
+coordinator_core::coordinator_core(config c) : config_(std::move(c)) {
+  current_ = log().begun ? log().current : config_.first;
   last_step_ = config_.epochs * learn::steps_per_epoch(config_.sizes);
   if (config_.steps != 0 && (config_.epochs == 0 || config_.steps < last_step_))
     last_step_ = config_.steps;
@@ -29,90 +37,9 @@ bool coordinator_core::member_now(const origin& from) const {
   return i != members_.end() && i->second.incarnation == from.incarnation;
 }
 
-// -- membership -------------------------------------------------------------------------------------------------------
-
-void coordinator_core::publish_view(actions& out) {
-  view_ = view_.next();
-  tell_view(out);
-}
-
-void coordinator_core::tell_view(actions& out) const {
-  auto list = std::vector<member>{};
-  for (auto& [role, m] : members_)
-    list.push_back(m);
-  out.emplace_back(publish{{view_, current_, list}, list});
-}
-
-coordinator_core::actions coordinator_core::on_join(const join& j) {
-  auto out = actions{};
-  auto i = members_.find(j.who.role);
-  if (phase_ == phase::finished)
-    return out;
-  if (i != members_.end() && j.who.incarnation < i->second.incarnation) {
-    ++dropped_;
-    return out;
-  }
-  auto known = i != members_.end() && i->second == j.who;
-  members_[j.who.role] = j.who;
-  if (phase_ == phase::gathering) {
-    begin_if_gathered(out);
-    return out;
-  }
-  if (known) { // somebody missed something, perhaps the view: the same one again to everyone
-    tell_view(out);
-    return out;
-  }
-  if (j.who.role.kind == "shard_holder" && !j.loaded) {
-    phase_ = phase::finished;
-    out.emplace_back(give_up{fmt::format("{} lost its parameters at step {}: continue from the last checkpoint with --resume",
-                                         to_string(j.who.role), current_.value)});
-    return out;
-  }
-  publish_view(out);
-  hand_out_tests(out);
-  return out;
-}
-
-void coordinator_core::begin_if_gathered(actions& out) {
-  auto count = [&](std::string_view kind) {
-    return static_cast<uint32_t>(std::count_if(members_.begin(), members_.end(), [&](auto& x) { return x.first.kind == kind; }));
-  };
-  if (count("agent") < config_.agents || count("shard_holder") < config_.shards || count("data_broker") < 1)
-    return;
-  phase_ = phase::loading;
-  for (uint32_t shard = 0; shard < config_.shards; ++shard)
-    out.emplace_back(load{shard, current_});
-}
-
-coordinator_core::actions coordinator_core::on_loaded(uint32_t shard) {
-  auto out = actions{};
-  loaded_.insert(shard);
-  if (phase_ != phase::loading || loaded_.size() < config_.shards)
-    return out;
-  phase_ = phase::running;
-  if (current_.value >= last_step_) { // a finished run was resumed
-    end(config_.steps != 0 && last_step_ == config_.steps ? stop_cause::steps_done : stop_cause::epochs_done, out);
-    return out;
-  }
-  publish_view(out);
-  return out;
-}
-
-coordinator_core::actions coordinator_core::on_lost(const member& who) {
-  auto out = actions{};
-  auto i = members_.find(who.role);
-  if (i == members_.end() || i->second != who)
-    return out; // late news of an old incarnation
-  members_.erase(i);
-  if (phase_ != phase::running)
-    return out;
-  publish_view(out);
-  if (round_)
-    for (auto& [first, work] : round_->open)
-      if (work.second == who)
-        work.second.reset();
-  hand_out_tests(out);
-  return out;
+std::optional<member> coordinator_core::member_of(const role_id& role) const {
+  auto i = members_.find(role);
+  return i == members_.end() ? std::nullopt : std::optional{i->second};
 }
 
 // -- steps ------------------------------------------------------------------------------------------------------------
@@ -122,7 +49,7 @@ coordinator_core::actions coordinator_core::on_results(const micro_batches_done&
   if (phase_ == phase::finished) // agents work ahead until they are stopped
     return out;
   auto total = learn::micro_batches_of_step(config_.sizes, current_.value);
-  if (phase_ != phase::running || d.at != current_ || !member_now(d.from) || d.micro_batches != total) {
+  if (phase_ != phase::running || d.at != current_ || !member_now(d.from) || d.from.is_void(log().rewound) || d.micro_batches != total) {
     ++dropped_;
     return out;
   }
@@ -137,14 +64,20 @@ coordinator_core::actions coordinator_core::on_summed(const shard_summed& s) {
   auto out = actions{};
   if (phase_ == phase::finished)
     return out;
-  if (phase_ == phase::running && last_commit_ && s.at == last_commit_->at && member_now(s.from)) {
-    out.emplace_back(commit{*last_commit_}); // its commit was lost
-    return out;
-  }
-  if (phase_ != phase::running || s.at != current_ || !member_now(s.from)) {
+  if (phase_ != phase::running || !member_now(s.from) || s.from.is_void(log().rewound)) {
     ++dropped_;
     return out;
   }
+  if (log().last && s.at == log().last->at) {
+    behind_.erase(s.from.role.index);
+    out.emplace_back(commit{*log().last}); // its commit was lost
+    return out;
+  }
+  if (s.at != current_) {
+    ++dropped_;
+    return out;
+  }
+  behind_.erase(s.from.role.index);
   for (auto& n : s.norms)
     norms_.insert_or_assign(n.block, n);
   try_commit(out);
@@ -164,16 +97,24 @@ void coordinator_core::try_commit(actions& out) {
   if (phase_ != phase::running || round_ || results_.size() < total || norms_.size() < config_.blocks)
     return;
   auto finite = std::all_of(norms_.begin(), norms_.end(), [](auto& x) { return x.second.finite; });
-  if (!finite) {
+  if (!finite && config_.on_nonfinite == nonfinite::stop) {
     phase_ = phase::finished;
     out.emplace_back(give_up{fmt::format("the gradient of step {} is not finite, so it was not applied: lower the learning "
-                                         "rate or limit the gradient with --clip-norm",
+                                         "rate, limit the gradient with --clip-norm, or choose --on-nan skip",
                                          current_.value + 1)});
     return;
   }
-  auto c = commit_step{view_, current_, learn::learning_rate(config_.schedule, config_.optimizer.learning_rate, current_.value), 1};
-  if (config_.optimizer.clip_norm > 0) // torch.nn.utils.clip_grad_norm_
+  if (!finite && config_.on_nonfinite == nonfinite::rewind) {
+    rewind("the gradient is not finite", out);
+    return;
+  }
+  auto c = commit_step{log().view, current_, learn::learning_rate(config_.schedule, config_.optimizer.learning_rate, current_.value), 1, !finite};
+  if (finite && config_.optimizer.clip_norm > 0) // torch.nn.utils.clip_grad_norm_
     c.scale = static_cast<float>(std::min(1.0, static_cast<double>(config_.optimizer.clip_norm) / (gradient_norm() + 1e-6)));
+  if (!finite) {
+    ++log().skipped;
+    out.emplace_back(note{fmt::format("the gradient of step {} is not finite: the step changes nothing", current_.value + 1)});
+  }
   auto done = step_done{current_, epoch_of(current_) + 1, 0, 0, 0};
   double loss = 0;
   int64_t correct = 0;
@@ -186,16 +127,21 @@ void coordinator_core::try_commit(actions& out) {
   done.accuracy = static_cast<double>(correct) / static_cast<double>(std::max<uint64_t>(done.samples, 1));
   results_.clear();
   norms_.clear();
-  last_commit_ = c;
   auto before = current_;
   current_ = current_.next();
+  log().last = c; // before anybody hears of it
+  log().current = current_;
+  if (current_ > log().furthest) {
+    log().furthest = current_;
+    log().rewinds = 0;
+  }
   // Evaluations go out before the commit, so that an agent has them before it has the parameters they ask for.
   auto epoch_ends = epoch_of(current_) != epoch_of(before);
   auto at_end = current_.value >= last_step_;
-  if (config_.test_samples > 0 && (epoch_ends || at_end))
+  if (config_.test_samples > 0 && (epoch_ends || at_end) && current_ > log().tested)
     begin_test(current_, epoch_of(before) + 1, out);
   out.emplace_back(commit{c});
-  out.emplace_back(committed{{view_, before}});
+  out.emplace_back(committed{{log().view, before}});
   out.emplace_back(done);
   after_commit(before, out);
 }
@@ -206,10 +152,10 @@ void coordinator_core::after_commit(step before, actions& out) {
   auto due = config_.checkpoint_every == 0 ? epoch_ends : current_.value % config_.checkpoint_every == 0;
   if (config_.checkpoints && due && !at_end)
     out.emplace_back(checkpoint{current_});
-  if (stop_asked_)
+  if (log().stop_asked)
     end(stop_cause::interrupted, out);
-  else if (at_end && !round_)
-    end(config_.steps != 0 && last_step_ == config_.steps ? stop_cause::steps_done : stop_cause::epochs_done, out);
+  else
+    end_if_done(out);
 }
 
 void coordinator_core::end(stop_cause cause, actions& out) {
@@ -220,8 +166,8 @@ void coordinator_core::end(stop_cause cause, actions& out) {
 
 coordinator_core::actions coordinator_core::on_stop() {
   auto out = actions{};
-  stop_asked_ = true;
-  if (phase_ == phase::gathering || phase_ == phase::loading) {
+  log().stop_asked = true;
+  if (!log().begun && (phase_ == phase::gathering || phase_ == phase::loading)) {
     phase_ = phase::finished;
     out.emplace_back(give_up{"stopped before the first step"});
   } else if (phase_ == phase::running && round_) {
@@ -256,7 +202,7 @@ void coordinator_core::hand_out_tests(actions& out) {
   for (auto& [first, work] : round_->open)
     if (!work.second) {
       work.second = workers[next++ % workers.size()];
-      out.emplace_back(test{{view_, round_->version, first, work.first}, *work.second});
+      out.emplace_back(test{{log().view, round_->version, first, work.first}, *work.second});
     }
 }
 
@@ -278,13 +224,14 @@ coordinator_core::actions coordinator_core::on_evaluation(const evaluation& e) {
     return out;
   auto samples = static_cast<double>(config_.test_samples);
   auto accuracy = static_cast<double>(round_->correct) / samples;
+  log().tested = round_->version;
   out.emplace_back(epoch_done{round_->epoch, round_->loss_sum / samples, accuracy});
   round_.reset();
   if (config_.target_accuracy > 0 && accuracy >= config_.target_accuracy)
     end(stop_cause::target_reached, out);
   else if (current_.value >= last_step_)
-    end(config_.steps != 0 && last_step_ == config_.steps ? stop_cause::steps_done : stop_cause::epochs_done, out);
-  else if (stop_asked_)
+    end_if_done(out);
+  else if (log().stop_asked)
     end(stop_cause::interrupted, out);
   else
     try_commit(out);
@@ -293,10 +240,17 @@ coordinator_core::actions coordinator_core::on_evaluation(const evaluation& e) {
 
 coordinator_core::actions coordinator_core::on_tick() {
   auto out = actions{};
+  if (phase_ != phase::running)
+    return out;
   if (round_)
     for (auto& [first, work] : round_->open)
       if (work.second)
-        out.emplace_back(test{{view_, round_->version, first, work.first}, *work.second});
+        out.emplace_back(test{{log().view, round_->version, first, work.first}, *work.second});
+  for (auto& [shard, ticks] : behind_)
+    if (++ticks > behind_limit) {
+      rewind(fmt::format("shard_holder/{} misses contributions to the step before", shard), out);
+      break;
+    }
   return out;
 }
 

@@ -1,18 +1,36 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "actors/job.hpp"
 #include "learn/optimizer.hpp"
 #include "learn/order.hpp"
 #include "learn/schedule.hpp"
 #include "messages/training.hpp"
 
 namespace troupe {
+
+/// What of a run outlives its coordinator: the last commit and where the run stood (R4). A coordinator that takes over goes on
+/// from here; one life writes it at a time.
+struct run_log {
+  bool begun = false;                ///< the shards have been loaded once
+  troupe::view view;                 ///< last one published
+  troupe::view rewound;              ///< in which the run last went back
+  step current;                      ///< being worked on
+  std::optional<commit_step> last;   ///< written before it is sent
+  step tested;                       ///< version that was evaluated last
+  step furthest;                     ///< one past the highest step that was ever committed
+  uint32_t rewinds = 0;              ///< since the run last got further than ever
+  uint64_t skipped = 0;              ///< steps whose gradient was not finite
+  bool stop_asked = false;
+  std::map<role_id, incarnation> highest; ///< of each role that has joined: lower ones are fenced (I15)
+};
 
 /// The run as a state machine: who takes part, which step commits when, when to evaluate, to write a checkpoint, to stop.
 /// The pure core of the coordinator (R1).
@@ -33,7 +51,12 @@ public:
     double target_accuracy = 0;   ///< 0: none
     bool checkpoints = false;
     uint64_t checkpoint_every = 0; ///< steps; 0: each epoch
+    nonfinite on_nonfinite = nonfinite::stop;
+    std::shared_ptr<run_log> log = std::make_shared<run_log>(); ///< of the coordinators before, if there were any
   };
+
+  /// How often a run goes back without getting further than before, until it gives up (R13).
+  static constexpr uint32_t max_rewinds = 3;
 
   enum class stop_cause : uint8_t { epochs_done, steps_done, target_reached, interrupted };
 
@@ -46,8 +69,10 @@ public:
   struct step_done { step at; uint64_t epoch; double loss; double accuracy; uint64_t samples; };
   struct epoch_done { uint64_t epoch; double loss; double accuracy; };
   struct finish { step version; stop_cause cause; }; ///< collect the final parameters, then end
+  struct restore {};                              ///< find the state to go back to, then tell `on_restored`
+  struct note { std::string sentence; };          ///< tell the user
   struct give_up { std::string sentence; };
-  using action = std::variant<publish, load, commit, committed, test, checkpoint, step_done, epoch_done, finish, give_up>;
+  using action = std::variant<publish, load, commit, committed, test, checkpoint, step_done, epoch_done, finish, restore, note, give_up>;
   using actions = std::vector<action>;
 
   explicit coordinator_core(config c);
@@ -55,6 +80,8 @@ public:
   actions on_join(const join& j);
   /// A participant ended or cannot be reached any more.
   actions on_lost(const member& who);
+  /// The state to go back to was found; it is of this version.
+  actions on_restored(step version);
   /// A shard has the parameters it was given.
   actions on_loaded(uint32_t shard);
   actions on_results(const micro_batches_done& d);
@@ -69,11 +96,12 @@ public:
   [[nodiscard]] uint64_t last_step() const { return last_step_; } ///< where the run stops at the latest
   [[nodiscard]] bool running() const { return phase_ == phase::running; }
   [[nodiscard]] bool testing() const { return round_.has_value(); }
-  [[nodiscard]] view number() const { return view_; }
+  [[nodiscard]] view number() const { return log().view; }
+  [[nodiscard]] std::optional<member> member_of(const role_id& role) const;
   [[nodiscard]] uint64_t dropped() const { return dropped_; }
 
 private:
-  enum class phase : uint8_t { gathering, loading, running, finished };
+  enum class phase : uint8_t { gathering, restoring, loading, running, finished };
 
   struct round { // an evaluation under way
     step version;
@@ -86,6 +114,10 @@ private:
   void publish_view(actions& out);
   void tell_view(actions& out) const;
   void begin_if_gathered(actions& out);
+  void take_over(actions& out);
+  void rewind(const std::string& why, actions& out);
+  void lost_parameters(const join& j, actions& out);
+  void end_if_done(actions& out);
   void try_commit(actions& out);
   void after_commit(step done, actions& out);
   void begin_test(step version, uint64_t epoch, actions& out);
@@ -95,19 +127,19 @@ private:
   std::vector<member> agents() const;
   bool member_now(const origin& from) const;
   double gradient_norm() const;
+  run_log& log() const { return *config_.log; }
 
   config config_;
   uint64_t last_step_ = 0;
   phase phase_ = phase::gathering;
-  view view_;
   std::map<role_id, member> members_;
+  std::map<uint32_t, step> holds_;   ///< version of each shard, as it joined; none: it has no parameters
+  std::map<uint32_t, int> behind_;   ///< ticks that shards have missed the last commit for
   std::set<uint32_t> loaded_;
   step current_;
   std::map<uint64_t, micro_batch_result> results_;
   std::map<block_id, block_norm> norms_;
-  std::optional<commit_step> last_commit_;
   std::optional<round> round_;
-  bool stop_asked_ = false;
   uint64_t dropped_ = 0;
 };
 

@@ -4,8 +4,8 @@
 
 namespace troupe {
 
-data_broker::data_broker(caf::actor_config& cfg, config c)
-    : data_broker_actor::base(cfg), config_(std::move(c)), core_(config_.job->sizes(), config_.first) {
+data_broker::data_broker(interface::pointer self, life now, const config& c)
+    : self_(self), now_(std::move(now)), config_(c), core_(config_.job->sizes(), config_.first) {
   // nop
 }
 
@@ -16,7 +16,7 @@ void data_broker::hand_out(const std::vector<broker_core::grant>& grants) {
 }
 
 data_broker_actor::behavior_type data_broker::make_behavior() {
-  config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(this));
+  config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(self_));
   auto counting = [this](auto&& grants, uint64_t before) {
     config_.job->dropped += core_.dropped() - before;
     hand_out(grants);
@@ -25,7 +25,7 @@ data_broker_actor::behavior_type data_broker::make_behavior() {
     [this](const role_bound& r) {
       if (r.role.kind == "coordinator")
         if (auto coordinator = config_.job->roles->find_as<coordinator_actor>(r.role))
-          troupe::anon_send(coordinator, join{config_.self, core_.current(), true});
+          troupe::anon_send(coordinator, join{{config_.role, now_.number()}, core_.current(), true});
     },
     [this, counting](const view_changed& v) {
       auto before = core_.dropped();
@@ -37,7 +37,7 @@ data_broker_actor::behavior_type data_broker::make_behavior() {
     },
     [this, counting](const step_committed& c) {
       auto before = core_.dropped();
-      core_.on_committed(c.at);
+      core_.on_committed(c);
       counting(std::vector<broker_core::grant>{}, before);
     },
   };

@@ -5,27 +5,32 @@
 #include "actors/broker_core.hpp"
 #include "actors/hosted_job.hpp"
 #include "messages/interfaces.hpp"
+#include "supervision/in_place.hpp"
 
 namespace troupe {
 
 /// Hands out the micro-batches of each step (see `broker_core`).
 /// Receives `view_changed`, `step_committed` (coordinator), `request_lease` (agents), `role_bound` (directory); answers with
-/// `lease`. Ends only when stopped. Owns nothing but its core.
-class data_broker final : public data_broker_actor::base {
+/// `lease`. Fails never by itself. Owns nothing but its core; a new life learns from the next view where the run is.
+class data_broker {
 public:
+  using interface = data_broker_actor;
+  static constexpr const char* actor_name = "troupe.data_broker";
+
   struct config {
-    member self;
+    role_id role;
     std::shared_ptr<hosted_job> job;
     step first; ///< where the run begins
   };
 
-  data_broker(caf::actor_config& cfg, config c);
-  const char* name() const override { return "troupe.data_broker"; }
-  behavior_type make_behavior() override;
+  data_broker(interface::pointer self, life now, const config& c);
+  interface::behavior_type make_behavior();
 
 private:
   void hand_out(const std::vector<broker_core::grant>& grants);
 
+  interface::pointer self_;
+  life now_;
   config config_;
   broker_core core_;
 };

@@ -41,6 +41,7 @@ job_description describe(const job_options& o, const learn::data_source& data) {
   d.micro_batch = o.micro_batch;
   d.shards = static_cast<uint32_t>(o.shards);
   d.threads = static_cast<uint32_t>(o.threads);
+  d.handler_limit_ms = static_cast<uint64_t>(o.handler_limit.count());
   return d;
 }
 
@@ -92,23 +93,23 @@ expected<std::unique_ptr<data_parallel>> data_parallel::prepare(runtime& rt, con
 data_parallel::data_parallel(runtime& rt, job_options options, job_observer observer, std::shared_ptr<hosted_job> job,
                              std::shared_ptr<const model_state> initial, std::shared_ptr<remote_agents> remote)
     : leader("coordinator/0", [this](const start_context& c) -> started {
-        auto config = leader_config();
-        config.self.incarnation = c.number;
-        return announce(*job_, {"coordinator", 0}, c.number, c.system.spawn<coordinator>(std::move(config)));
+        return announce(*job_, {"coordinator", 0}, c.number, spawn_in_place<coordinator>(c.system, c.link(), leader_config()));
       }),
       broker("data_broker/0", [this](const start_context& c) -> started {
         auto role = role_id{"data_broker", 0};
-        auto config = data_broker::config{{role, c.number}, job_, initial_->version};
-        return announce(*job_, role, c.number, c.system.spawn<data_broker>(std::move(config)));
+        return announce(*job_, role, c.number, spawn_in_place<data_broker>(c.system, c.link(), {role, job_, initial_->version}));
       }),
       runtime_(rt),
       options_(std::move(options)),
       observer_(std::move(observer)),
       job_(std::move(job)),
       initial_(std::move(initial)),
+      vault_(std::make_shared<shard_vault>()),
+      record_(std::make_shared<run_record>()),
       remote_(std::move(remote)),
       files_(gpu::device::host({1000, 1})),
       outcome_(std::make_shared<std::optional<expected<run_outcome>>>()) {
+  record_->start = initial_;
   // An agent and a shard holder share a device: while the agents wait for an update, their cores work on it. Where agents
   // live elsewhere, the holders have devices of their own here.
   for (int i = 0; i < (remote_ ? options_.shards : options_.agents); ++i)
@@ -116,8 +117,8 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
   for (uint32_t i = 0; i < static_cast<uint32_t>(options_.shards); ++i)
     shards.emplace_back(fmt::format("shard_holder/{}", i), [this, i](const start_context& c) -> started {
       auto role = role_id{"shard_holder", i};
-      auto config = shard_holder::config{{role, c.number}, job_, options_.optimizer, devices_[i % devices_.size()]};
-      return announce(*job_, role, c.number, c.system.spawn<shard_holder>(std::move(config)));
+      auto config = shard_holder::config{role, job_, vault_, options_.optimizer, devices_[i % devices_.size()]};
+      return announce(*job_, role, c.number, spawn_in_place<shard_holder>(c.system, c.link(), std::move(config)));
     });
   for (uint32_t rank = 0; rank < static_cast<uint32_t>(options_.agents); ++rank)
     agents.push_back(make_agent(rank));
@@ -135,8 +136,7 @@ startable data_parallel::make_agent(uint32_t rank) {
   if (remote_)
     return {to_string(role), [this, role](const start_context& c) -> started { return remote_->start(role, c, job_); }};
   return {to_string(role), [this, role](const start_context& c) -> started {
-            auto config = agent::config{{role, c.number}, job_, devices_[role.index]};
-            return announce(*job_, role, c.number, c.system.spawn<agent>(std::move(config)));
+            return announce(*job_, role, c.number, spawn_in_place<agent>(c.system, c.link(), {role, job_, devices_[role.index]}));
           }};
 }
 
@@ -159,9 +159,11 @@ coordinator::config data_parallel::leader_config() {
   c.target_accuracy = o.target_accuracy;
   c.checkpoints = !o.checkpoint.empty();
   c.checkpoint_every = o.checkpoint_every;
-  auto config = coordinator::config{{{"coordinator", 0}, {1}}, job_, c, initial_, files_, o.log_every, observer_, {}, {}};
+  c.on_nonfinite = o.on_nonfinite;
+  auto config = coordinator::config{job_, record_, vault_, c, files_, o.log_every, observer_, {}, {}, {}};
   if (c.checkpoints)
     config.save = checkpoint_writer(o, job_);
+  config.restore = last_good_state(o, job_, initial_);
   config.on_done = [slot = outcome_](expected<run_outcome> outcome) { *slot = std::move(outcome); };
   return config;
 }
@@ -171,7 +173,7 @@ supervision_tree data_parallel::tree() const {
     .child(broker)
     .child(supervise("shards", one_for_all, at_most(3, 1min)).child(shards))
     .child(supervise("agents", one_for_one, at_most(16, 1min)).child(agents))
-    .child(leader, temporary, significant);
+    .child(leader, transient, significant);
 }
 
 void data_parallel::request_stop() const {
@@ -203,6 +205,7 @@ expected<job_report> data_parallel::report(const tree_end& end) {
   r.test_accuracy = outcome->test_accuracy;
   r.weights_sha256 = learn::weights_sha256(layout, outcome->final.parameters.values());
   r.restarts = end.restarts;
+  r.skipped_steps = outcome->skipped_steps;
   r.dropped_messages = job_->dropped + outcome->agent_drops;
   r.parameters = layout.parameters();
   r.tree = print_tree(tree());

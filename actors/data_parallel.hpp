@@ -22,7 +22,7 @@ class remote_agents;
 ///                         .child(parts->broker)
 ///                         .child(supervise("shards", one_for_all).child(parts->shards))
 ///                         .child(supervise("agents", one_for_one, at_most(16, 1min)).child(parts->agents))
-///                         .child(parts->leader, temporary, significant));
+///                         .child(parts->leader, transient, significant));
 ///
 /// A run ends when its leader does. One object serves one run.
 class data_parallel {
@@ -46,6 +46,8 @@ public:
   expected<job_report> report(const tree_end& end);
 
   [[nodiscard]] const hosted_job& job() const { return *job_; }
+  /// For roles of one's own in the tree, which need it in their configuration.
+  [[nodiscard]] const std::shared_ptr<hosted_job>& shared_job() const { return job_; }
 
   data_parallel(const data_parallel&) = delete;
   data_parallel& operator=(const data_parallel&) = delete;
@@ -64,6 +66,8 @@ private:
   job_observer observer_;
   std::shared_ptr<hosted_job> job_;
   std::shared_ptr<const model_state> initial_;
+  std::shared_ptr<shard_vault> vault_;  // what outlives the shard holders
+  std::shared_ptr<run_record> record_;  // what outlives the coordinator
   std::shared_ptr<remote_agents> remote_; // null: agents are threads of this process
   std::vector<gpu::device> devices_;
   gpu::device files_;

@@ -27,7 +27,9 @@ void directory::bind(const bind_role& entry) {
     for (auto& x : subscribers_)
       if (auto strong = caf::actor_cast<caf::strong_actor_ptr>(x))
         subscribers.push_back(std::move(strong));
-    listeners = listeners_;
+    std::erase_if(listeners_, [](auto& x) { return !caf::actor_cast<caf::strong_actor_ptr>(x.first); });
+    for (auto& [owner, f] : listeners_)
+      listeners.push_back(f);
   }
   for (auto& x : subscribers)
     tell(x, entry);
@@ -41,6 +43,12 @@ caf::strong_actor_ptr directory::find(const role_id& role) const {
   return i == roles_.end() ? nullptr : i->second.handle;
 }
 
+std::optional<bind_role> directory::entry(const role_id& role) const {
+  auto guard = std::lock_guard{mutex_};
+  auto i = roles_.find(role);
+  return i == roles_.end() ? std::nullopt : std::optional{i->second};
+}
+
 std::vector<bind_role> directory::entries() const {
   auto guard = std::lock_guard{mutex_};
   auto result = std::vector<bind_role>{};
@@ -52,7 +60,9 @@ std::vector<bind_role> directory::entries() const {
 void directory::subscribe(const caf::strong_actor_ptr& who) {
   {
     auto guard = std::lock_guard{mutex_};
-    subscribers_.push_back(caf::actor_cast<caf::weak_actor_ptr>(who));
+    auto weak = caf::actor_cast<caf::weak_actor_ptr>(who);
+    if (std::find(subscribers_.begin(), subscribers_.end(), weak) == subscribers_.end())
+      subscribers_.push_back(std::move(weak));
   }
   for (auto& entry : entries())
     tell(who, entry);
@@ -66,9 +76,9 @@ void directory::clear() {
   listeners_.clear();
 }
 
-void directory::on_bind(listener f) {
+void directory::on_bind(caf::weak_actor_ptr owner, listener f) {
   auto guard = std::lock_guard{mutex_};
-  listeners_.push_back(std::move(f));
+  listeners_.emplace_back(std::move(owner), std::move(f));
 }
 
 } // namespace troupe

@@ -26,6 +26,7 @@ public:
   /// Null where the role is not known here.
   [[nodiscard]] caf::strong_actor_ptr find(const role_id& role) const;
   [[nodiscard]] std::vector<bind_role> entries() const;
+  [[nodiscard]] std::optional<bind_role> entry(const role_id& role) const;
 
   /// The role as a typed handle; invalid where it is not known here.
   template <class Handle>
@@ -33,19 +34,20 @@ public:
     return caf::actor_cast<Handle>(find(role));
   }
 
-  /// Sends `role_bound` to `who` for every role known now and whenever one is bound.
+  /// Sends `role_bound` to `who` for every role known now and whenever one is bound. Asked again by the same actor, it tells
+  /// what is known now once more.
   void subscribe(const caf::strong_actor_ptr& who);
   /// Forgets everything, for the end of a job: an entry keeps its actor alive, and the actor its job and directory.
   void clear();
 
-  /// Calls `f` whenever a role is bound, outside of any lock.
-  void on_bind(listener f);
+  /// Calls `f` whenever a role is bound, outside of any lock, as long as `owner` lives.
+  void on_bind(caf::weak_actor_ptr owner, listener f);
 
 private:
   mutable std::mutex mutex_;
   std::map<role_id, bind_role> roles_;
   std::vector<caf::weak_actor_ptr> subscribers_;
-  std::vector<listener> listeners_;
+  std::vector<std::pair<caf::weak_actor_ptr, listener>> listeners_;
 };
 
 } // namespace troupe

@@ -47,9 +47,9 @@ expected<std::shared_ptr<const model_state>> from_checkpoint(const job_options& 
 
 expected<std::shared_ptr<const model_state>> initial_state(const job_options& o, const hosted_job& job, const job_observer& observer) {
   auto& layout = job.model->layout();
-  if (o.resume)
+  if (o.resume && learn::has_checkpoint(o.checkpoint))
     return from_checkpoint(o, job, observer);
-  if (!o.checkpoint.empty() && learn::has_checkpoint(o.checkpoint))
+  if (!o.resume && !o.checkpoint.empty() && learn::has_checkpoint(o.checkpoint))
     return fail(fmt::format("{} holds checkpoints of an earlier run: continue it with --resume or name another folder", o.checkpoint));
   if (!o.init.empty()) {
     auto read = learn::read_safetensors(o.init, layout);
@@ -60,6 +60,15 @@ expected<std::shared_ptr<const model_state>> initial_state(const job_options& o,
   auto drawn = learn::flat{layout.size()};
   job.model->initialise(o.seed, drawn.values());
   return std::make_shared<const model_state>(model_state{{0}, std::move(drawn), {}});
+}
+
+std::function<expected<std::shared_ptr<const model_state>>()> last_good_state(const job_options& o, std::shared_ptr<const hosted_job> job,
+                                                                             std::shared_ptr<const model_state> initial) {
+  return [o, job = std::move(job), initial = std::move(initial)]() -> expected<std::shared_ptr<const model_state>> {
+    if (o.checkpoint.empty() || !learn::has_checkpoint(o.checkpoint))
+      return initial;
+    return from_checkpoint(o, *job, {});
+  };
 }
 
 std::function<expected<void>(const model_state&)> checkpoint_writer(const job_options& o, std::shared_ptr<const hosted_job> job) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <stop_token>
@@ -17,6 +18,13 @@ namespace troupe {
 
 /// Where agents live: threads of this process, or worker processes of this machine.
 enum class isolation : uint8_t { thread, process };
+
+/// What happens with a step whose gradient is not finite (T6). It is never applied (I11).
+enum class nonfinite : uint8_t {
+  stop,   ///< the run ends with a sentence
+  skip,   ///< the step counts and changes nothing
+  rewind, ///< the run goes back to its last checkpoint; where that does not help, it stops
+};
 
 /// One training job, as the command line, a TOML job file or an app describes it.
 struct job_options {
@@ -44,7 +52,9 @@ struct job_options {
   std::string export_to;       ///< safetensors to write at the end
   std::string checkpoint;      ///< folder for checkpoints; empty: none
   uint64_t checkpoint_every = 0; ///< steps; 0: at the end of each epoch
-  bool resume = false;
+  bool resume = false;         ///< go on from the newest checkpoint; where there is none yet, begin
+  nonfinite on_nonfinite = nonfinite::stop;
+  std::chrono::milliseconds handler_limit{60000}; ///< an agent's process that works on one message for longer is ended; 0: no limit
   double target_accuracy = 0;  ///< fraction of the test set; stop after an epoch that reaches it
   uint64_t log_every = 10;     ///< steps between entries of `job_report::train_loss`
   bool evaluate = true;        ///< test accuracy after each epoch
@@ -92,6 +102,7 @@ struct job_report {
   std::vector<double> test_accuracy;                   ///< per epoch
   std::string weights_sha256;    ///< over the slices' bytes in layout order
   uint64_t restarts = 0;
+  uint64_t skipped_steps = 0;    ///< whose gradient was not finite (nonfinite::skip)
   uint64_t dropped_messages = 0; ///< stale or doubled, by the receivers' count (I13)
   uint64_t parameters = 0;
   std::string tree;              ///< the supervision tree as `--print-tree` shows it

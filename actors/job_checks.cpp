@@ -94,7 +94,7 @@ supervision_tree shape_of(const job_options& o) {
     .child(startable{"data_broker/0", nothing})
     .child(supervise("shards", one_for_all, at_most(3, 1min)).child(numbered("shard_holder", o.shards)))
     .child(supervise("agents", one_for_one, at_most(16, 1min)).child(numbered("agent", o.agents)))
-    .child(startable{"coordinator/0", nothing}, temporary, significant);
+    .child(startable{"coordinator/0", nothing}, transient, significant);
 }
 
 expected<std::string> describe_tree(const job_options& options) {

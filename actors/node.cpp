@@ -1,14 +1,22 @@
 #include "actors/node.hpp"
 
+#include <cstdio>
+#include <cstdlib>
 #include <fmt/format.h>
 #include <utility>
 
 #include "actors/agent.hpp"
 #include "actors/drain.hpp"
 #include "actors/version.hpp"
+#include "actors/worker_process.hpp"
 #include "messages/caf.hpp"
 
 namespace troupe {
+namespace {
+
+constexpr auto watch_pace = std::chrono::milliseconds{200};
+
+} // namespace
 
 node::~node() {
   for (auto& d : devices_)
@@ -20,13 +28,15 @@ node_actor::behavior_type node::make_behavior() {
     release();
     quit(std::move(m.reason));
   });
+  look_for_stuck_handlers();
   return {
     [this](const hello& h) { return welcome(h); },
     [this](const spawn_agent& s) { return spawn_here(s); },
+    [](const heartbeat& h) { return troupe::alive{h.number}; },
     [this](const bind_role& b) {
       if (roles_)
         roles_->bind(b);
-      watch_leader();
+      watch_supervisor();
     },
   };
 }
@@ -67,37 +77,54 @@ agent_spawned node::spawn_here(const spawn_agent& what) {
   auto threads = static_cast<int>(config_.threads != 0 ? config_.threads : what.job.threads);
   auto device = gpu::device::host({static_cast<int>(what.role.index), threads});
   devices_.push_back(device);
-  auto handle = home_system().spawn<agent>(agent::config{{what.role, what.incarnation}, job_, device});
+  auto link = in_place_link{caf::actor_cast<caf::actor>(roles_->find({"supervisor", 0})), to_string(what.role), what.incarnation, std::make_shared<pulse>()};
+  auto limit = std::chrono::milliseconds{what.job.handler_limit_ms};
+  auto hosted = hosted_agent{nullptr, link.beat, stuck_watch{{limit.count() == 0 ? unlimited : limit, watch_pace}}};
+  auto handle = spawn_in_place<agent>(home_system(), std::move(link), {what.role, job_, device});
   auto strong = caf::actor_cast<caf::strong_actor_ptr>(handle);
-  if (auto old = std::exchange(agents_[what.role], strong))
-    troupe::anon_send_exit(old, caf::exit_reason::kill);
+  hosted.handle = strong;
+  if (auto old = agents_.find(what.role); old != agents_.end())
+    troupe::anon_send_exit(old->second.handle, caf::exit_reason::kill);
+  agents_.insert_or_assign(what.role, std::move(hosted));
   troupe::monitor(this, handle, [this, role = what.role, strong](const caf::error&) {
-    if (auto i = agents_.find(role); i != agents_.end() && i->second == strong)
+    if (auto i = agents_.find(role); i != agents_.end() && i->second.handle == strong)
       agents_.erase(i);
     if (agents_.empty())
       release();
   });
-  watch_leader();
+  watch_supervisor();
   return {strong, {}};
 }
 
-// The agents live as long as somebody leads them.
-void node::watch_leader() {
+// The agents live as long as somebody supervises them.
+void node::watch_supervisor() {
   if (!roles_)
     return;
-  auto leader = roles_->find({"coordinator", 0});
-  if (leader && leader->address() != watched_) {
-    watched_ = leader->address();
-    troupe::monitor(this, caf::actor_cast<caf::actor>(leader), [this, leader](const caf::error&) {
-      if (roles_ && roles_->find({"coordinator", 0}) == leader)
+  auto supervisor = roles_->find({"supervisor", 0});
+  if (supervisor && supervisor->address() != watched_) {
+    watched_ = supervisor->address();
+    troupe::monitor(this, caf::actor_cast<caf::actor>(supervisor), [this, who = watched_](const caf::error&) {
+      if (watched_ == who)
         release();
     });
   }
 }
 
+// A handler that does not return cannot be interrupted, and its device may be stuck with it: the process has to go (S6).
+void node::look_for_stuck_handlers() {
+  for (auto& [role, hosted] : agents_)
+    if (hosted.watch.observe(hosted.beat->turns(), home_system().clock().now())) {
+      fmt::print(stderr, "troupe: {} has worked on one message for longer than {}: this process ends\n", to_string(role),
+                 to_string(nanoseconds{std::chrono::milliseconds{job_->description.handler_limit_ms}}));
+      std::fflush(nullptr);
+      std::_Exit(stuck_exit_code);
+    }
+  run_after(this, watch_pace, [this] { look_for_stuck_handlers(); });
+}
+
 void node::release() {
-  for (auto& [role, handle] : agents_)
-    troupe::anon_send_exit(handle, caf::exit_reason::user_shutdown);
+  for (auto& [role, hosted] : agents_)
+    troupe::anon_send_exit(hosted.handle, caf::exit_reason::user_shutdown);
   agents_.clear();
   watched_ = nullptr;
   job_.reset();

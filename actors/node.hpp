@@ -9,13 +9,15 @@
 #include "actors/hosted_job.hpp"
 #include "gpu/device.hpp"
 #include "messages/interfaces.hpp"
+#include "supervision/pulse.hpp"
 
 namespace troupe {
 
 /// Hosts agents of one job at a time on behalf of a leader elsewhere.
-/// Receives `hello`, `spawn_agent`, `bind_role` (the leader). Refuses, with a sentence in the answer: another protocol version,
-/// a second job, more agents than slots, a job that this host cannot open. When the leader's coordinator is gone, its agents end
-/// and the node is free again (T4: orphans stop). Spawned detached, because opening data reads files.
+/// Receives `hello`, `spawn_agent`, `heartbeat`, `bind_role` (the leader). Refuses, with a sentence in the answer: another protocol
+/// version, a second job, more agents than slots, a job that this host cannot open. When the supervisor of its agents is gone,
+/// they end and the node is free again (T4: orphans stop). Ends the whole process when an agent does not get on with a message
+/// within the job's limit, since nothing else helps (T5). Spawned detached, because opening data reads files.
 class node final : public node_actor::base {
 public:
   struct config {
@@ -32,15 +34,22 @@ public:
 private:
   hello welcome(const hello& from) const;
   agent_spawned spawn_here(const spawn_agent& what);
-  void watch_leader();
+  void watch_supervisor();
   void release();
+  void look_for_stuck_handlers();
+
+  struct hosted_agent {
+    caf::strong_actor_ptr handle;
+    std::shared_ptr<pulse> beat;
+    stuck_watch watch;
+  };
 
   config config_;
   std::shared_ptr<directory> roles_;
   std::shared_ptr<hosted_job> job_;
-  std::map<role_id, caf::strong_actor_ptr> agents_;
+  std::map<role_id, hosted_agent> agents_;
   std::vector<gpu::device> devices_; // one per agent started; drained when the node ends
-  caf::actor_addr watched_; // the leader's coordinator
+  caf::actor_addr watched_; // the agents' supervisor
 };
 
 } // namespace troupe

@@ -17,30 +17,25 @@ namespace troupe {
 /// Agents outside of this process: each in a worker process of this machine, or spread over the nodes of the job.
 class remote_agents : public std::enable_shared_from_this<remote_agents> {
 public:
-  /// With `--isolation process` starts the worker processes, which get ready meanwhile; with `--nodes` does nothing yet.
+  /// With `--isolation process` starts the worker processes, which get ready meanwhile; with `--nodes` greets every
+  /// node.
   static expected<std::shared_ptr<remote_agents>> make(caf::actor_system& system, const job_options& options);
 
-  /// Greets every node and worker, and keeps their directories up to date from now on. Blocks.
+  /// Refuses what a node would refuse. Blocks.
   expected<void> connect(const hosted_job& job);
 
-  /// Starts an incarnation of an agent: on its node, or in a new worker process where its old one is gone.
+  /// Starts an incarnation of an agent: on its node, or in a worker process of its own.
   started start(const role_id& role, const start_context& c, const std::shared_ptr<hosted_job>& job);
 
 private:
   remote_agents(caf::actor_system& system, job_options options) : system_(system), options_(std::move(options)) {}
 
-  struct place {
-    std::optional<worker_process> process; // none: a node that somebody else started
-    node_actor host;
-  };
-
-  expected<node_actor> open(uint32_t index, const std::string& job_id);
-  expected<node_actor> host_of(const role_id& role, incarnation number, const std::string& job_id);
+  expected<worker_process> worker(uint32_t index);
 
   caf::actor_system& system_;
   job_options options_;
   std::mutex mutex_;
-  std::vector<place> places_;
+  std::map<uint32_t, worker_process> ready_; // of the first incarnations, started ahead
 };
 
 } // namespace troupe

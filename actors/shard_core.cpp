@@ -4,9 +4,10 @@
 
 namespace troupe {
 
-bool shard_core::on_loaded(step version) {
+bool shard_core::on_loaded(step version, troupe::view since) {
   if (loaded_ && version <= version_)
     return false;
+  rewound_ = std::max(rewound_, since);
   loaded_ = true;
   applying_ = false;
   version_ = version;
@@ -22,6 +23,14 @@ std::vector<member> shard_core::on_view(const view_changed& v) {
     return fresh;
   }
   view_ = v.number;
+  if (v.rewound > rewound_) {
+    rewound_ = v.rewound;
+    // Agents of before have forgotten what they had.
+    loaded_ = applying_ = false;
+    agents_.clear();
+    sums_.clear();
+    norms_.clear();
+  }
   auto before = std::move(agents_);
   agents_.clear();
   for (auto& m : v.members) {
@@ -35,6 +44,8 @@ std::vector<member> shard_core::on_view(const view_changed& v) {
 }
 
 bool shard_core::current(const origin& from) const {
+  if (from.is_void(rewound_))
+    return false;
   return std::find(agents_.begin(), agents_.end(), member{from.role, from.incarnation}) != agents_.end();
 }
 
@@ -69,7 +80,7 @@ bool shard_core::on_norm(step at, block_norm norm) {
 }
 
 bool shard_core::on_commit(const commit_step& c) {
-  if (!loaded_ || applying_ || c.at != version_ || !summed()) {
+  if (!loaded_ || applying_ || c.at != version_ || c.view < rewound_ || !summed()) {
     ++dropped_;
     return false;
   }

@@ -23,9 +23,11 @@ public:
     bool block_complete = false;              ///< the root is in: measure its norm
   };
 
-  /// Parameters of `version` are in place. True if that is news.
-  bool on_loaded(step version);
-  /// Agents that have joined since the last view and need the parameters.
+  /// Parameters of `version` are in place. True if that is news. `since`: the view in which the run last went back when they
+  /// were current.
+  bool on_loaded(step version, troupe::view since = {});
+  /// Agents that have joined since the last view and need the parameters. Where the run went back (`rewound` rises), the shard
+  /// is empty again until it is loaded.
   std::vector<member> on_view(const view_changed& v);
   intake on_push(const push_gradients& p);
   /// The norm of a block's sum was measured. True once all blocks of the step are: report `norms()`.
@@ -36,6 +38,8 @@ public:
 
   [[nodiscard]] bool loaded() const { return loaded_; }
   [[nodiscard]] step version() const { return version_; }
+  /// The view in which the run last went back; what was begun before is void.
+  [[nodiscard]] view rewound() const { return rewound_; }
   [[nodiscard]] const std::vector<member>& agents() const { return agents_; }
   [[nodiscard]] bool summed() const { return norms_.size() == blocks_.size(); }
   [[nodiscard]] std::vector<block_norm> norms() const;
@@ -50,6 +54,7 @@ private:
   member self_;
   std::vector<block_id> blocks_;
   view view_;
+  view rewound_;
   std::vector<member> agents_;
   bool loaded_ = false;
   bool applying_ = false;

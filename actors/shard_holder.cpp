@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 #include <fmt/format.h>
+#include <stdexcept>
 
-#include "actors/post.hpp"
 #include "actors/stream_failure.hpp"
 #include "gpu/kernels/reduce.hpp"
 
@@ -20,12 +20,13 @@ std::vector<block_id> blocks_of(const hosted_job& job, uint32_t shard) {
 
 } // namespace
 
-shard_holder::shard_holder(caf::actor_config& cfg, config c)
-    : shard_holder_actor::base(cfg),
-      config_(std::move(c)),
-      shard_(config_.self.role.index),
-      core_(config_.self, blocks_of(*config_.job, shard_)),
-      stream_(config_.where, end_with_stream_failure(this, config_.self.role)) {
+shard_holder::shard_holder(interface::pointer self, life now, const config& c)
+    : self_(self),
+      now_(std::move(now)),
+      config_(c),
+      shard_(config_.role.index),
+      core_({config_.role, now_.number()}, blocks_of(*config_.job, shard_)),
+      stream_(config_.where, fail_with_stream(now_, config_.role)) {
   // nop
 }
 
@@ -40,14 +41,20 @@ payload shard_holder::zeros() const {
 }
 
 shard_holder_actor::behavior_type shard_holder::make_behavior() {
-  config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(this));
+  // Behind whatever a life before has left on the lane.
+  stream_.on_complete([this, now = now_] { now.post([this] { restore(); }); });
+  config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(self_));
   return {
     [this](const role_bound& r) {
       if (r.role.kind == "coordinator")
         announce();
     },
     [this](const view_changed& v) {
-      for (auto& agent : core_.on_view(v))
+      auto before = core_.rewound();
+      auto fresh = core_.on_view(v);
+      if (core_.rewound() != before)
+        sums_.clear();
+      for (auto& agent : fresh)
         publish(agent);
     },
     [this](const load_shard& l) { load(l); },
@@ -65,7 +72,7 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
       config_.job->dropped += core_.dropped() - before;
     },
     [this](const take_snapshot& t) {
-      auto promise = make_response_promise<shard_snapshot>();
+      auto promise = self_->make_response_promise<shard_snapshot>();
       snapshots_.emplace_back(t, promise);
       deliver_snapshots();
       return promise;
@@ -73,18 +80,30 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
   };
 }
 
+void shard_holder::restore() {
+  restored_ = true;
+  if (auto kept = config_.vault->find(shard_)) {
+    core_.on_loaded(kept->version, kept->since);
+    values_ = std::move(kept->values);
+    state_ = std::move(kept->state);
+  }
+  announce();
+}
+
 void shard_holder::announce() {
+  if (!restored_)
+    return;
+  if (core_.loaded() && core_.summed())
+    report_sums();
   if (auto coordinator = config_.job->roles->find_as<coordinator_actor>({"coordinator", 0}))
-    troupe::anon_send(coordinator, join{config_.self, core_.version(), core_.loaded()});
+    troupe::anon_send(coordinator, join{core_.self(), core_.version(), core_.loaded()});
 }
 
 void shard_holder::load(const load_shard& l) {
   auto size = config_.job->shards.size(shard_);
   auto fits = [&](const payload& p) { return p.type() == dtype::f32 && p.elements() == size; };
-  if (!fits(l.values) || !std::all_of(l.state.begin(), l.state.end(), fits)) {
-    quit(caf::make_error(caf::sec::invalid_argument, fmt::format("{} was given parameters of another size", to_string(config_.self.role))));
-    return;
-  }
+  if (!fits(l.values) || !std::all_of(l.state.begin(), l.state.end(), fits))
+    throw std::invalid_argument(fmt::format("{} was given parameters of another size", to_string(config_.role)));
   if (!core_.on_loaded(l.version)) {
     ++config_.job->dropped;
     return;
@@ -94,6 +113,7 @@ void shard_holder::load(const load_shard& l) {
   for (auto missing = static_cast<size_t>(learn::state_buffers(config_.optimizer)); state_.size() < missing;)
     state_.push_back(zeros());
   sums_.clear();
+  config_.vault->keep(shard_, {l.version, values_, state_, core_.rewound()});
   for (auto& agent : core_.agents())
     publish(agent);
 }
@@ -127,10 +147,10 @@ void shard_holder::take(const push_gradients& p) {
 
 void shard_holder::measure(block_id id) {
   auto& root = std::find_if(sums_.begin(), sums_.end(), [&](auto& x) { return x.first.first == id; })->second;
-  stream_.enqueue([me = caf::weak_actor_ptr{ctrl()}, this, id, at = core_.version(), sum = root] {
+  stream_.enqueue([this, now = now_, id, at = core_.version(), begun = core_.rewound(), sum = root] {
     auto n = gpu::kernels::norm_and_finite(sum.elements(), sum.as_floats().data());
-    post(me, [this, at, norm = block_norm{id, n.sum_of_squares, n.finite}] {
-      if (core_.on_norm(at, norm))
+    now.post([this, at, begun, norm = block_norm{id, n.sum_of_squares, n.finite}] {
+      if (core_.rewound() == begun && core_.on_norm(at, norm))
         report_sums();
     });
   });
@@ -142,9 +162,12 @@ void shard_holder::report_sums() {
 }
 
 void shard_holder::apply(const commit_step& c) {
-  auto next = payload::floats(values_.elements());
+  auto next = c.skip ? values_ : payload::floats(values_.elements());
   auto at = learn::update_point{c.at.value + 1, c.learning_rate, c.scale};
+  stream_.enqueue([vault = config_.vault, shard = shard_] { vault->open(shard); });
   for (auto& [k, sum] : sums_) {
+    if (c.skip)
+      break;
     auto& b = block(k.first);
     auto offset = config_.job->shards.offset(k.first.value);
     auto states = std::vector<float*>{};
@@ -154,9 +177,12 @@ void shard_holder::apply(const commit_step& c) {
                   next.mutable_floats().data() + offset, states);
   }
   // The completion keeps everything that the update reads and writes until it is done.
-  stream_.on_complete([me = caf::weak_actor_ptr{ctrl()}, this, next, old = values_, state = state_,
-                       sums = std::make_shared<std::map<key, payload>>(std::move(sums_))] {
-    post(me, [this, next] {
+  stream_.on_complete([this, now = now_, vault = config_.vault, shard = shard_, version = c.at.next(), begun = core_.rewound(), next,
+                       old = values_, state = state_, sums = std::make_shared<std::map<key, payload>>(std::move(sums_))] {
+    vault->keep(shard, {version, next, state, begun});
+    now.post([this, begun, next] {
+      if (core_.rewound() != begun)
+        return; // the run went back meanwhile
       values_ = next;
       core_.on_applied();
       for (auto& agent : core_.agents())
@@ -179,7 +205,7 @@ void shard_holder::deliver_snapshots() {
     auto& [what, promise] = *i;
     if (core_.loaded() && what.version < core_.version()) {
       promise.deliver(caf::make_error(caf::sec::runtime_error,
-                                      fmt::format("{} is past step {}", to_string(config_.self.role), what.version.value)));
+                                      fmt::format("{} is past step {}", to_string(config_.role), what.version.value)));
     } else if (core_.loaded() && what.version == core_.version()) {
       // Parameters are immutable; the state is updated in place, so it is copied, in order with the updates.
       auto copies = std::vector<payload>{};
@@ -188,8 +214,8 @@ void shard_holder::deliver_snapshots() {
           copies.push_back(payload::floats(s.elements()));
           stream_.enqueue([from = s, to = copies.back()]() mutable { std::memcpy(to.mutable_data(), from.data(), from.bytes()); });
         }
-      stream_.on_complete([me = caf::weak_actor_ptr{ctrl()}, p = promise, version = what.version, values = values_, copies] {
-        post(me, [p, version, values, copies]() mutable { p.deliver(shard_snapshot{version, values, copies}); });
+      stream_.on_complete([now = now_, p = promise, version = what.version, values = values_, copies] {
+        now.post([p, version, values, copies]() mutable { p.deliver(shard_snapshot{version, values, copies}); });
       });
     } else {
       ++i;

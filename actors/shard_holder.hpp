@@ -8,34 +8,41 @@
 
 #include "actors/hosted_job.hpp"
 #include "actors/shard_core.hpp"
+#include "actors/shard_vault.hpp"
 #include "gpu/stream.hpp"
 #include "learn/optimizer.hpp"
 #include "messages/interfaces.hpp"
+#include "supervision/in_place.hpp"
 
 namespace troupe {
 
 /// Owns the blocks of one shard: parameters, optimiser state and the sums of the step in progress (see `shard_core`).
 /// Receives `load_shard`, `commit_step`, `take_snapshot`, `view_changed` (coordinator), `push_gradients`, `pull_parameters`
-/// (agents), `role_bound` (directory); sends `shard_summed` to the coordinator and `parameters` to the agents. Ends with a reason
-/// when its stream fails. Owns one stream. Parameters are never written after they were published: an update reads one
-/// buffer and writes another, so agents of the same process use the holder's memory as it is.
-class shard_holder final : public shard_holder_actor::base {
+/// (agents), `role_bound` (directory); sends `shard_summed` to the coordinator and `parameters` to the agents. Fails with a reason
+/// when its stream does. Owns one stream. Parameters are never written after they were published: an update reads one
+/// buffer and writes another, so agents of the same process use the holder's memory as it is. A new life comes back with the
+/// shard's last commit (`shard_vault`); contributions to the step in progress are pushed to it again.
+class shard_holder {
 public:
+  using interface = shard_holder_actor;
+  static constexpr const char* actor_name = "troupe.shard_holder";
+
   struct config {
-    member self;
+    role_id role;
     std::shared_ptr<hosted_job> job;
+    std::shared_ptr<shard_vault> vault;
     learn::optimizer_options optimizer;
     gpu::device where;
   };
 
-  shard_holder(caf::actor_config& cfg, config c);
-  const char* name() const override { return "troupe.shard_holder"; }
-  behavior_type make_behavior() override;
+  shard_holder(interface::pointer self, life now, const config& c);
+  interface::behavior_type make_behavior();
 
 private:
   using key = std::pair<block_id, tree_node>;
   using snapshot_promise = caf::typed_response_promise<shard_snapshot>;
 
+  void restore();
   void announce();
   void take(const push_gradients& p);
   void measure(block_id block);
@@ -47,8 +54,11 @@ private:
   payload zeros() const;
   const learn::block& block(block_id id) const;
 
+  interface::pointer self_;
+  life now_;
   config config_;
   uint32_t shard_;
+  bool restored_ = false; // or known to have nothing to come back with
   shard_core core_;
   gpu::stream stream_;
   payload values_;

@@ -32,16 +32,25 @@ std::string this_program() {
   return n > 0 ? std::string(path.data(), static_cast<size_t>(n)) : std::string{};
 }
 
-// Waits for the process to end; false where it has not by then.
-bool reap(pid_t pid, std::chrono::milliseconds limit) {
+// Waits for the process to end; its status, or none where it has not by then.
+std::optional<int> reap(pid_t pid, std::chrono::milliseconds limit) {
   auto end = std::chrono::steady_clock::now() + limit;
   for (;;) {
-    if (::waitpid(pid, nullptr, WNOHANG) != 0)
-      return true;
+    int status = 0;
+    if (::waitpid(pid, &status, WNOHANG) != 0)
+      return status;
     if (std::chrono::steady_clock::now() >= end)
-      return false;
-    ::poll(nullptr, 0, 2);
+      return std::nullopt;
+    ::poll(nullptr, 0, 1);
   }
+}
+
+std::string describe(pid_t pid, int status) {
+  if (WIFSIGNALED(status))
+    return fmt::format("its process {} was ended by signal {} ({})", pid, WTERMSIG(status), ::strsignal(WTERMSIG(status)));
+  auto code = WEXITSTATUS(status);
+  return fmt::format("its process {} ended with exit code {}{}", pid, code,
+                     code == stuck_exit_code ? ", because a handler did not return" : "");
 }
 
 } // namespace
@@ -94,6 +103,7 @@ expected<worker_process> worker_process::launch(const std::string& program) {
 
 worker_process::worker_process(worker_process&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
+      status_(std::exchange(other.status_, std::nullopt)),
       parent_pipe_(std::exchange(other.parent_pipe_, -1)),
       output_(std::exchange(other.output_, -1)) {
   // nop
@@ -103,6 +113,7 @@ worker_process& worker_process::operator=(worker_process&& other) noexcept {
   if (this != &other) {
     close();
     pid_ = std::exchange(other.pid_, -1);
+    status_ = std::exchange(other.status_, std::nullopt);
     parent_pipe_ = std::exchange(other.parent_pipe_, -1);
     output_ = std::exchange(other.output_, -1);
   }
@@ -118,11 +129,22 @@ void worker_process::close() {
     ::close(std::exchange(output_, -1));
   if (parent_pipe_ >= 0)
     ::close(std::exchange(parent_pipe_, -1)); // the worker sees its end and ends itself
-  if (pid_ > 0 && !reap(pid_, end_limit)) {
+  if (pid_ > 0 && !status_ && !reap(pid_, end_limit)) {
     ::kill(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
   }
   pid_ = -1;
+}
+
+std::optional<std::string> worker_process::ended(std::chrono::milliseconds limit) {
+  if (!status_)
+    status_ = reap(pid_, limit);
+  return status_ ? std::optional{describe(pid_, *status_)} : std::nullopt;
+}
+
+void worker_process::kill() const {
+  if (pid_ > 0 && !status_)
+    ::kill(pid_, SIGKILL);
 }
 
 expected<uint16_t> worker_process::port() {
@@ -136,7 +158,8 @@ expected<uint16_t> worker_process::port() {
     auto buffer = std::array<char, 256>{};
     auto n = ::read(output_, buffer.data(), buffer.size());
     if (n <= 0)
-      return fail("a worker process ended before it was ready: its own message says why");
+      return fail(fmt::format("a worker process ended before it was ready: {}; its own message says why",
+                              ended(std::chrono::seconds{1}).value_or("it closed its output")));
     line.append(buffer.data(), static_cast<size_t>(n));
   }
   auto colon = line.rfind(':');

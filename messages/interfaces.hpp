@@ -11,6 +11,7 @@ namespace troupe {
 
 using coordinator_actor = caf::typed_actor<caf::result<void>(join),               //
                                            caf::result<void>(role_bound),         //
+                                           caf::result<void>(peer_unreachable),   //
                                            caf::result<void>(micro_batches_done), //
                                            caf::result<void>(shard_summed),       //
                                            caf::result<void>(evaluation),         //
@@ -37,6 +38,7 @@ using data_broker_actor = caf::typed_actor<caf::result<void>(role_bound),    //
 
 using node_actor = caf::typed_actor<caf::result<hello>(hello),               //
                                     caf::result<agent_spawned>(spawn_agent), //
+                                    caf::result<alive>(heartbeat),           //
                                     caf::result<void>(bind_role)>;
 
 } // namespace troupe

@@ -25,6 +25,7 @@ struct job_description {
   uint64_t micro_batch = 0;
   uint32_t shards = 1;
   uint32_t threads = 1;   ///< per agent
+  uint64_t handler_limit_ms = 0; ///< an agent that works on one message for longer is stuck, and its process ends; 0: no limit
 
   template <class Inspector>
   friend bool inspect(Inspector& f, job_description& x) {
@@ -33,7 +34,8 @@ struct job_description {
                               f.field("arithmetic", x.arithmetic), f.field("data", x.data), f.field("seed", x.seed),
                               f.field("order", x.order), f.field("augment", x.augment), f.field("samples", x.samples),
                               f.field("batch", x.batch), f.field("micro_batch", x.micro_batch),
-                              f.field("shards", x.shards), f.field("threads", x.threads));
+                              f.field("shards", x.shards), f.field("threads", x.threads),
+                              f.field("handler_limit_ms", x.handler_limit_ms));
   }
 };
 

@@ -12,7 +12,7 @@
 namespace troupe {
 
 /// Changes whenever a message or its type id changes: two processes talk only if they agree on it.
-inline constexpr uint32_t protocol_version = 1;
+inline constexpr uint32_t protocol_version = 2;
 
 /// First message between two processes, both ways; the first type of the registry, so that its id never moves and a process
 /// of another version can still read it and answer with a sentence.
@@ -59,12 +59,33 @@ struct spawn_agent {
   job_description job;
   role_id role;
   troupe::incarnation incarnation;
-  std::vector<bind_role> directory; ///< the roles it will talk to
+  std::vector<bind_role> directory; ///< the roles it will talk to, and its `supervisor`
 
   template <class Inspector>
   friend bool inspect(Inspector& f, spawn_agent& x) {
     return f.object(x).fields(f.field("job", x.job), f.field("role", x.role), f.field("incarnation", x.incarnation),
                               f.field("directory", x.directory));
+  }
+};
+
+/// runtime → node, at a steady pace: are you there? Answered by `alive` from the node's own thread, which computes nothing, so
+/// silence means that the whole process is stopped, overloaded or unreachable.
+struct heartbeat {
+  uint64_t number = 0;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, heartbeat& x) {
+    return f.object(x).fields(f.field("number", x.number));
+  }
+};
+
+/// node → runtime, answer to `heartbeat`.
+struct alive {
+  uint64_t number = 0; ///< of the heartbeat
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, alive& x) {
+    return f.object(x).fields(f.field("number", x.number));
   }
 };
 

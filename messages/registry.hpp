@@ -6,6 +6,7 @@
 
 #include "messages/job.hpp"
 #include "messages/nodes.hpp"
+#include "messages/supervision.hpp"
 #include "messages/training.hpp"
 
 /// Every message type of Troupe, in the order that gives them their ids on the wire. Append only, and raise
@@ -53,6 +54,12 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe, first_custom_type_id)
   CAF_ADD_TYPE_ID(troupe, (std::vector<troupe::member>))
   CAF_ADD_TYPE_ID(troupe, (std::vector<troupe::micro_batch_result>))
   CAF_ADD_TYPE_ID(troupe, (std::vector<troupe::payload>))
+
+  CAF_ADD_TYPE_ID(troupe, (troupe::alive))
+  CAF_ADD_TYPE_ID(troupe, (troupe::heartbeat))
+  CAF_ADD_TYPE_ID(troupe, (troupe::peer_unreachable))
+  CAF_ADD_TYPE_ID(troupe, (troupe::replace_state))
+  CAF_ADD_TYPE_ID(troupe, (troupe::state_failed))
 
 CAF_END_TYPE_ID_BLOCK(troupe)
 

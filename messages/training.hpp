@@ -13,9 +13,12 @@ namespace troupe {
 struct origin {
   role_id role;
   troupe::incarnation incarnation;
-  troupe::view view;
+  troupe::view view; ///< 0: it has seen none yet
 
   auto operator<=>(const origin&) const = default;
+
+  /// Said before the run went back to an earlier step: it changes nothing any more.
+  [[nodiscard]] bool is_void(troupe::view rewound) const { return view.value != 0 && view < rewound; }
 
   template <class Inspector>
   friend bool inspect(Inspector& f, origin& x) {
@@ -71,10 +74,23 @@ struct view_changed {
   troupe::view number;
   step current; ///< the step being worked on
   std::vector<member> members;
+  troupe::view rewound; ///< the view in which the run last went back to an earlier step; what older views said is void
 
   template <class Inspector>
   friend bool inspect(Inspector& f, view_changed& x) {
-    return f.object(x).fields(f.field("number", x.number), f.field("current", x.current), f.field("members", x.members));
+    return f.object(x).fields(f.field("number", x.number), f.field("current", x.current), f.field("members", x.members),
+                              f.field("rewound", x.rewound));
+  }
+};
+
+/// remote_agent → coordinator: nothing was heard of this peer for so long that others should take over its work. It may come
+/// back, and joins again then (R8).
+struct peer_unreachable {
+  role_id role;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, peer_unreachable& x) {
+    return f.object(x).fields(f.field("role", x.role));
   }
 };
 
@@ -198,12 +214,15 @@ struct commit_step {
   troupe::view view;
   step at;
   float learning_rate = 0;
-  float scale = 1; ///< of the gradient, from clipping by the global norm
+  float scale = 1;   ///< of the gradient, from clipping by the global norm
+  bool skip = false; ///< the gradient is not finite: count the step and change nothing (T6, I11)
+
+  bool operator==(const commit_step&) const = default;
 
   template <class Inspector>
   friend bool inspect(Inspector& f, commit_step& x) {
     return f.object(x).fields(f.field("view", x.view), f.field("at", x.at), f.field("learning_rate", x.learning_rate),
-                              f.field("scale", x.scale));
+                              f.field("scale", x.scale), f.field("skip", x.skip));
   }
 };
 

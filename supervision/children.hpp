@@ -36,6 +36,7 @@ struct child_record {
   bool was_ready = false;           ///< some incarnation of it was ready
   bool killed = false;              ///< being stopped, and past its shutdown time
   bool overdue = false;             ///< being stopped because it was not ready in time
+  bool state_lost = false;          ///< its actor is there and waits, after a back-off, for a new state (T3)
   uint32_t restarts = 0;            ///< in a row, for the back-off (T1)
   time_point ready_at;              ///< of the latest incarnation that was ready
   uint64_t timer = 0;               ///< token of its start limit, shutdown time or back-off; 0: none

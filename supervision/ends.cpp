@@ -30,6 +30,7 @@ exit_cause link(const child_record& c, const exit_cause& cause) {
 
 void turn::ended(child_record& c, const exit_cause& cause) {
   disarm(c);
+  c.state_lost = false;
   auto before = c.state;
   s_.children.set_state(c, child_state::stopped);
   if (s_.stopping_now == c.position)
@@ -130,6 +131,40 @@ void turn::end_with(const child_record& c, const exit_cause& cause) {
 }
 
 // -- restarts -------------------------------------------------------------------------------------
+
+/// A restart in place concerns nobody else. Where it would have to, in a group, and where the child is not to be
+/// restarted, its actor ends and all goes on as after any end.
+void turn::on(const event::state_failed& e) {
+  auto* c = s_.children.find(e.id);
+  if (!c || c->number != e.number || !c->is_live() || c->state_lost) {
+    ++s_.late_notices;
+    return;
+  }
+  if (c->state == child_state::stopping || s_.now_in == phase::finishing)
+    return; // its end is under way
+  if (is_group() || c->state != child_state::running || !needs_restart(c->spec->restart, e.cause)) {
+    out_.push_back(action::end_failed{c->id, c->number, e.cause});
+    return;
+  }
+  if (now_ - c->ready_at >= s_.spec.backoff.quiet) // T1
+    c->restarts = 0;
+  if (!granted(*c, e.cause, decision::replace))
+    return;
+  auto delay = backoff_delay(s_.spec, c->id, c->number, c->restarts++);
+  c->state_lost = true;
+  if (delay > nanoseconds{0})
+    arm(*c, delay);
+  else
+    replace(*c);
+}
+
+void turn::replace(child_record& c) {
+  auto before = c.number;
+  c.number = c.number.next();
+  c.state_lost = false;
+  c.ready_at = now_;
+  out_.push_back(action::replace_state{c.id, before, c.number});
+}
 
 /// Notes one restart (S4); where it is one too many, the supervisor gives up instead.
 bool turn::granted(child_record& c, const exit_cause& cause, decision what) {

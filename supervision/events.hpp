@@ -52,6 +52,12 @@ struct child_ended {
   incarnation number;
   exit_cause cause;
 };
+/// The state of a child failed; its actor is still there and waits for what becomes of it (T3).
+struct state_failed {
+  std::string id;
+  incarnation number;
+  exit_cause cause;
+};
 /// A timer set by `action::set_timer` ran out.
 struct timer_fired {
   uint64_t token = 0;
@@ -90,8 +96,8 @@ struct delete_child {
 
 } // namespace event
 
-using supervisor_event = std::variant<event::begin, event::child_ready, event::child_ended, event::timer_fired,
-                                      event::stop, event::start_child, event::start_from_template,
+using supervisor_event = std::variant<event::begin, event::child_ready, event::child_ended, event::state_failed,
+                                      event::timer_fired, event::stop, event::start_child, event::start_from_template,
                                       event::terminate_child, event::restart_child, event::delete_child>;
 
 // -- what a supervisor does about it --------------------------------------------------------------
@@ -112,6 +118,18 @@ struct ask_stop {
 struct kill {
   std::string id;
   incarnation number;
+};
+/// Have the child go on with a new state, as incarnation `next` (T3).
+struct replace_state {
+  std::string id;
+  incarnation number;
+  incarnation next;
+};
+/// The child is not to get a new state: have it end, with the cause of its failure.
+struct end_failed {
+  std::string id;
+  incarnation number;
+  exit_cause cause;
 };
 /// Tell `timer_fired` after `delay`; with a delay of 0 through the mailbox, after what already waits there (S5).
 struct set_timer {
@@ -144,8 +162,8 @@ struct finish {
 
 } // namespace action
 
-using supervisor_action =
-  std::variant<action::start, action::ask_stop, action::kill, action::set_timer, action::cancel_timer, action::answer,
-               action::report, action::forget, action::ready, action::finish>;
+using supervisor_action = std::variant<action::start, action::ask_stop, action::kill, action::replace_state,
+                                       action::end_failed, action::set_timer, action::cancel_timer, action::answer,
+                                       action::report, action::forget, action::ready, action::finish>;
 
 } // namespace troupe

@@ -8,6 +8,8 @@ std::string_view to_string(decision what) {
   switch (what) {
   case decision::restart:
     return "restarts it";
+  case decision::replace:
+    return "replaces its state";
   case decision::retry:
     return "tries the restart again";
   case decision::leave:
@@ -25,8 +27,9 @@ std::string_view to_string(decision what) {
 }
 
 std::string to_string(const supervision_report& r) {
-  return fmt::format("{} #{} of {} ended: {}; {} {}", r.child, r.number.value, r.supervisor, to_string(r.cause),
-                     r.supervisor, to_string(r.what));
+  return fmt::format("{} #{} of {} {}: {}; {} {}", r.child, r.number.value, r.supervisor,
+                     r.what == decision::replace ? "failed" : "ended", to_string(r.cause), r.supervisor,
+                     to_string(r.what));
 }
 
 } // namespace troupe

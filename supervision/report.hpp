@@ -12,6 +12,7 @@ namespace troupe {
 /// What a supervisor did about an end or a failed start.
 enum class decision : uint8_t {
   restart, ///< starts the child again, and with it those its strategy names
+  replace, ///< has its actor go on with a new state: same handle, mailbox kept (T3)
   retry,   ///< a restart failed and is tried again (S5)
   leave,   ///< not started again: transient after a clean end or after a failed start by request; its spec is kept
   drop,    ///< not started again, spec and arguments dropped: temporary, or a dynamic child that did not start

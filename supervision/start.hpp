@@ -13,6 +13,7 @@
 #include "messages/failure.hpp"
 #include "messages/ids.hpp"
 #include "supervision/exit_cause.hpp"
+#include "supervision/in_place.hpp"
 
 namespace troupe {
 
@@ -32,6 +33,11 @@ public:
   /// There is no child, and why. A child whose handle is known to the supervisor ends itself instead.
   void failed(failure why) const;
 
+  /// The child, ready or not, is out of reach for good: it counts as ended with this cause.
+  void lost(exit_cause cause) const;
+
+  [[nodiscard]] const caf::actor& supervisor() const { return supervisor_; }
+
 private:
   void tell_ready(caf::actor child) const;
 
@@ -47,6 +53,9 @@ struct start_context {
   incarnation number;    ///< higher than that of every earlier start of this id (T2)
   caf::message argument; ///< what `supervisor::start_child` was called with, for children of a template
   start_notice notice;   ///< only for starts that return `started::later`
+
+  /// For `spawn_in_place`: failures of the child's state go to this supervisor.
+  [[nodiscard]] in_place_link link() const { return {notice.supervisor(), id, number, nullptr}; }
 };
 
 /// What a start function returns: an actor handle of any type (the child is ready), a `failure`, or `later`.

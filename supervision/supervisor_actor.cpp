@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <variant>
 
+#include "messages/registry.hpp"
 #include "supervision/exit_reason.hpp"
 
 namespace troupe {
@@ -40,7 +41,12 @@ caf::behavior supervisor_actor::make_behavior() {
   });
   run_in(keep_, [this] { handle(event::begin{}); });
   // Everything else arrives as an action; a behaviour keeps the actor alive.
-  return {[this](caf::get_atom) { return config_.path; }};
+  return {
+    [this](caf::get_atom) { return config_.path; },
+    [this](const troupe::state_failed& m) {
+      handle(event::state_failed{m.child, m.number, cause_of(m.reason)});
+    },
+  };
 }
 
 /// Also where it was killed, which nothing can catch: what it started must not outlive it.
@@ -127,6 +133,17 @@ void supervisor_actor::child_ready(const std::string& id, incarnation number, co
   handle(event::child_ready{id, number});
 }
 
+/// Nobody can tell any more what becomes of this child: it counts as ended, and what arrives of it later is late (R8).
+void supervisor_actor::child_lost(const std::string& id, incarnation number, exit_cause cause) {
+  if (auto* entry = find(id, number)) {
+    entry->watch.dispose();
+    if (entry->handle)
+      send_exit(entry->handle, caf::error{caf::exit_reason::kill}); // should it come back
+    live_.erase(id);
+  }
+  handle(event::child_ended{id, number, std::move(cause)});
+}
+
 void supervisor_actor::child_failed(const std::string& id, incarnation number, exit_cause cause) {
   if (auto* entry = find(id, number); entry && !entry->handle)
     live_.erase(id);
@@ -180,11 +197,16 @@ started supervisor_actor::call_start(const std::string& id, incarnation number) 
 
 void supervisor_actor::watch(const std::string& id, live_child& child, const caf::actor& handle_of_child) {
   child.handle = handle_of_child;
-  child.watch = troupe::monitor(this, handle_of_child, [this, id, number = child.number](const caf::error& reason) {
-    if (find(id, number))
-      live_.erase(id);
-    handle(event::child_ended{id, number, cause_of(reason)});
-  });
+  auto who = handle_of_child.address();
+  child.watch =
+    troupe::monitor(this, handle_of_child, [this, id, who, number = child.number](const caf::error& reason) {
+      auto ended = number;
+      if (auto it = live_.find(id); it != live_.end() && it->second.handle && it->second.handle.address() == who) {
+        ended = it->second.number; // a later one, if its state was replaced
+        live_.erase(it);
+      }
+      handle(event::child_ended{id, ended, cause_of(reason)});
+    });
 }
 
 void supervisor_actor::carry_out(const action::ask_stop& a) {
@@ -205,6 +227,19 @@ void supervisor_actor::carry_out(const action::kill& a) {
     live_.erase(a.id);
     inbox_.push_back(event::child_ended{a.id, a.number, {exit_kind::kill, {}}});
   }
+}
+
+void supervisor_actor::carry_out(const action::replace_state& a) {
+  config_.record->raise_floor(config_.path, a.next);
+  if (auto* entry = find(a.id, a.number)) {
+    entry->number = a.next;
+    troupe::anon_send(entry->handle, troupe::replace_state{a.next});
+  }
+}
+
+void supervisor_actor::carry_out(const action::end_failed& a) {
+  if (auto* entry = find(a.id, a.number); entry && entry->handle)
+    send_exit(entry->handle, reason_of(a.cause));
 }
 
 void supervisor_actor::carry_out(const action::set_timer& a) {

@@ -50,9 +50,10 @@ private:
 
 /// Carries out what `decide` decides; decides nothing itself.
 ///
-/// Receives: exit messages (it stops its children, then ends with that reason) and, through the classes `supervisor`
-/// and `start_notice`, calls that run in its context. Answers: no messages. Ends: with `reason_of` the cause `decide`
-/// found; with `kill`, its children are killed too. Owns: its children, by handle and monitor.
+/// Receives: exit messages (it stops its children, then ends with that reason), `state_failed` from the shells of
+/// children (it sends `replace_state`, or ends them) and, through the classes `supervisor` and `start_notice`, calls
+/// that run in its context. Answers: no messages. Ends: with `reason_of` the cause `decide` found; with `kill`, its
+/// children are killed too. Owns: its children, by handle and monitor.
 class supervisor_actor : public caf::event_based_actor {
 public:
   supervisor_actor(caf::actor_config& cfg, supervisor_config config);
@@ -69,6 +70,7 @@ public:
   void delete_child(std::string id, call_ptr call);
   void child_ready(const std::string& id, incarnation number, const caf::actor& child);
   void child_failed(const std::string& id, incarnation number, exit_cause cause);
+  void child_lost(const std::string& id, incarnation number, exit_cause cause);
   [[nodiscard]] const supervisor_state& state() const { return state_; }
 
 protected:
@@ -92,6 +94,8 @@ private:
   void carry_out(const action::start& a);
   void carry_out(const action::ask_stop& a);
   void carry_out(const action::kill& a);
+  void carry_out(const action::replace_state& a);
+  void carry_out(const action::end_failed& a);
   void carry_out(const action::set_timer& a);
   void carry_out(const action::cancel_timer& a);
   void carry_out(const action::answer& a);

@@ -7,7 +7,7 @@ namespace troupe {
 void tree_record::note(const supervision_report& report) {
   {
     std::lock_guard lock{mutex_};
-    if (report.what == decision::restart || report.what == decision::retry)
+    if (report.what == decision::restart || report.what == decision::replace || report.what == decision::retry)
       ++restarts_;
     constexpr size_t kept = 64;
     if (last_.size() == kept)

@@ -57,7 +57,9 @@ void turn::on(const event::timer_fired& e) {
   auto& c = s_.children.at(it->second);
   s_.timers.erase(it);
   c.timer = 0;
-  if (c.state == child_state::restarting) {
+  if (c.state == child_state::running && c.state_lost) {
+    replace(c);
+  } else if (c.state == child_state::restarting) {
     if (s_.gated.erase(c.position) == 0) // else its group's turn may have come
       start(c);
   } else if (c.state == child_state::starting) {
@@ -134,6 +136,7 @@ void turn::start(child_record& c) {
 
 void turn::begin_stop(child_record& c) {
   disarm(c);
+  c.state_lost = false;
   s_.to_stop.erase(c.position);
   s_.children.set_state(c, child_state::stopping);
   c.killed = false;

@@ -16,6 +16,7 @@ public:
   void on(const event::begin&);
   void on(const event::child_ready& e);
   void on(const event::child_ended& e);
+  void on(const event::state_failed& e);
   void on(const event::timer_fired& e);
   void on(const event::stop& e);
   void on(const event::start_child& e);
@@ -58,6 +59,7 @@ private:
   // Restarts.
   bool granted(child_record& c, const exit_cause& cause, decision what);
   void restart(child_record& c, bool retry);
+  void replace(child_record& c);
   void stop_and_start_with(const child_record& c);
 
   // The end of the supervisor.

@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
                 .child(p.broker)
                 .child(supervise("shards", one_for_all).child(p.shards))
                 .child(supervise("agents", one_for_one, at_most(16, 1min)).child(p.agents))
-                .child(p.leader, temporary, significant);
+                .child(p.leader, transient, significant);
   // [/tree]
   std::printf("%s\n", print_tree(tree).c_str());
 
@@ -59,7 +59,7 @@ int main(int argc, char** argv) {
 // │  ├─ agent/1         permanent
 // │  ├─ agent/2         permanent
 // │  └─ agent/3         permanent
-// └─ coordinator/0      temporary, significant
+// └─ coordinator/0      transient, significant
 //
 // epoch 1: 97.40 % of the test set
 // 157 steps, 2042 samples/s, weights 118f8fb2c99b7082

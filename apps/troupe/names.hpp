@@ -20,6 +20,9 @@ inline constexpr name_table<learn::precision, 2> precision_names{
 inline constexpr name_table<isolation, 2> isolation_names{
   {{"thread", isolation::thread}, {"process", isolation::process}}};
 
+inline constexpr name_table<nonfinite, 3> nonfinite_names{
+  {{"stop", nonfinite::stop}, {"skip", nonfinite::skip}, {"rewind", nonfinite::rewind}}};
+
 inline constexpr name_table<learn::order_kind, 2> order_names{
   {{"shuffled", learn::order_kind::shuffled}, {"sequential", learn::order_kind::sequential}}};
 

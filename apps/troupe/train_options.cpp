@@ -34,7 +34,9 @@ float usual_learning_rate(learn::optimizer_kind kind) {
 train_options::train_options(CLI::App& app)
   : app_(app), optimizer_(to_string(result_.job.optimizer.kind)),
     precision_(name_of(precision_names, result_.job.precision)),
-    isolation_(name_of(isolation_names, result_.job.isolation)), order_(name_of(order_names, result_.job.order)) {
+    isolation_(name_of(isolation_names, result_.job.isolation)), order_(name_of(order_names, result_.job.order)),
+    on_nan_(name_of(nonfinite_names, result_.job.on_nonfinite)),
+    handler_limit_(static_cast<uint64_t>(result_.job.handler_limit.count()) / 1000) {
   app_.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app_
     .add_option("job_file,--job", job_file_,
@@ -104,6 +106,12 @@ void train_options::declare_training() {
   real("--weight-decay", optimizer.weight_decay, no_limit, "weight decay")->default_str("0; adamw: 0.01");
   real("--clip-norm", optimizer.clip_norm, no_limit, "limit the norm of the gradient to this");
   app_
+    .add_option("--on-nan", on_nan_,
+                "when the gradient of a step is not finite: stop, skip the step, or go back to the last checkpoint (rewind)")
+    ->option_text("WHAT")
+    ->check(one_of_table(nonfinite_names))
+    ->capture_default_str();
+  app_
     .add_option("--schedule", schedule_, "constant, cosine or step:EVERY[:FACTOR], each after warmup:STEPS, if wished")
     ->option_text("SHAPE")
     ->check(parsed_by(learn::parse_schedule))
@@ -135,6 +143,13 @@ void train_options::declare_agents() {
   app_.add_option("--isolation", isolation_, "agents as threads of this process, or each in a process of its own")
     ->option_text("thread|process")
     ->check(one_of_table(isolation_names))
+    ->capture_default_str();
+  app_
+    .add_option("--handler-limit", handler_limit_,
+                "seconds that an agent in a process of its own may work on one message before the process is ended and "
+                "started again; 0: no limit")
+    ->option_text("S")
+    ->check(whole_number(0, 86400))
     ->capture_default_str();
   app_.add_option("--nodes", job.nodes, "spread the agents over these running `troupe node`s")
     ->option_text("HOST:PORT,..")
@@ -213,6 +228,8 @@ expected<train> train_options::finish() {
   job.precision = value_of(precision_names, precision_).value();
   job.isolation = value_of(isolation_names, isolation_).value();
   job.order = value_of(order_names, order_).value();
+  job.on_nonfinite = value_of(nonfinite_names, on_nan_).value();
+  job.handler_limit = std::chrono::seconds{handler_limit_};
   job.augment = !no_augment_;
   job.evaluate = !no_evaluate_;
   return result_;

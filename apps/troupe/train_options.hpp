@@ -32,6 +32,8 @@ private:
   std::string precision_;
   std::string isolation_;
   std::string order_;
+  std::string on_nan_;
+  uint64_t handler_limit_ = 0;
   bool no_augment_ = false;
   bool no_evaluate_ = false;
 };

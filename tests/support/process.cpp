@@ -4,6 +4,9 @@
 #include <array>
 #include <csignal>
 #include <fcntl.h>
+#include <filesystem>
+#include <fmt/format.h>
+#include <fstream>
 #include <poll.h>
 #include <sys/wait.h>
 #include <system_error>
@@ -73,6 +76,17 @@ void process::send(int signal) const {
   ::kill(pid_, signal);
 }
 
+std::vector<pid_t> process::children() const {
+  std::vector<pid_t> result;
+  std::error_code gone;
+  for (const auto& task : std::filesystem::directory_iterator(fmt::format("/proc/{}/task", pid_), gone)) {
+    std::ifstream list(task.path() / "children");
+    for (pid_t each = 0; list >> each;)
+      result.push_back(each);
+  }
+  return result;
+}
+
 bool process::read_some(clock::time_point deadline) {
   if (out_pipe_ < 0 && err_pipe_ < 0)
     return false;
@@ -92,6 +106,19 @@ bool process::wait_for_output(const std::string& text, std::chrono::seconds dead
   while (out_.find(text) == std::string::npos)
     if (!read_some(until))
       return false;
+  return true;
+}
+
+bool process::wait_until(const std::function<bool()>& condition, std::chrono::seconds deadline) {
+  const auto until = clock::now() + deadline;
+  while (!condition()) {
+    if (clock::now() >= until)
+      return false;
+    if (out_pipe_ < 0 && err_pipe_ < 0)
+      ::poll(nullptr, 0, 5);
+    else
+      read_some(clock::now() + std::chrono::milliseconds{5});
+  }
   return true;
 }
 

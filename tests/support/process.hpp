@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -17,9 +18,16 @@ public:
   process& operator=(const process&) = delete;
 
   void send(int signal) const;
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  /// The processes that it has started and that have not been waited for.
+  [[nodiscard]] std::vector<pid_t> children() const;
 
   /// Reads standard output until it holds `text`; false when it ends, or the deadline passes, without.
   bool wait_for_output(const std::string& text, std::chrono::seconds deadline);
+
+  /// Reads standard output while `condition` does not hold; false when the deadline passes without. It is asked every 5
+  /// ms.
+  bool wait_until(const std::function<bool()>& condition, std::chrono::seconds deadline);
 
   /// Reads to the end. The exit code, or minus the number of the signal that ended it; SIGKILL once the deadline is
   /// past.

@@ -107,7 +107,7 @@ TEST_CASE("a node refuses a second job, more agents than slots, and a job that i
   auto host = hosted_node{{.slots = 1}};
   auto self = caf::scoped_actor{host.rt.system()};
   auto leader = host.rt.system().spawn([](caf::event_based_actor*) { return caf::behavior{[](int) {}}; });
-  auto entry = bind_role{{"coordinator", 0}, {1}, caf::actor_cast<caf::strong_actor_ptr>(leader)};
+  auto entry = bind_role{{"supervisor", 0}, {1}, caf::actor_cast<caf::strong_actor_ptr>(leader)};
 
   auto bad = small_job();
   bad.samples = 7;
@@ -131,7 +131,7 @@ TEST_CASE("a node refuses a second job, more agents than slots, and a job that i
   auto again = spawn_on(self, host.actor, {small_job(), {"agent", 0}, {2}, {entry}});
   CHECK(again.handle);
 
-  // The leader is gone: the agent ends (T4), and the node is free for another job.
+  // The supervisor is gone: the agent ends (T4), and the node is free for another job.
   auto ended = false;
   self->monitor(again.handle);
   troupe::anon_send_exit(leader, caf::exit_reason::user_shutdown);

@@ -146,46 +146,154 @@ TEST_CASE("an agent that is killed again and again costs nothing but time (R5, I
   CHECK(report->weights_sha256 == undisturbed.weights_sha256);
 }
 
+namespace {
+
+/// A run during which `disturb(step, roles)` is called after each step; its report.
+job_report disturbed(const job_options& o, const std::function<void(uint64_t step, directory& roles)>& disturb,
+                     std::vector<std::string>* notes = nullptr) {
+  auto rt = runtime{};
+  auto roles = std::shared_ptr<directory>{};
+  auto observer = job_observer{};
+  observer.on_step = [&](const step_progress& at) { disturb(at.step, *roles); };
+  auto say = [&](const std::string& sentence) {
+    if (notes)
+      notes->push_back(sentence);
+  };
+  observer.on_note = say;
+  auto parts = data_parallel::prepare(rt, o, observer);
+  REQUIRE(parts);
+  roles = (*parts)->job().roles;
+  auto end = rt.run((*parts)->tree(), {}, {}, [&](const supervision_report& r) { say(to_string(r)); });
+  REQUIRE(end);
+  auto report = (*parts)->report(*end);
+  INFO((report ? std::string{} : report.error().sentence));
+  REQUIRE(report);
+  CHECK(report->samples == o.steps * o.batch);
+  return *report;
+}
+
+void kill(directory& roles, const role_id& role) {
+  auto victim = roles.find(role);
+  REQUIRE(victim);
+  troupe::anon_send_exit(victim, caf::exit_reason::kill);
+}
+
+} // namespace
+
 TEST_CASE("a data broker that is killed comes back and the run goes on to the same result") {
   auto o = small_job();
   o.steps = 12;
   o.agents = 2;
   auto undisturbed = run(o);
-  auto rt = runtime{};
-  auto roles = std::shared_ptr<directory>{};
-  auto observer = job_observer{};
-  observer.on_step = [&](const step_progress& at) {
-    if (at.step == 5)
-      troupe::anon_send_exit(roles->find({"data_broker", 0}), caf::exit_reason::kill);
-  };
-  auto parts = data_parallel::prepare(rt, o, observer);
-  REQUIRE(parts);
-  roles = (*parts)->job().roles;
-  auto end = rt.run((*parts)->tree());
-  REQUIRE(end);
-  auto report = (*parts)->report(*end);
-  REQUIRE(report);
-  CHECK(report->restarts == 1);
-  CHECK(report->weights_sha256 == undisturbed.weights_sha256);
+  auto report = disturbed(o, [](uint64_t step, directory& roles) {
+    if (step == 5)
+      kill(roles, {"data_broker", 0});
+  });
+  CHECK(report.restarts == 1);
+  CHECK(report.weights_sha256 == undisturbed.weights_sha256);
 }
 
-TEST_CASE("a shard holder that loses its parameters ends the run with a sentence that says how to go on") {
+TEST_CASE("T3 T8: shard holders that are killed come back with their last commit, and no step is lost or done twice (I10)") {
   auto o = small_job();
-  auto rt = runtime{};
-  auto roles = std::shared_ptr<directory>{};
+  o.steps = 12;
+  o.agents = 2;
+  o.optimizer.kind = learn::optimizer_kind::adam; // whose state has to come back, too
+  o.optimizer.learning_rate = 0.002f;
+  auto undisturbed = run(o);
+  auto notes = std::vector<std::string>{};
+  auto report = disturbed(
+    o,
+    [](uint64_t step, directory& roles) {
+      if (step == 3 || step == 8)
+        kill(roles, {"shard_holder", 0});
+    },
+    &notes);
+  for (auto& note : notes)
+    UNSCOPED_INFO(note);
+  CHECK(report.restarts == 2);
+  CHECK(report.weights_sha256 == undisturbed.weights_sha256);
+  CHECK(report.train_loss == undisturbed.train_loss);
+}
+
+TEST_CASE("a coordinator that is killed comes back behind its last commit, in the middle of an epoch or at its end (I10)") {
+  auto o = small_job();
+  o.batch = 400;
+  o.micro_batch = 100;
+  o.steps = 0;
+  o.epochs = 2;
+  o.agents = 2;
+  o.evaluate = true;
+  auto undisturbed = run(o);
+  o.steps = undisturbed.steps; // the same run, said otherwise
+  auto report = disturbed(o, [](uint64_t step, directory& roles) {
+    if (step == 7 || step == 50)
+      kill(roles, {"coordinator", 0});
+  });
+  CHECK(report.restarts == 2);
+  CHECK(report.steps == undisturbed.steps);
+  CHECK(report.test_accuracy == undisturbed.test_accuracy);
+  CHECK(report.train_loss == undisturbed.train_loss);
+  CHECK(report.weights_sha256 == undisturbed.weights_sha256);
+}
+
+TEST_CASE("T8: shards whose last commit is gone take the run back to its checkpoint, or its beginning, and the result is the same") {
+  auto folder = test::temporary_folder{};
+  auto o = small_job();
+  o.steps = 12;
+  o.agents = 2;
+  auto undisturbed = run(o);
+  for (bool checkpoints : {false, true}) {
+    if (checkpoints) {
+      o.checkpoint = (folder.path() / "checkpoints").string();
+      o.checkpoint_every = 4;
+    }
+    auto done = false;
+    auto notes = std::vector<std::string>{};
+    auto report = disturbed(
+      o,
+      [&](uint64_t step, directory& roles) {
+        if (step < 6 || std::exchange(done, true))
+          return;
+        // As if the holder had failed while it wrote its state.
+        auto spoiled = load_shard{{}, {step + 100}, payload::floats(1), {}};
+        troupe::anon_send(roles.find_as<shard_holder_actor>({"shard_holder", 0}), spoiled);
+      },
+      &notes);
+    CHECK(report.weights_sha256 == undisturbed.weights_sha256);
+    CHECK(report.train_loss == undisturbed.train_loss);
+  }
+}
+
+TEST_CASE("T6 I11: a gradient that is not finite is skipped, step by step, where the job says so") {
+  auto o = small_job();
+  o.optimizer.learning_rate = 1e30f;
+  o.on_nonfinite = nonfinite::skip;
+  auto r = run(o);
+  CHECK(r.steps == 8);
+  CHECK(r.skipped_steps > 0);
+  CHECK(r.skipped_steps < 8); // the first one was fine
+}
+
+TEST_CASE("T6 R13: a run that goes back and meets the same gradient again stops with a sentence") {
+  auto o = small_job();
+  o.optimizer.learning_rate = 1e30f;
+  o.on_nonfinite = nonfinite::rewind;
+  auto notes = 0;
   auto observer = job_observer{};
-  observer.on_step = [&](const step_progress& at) {
-    if (at.step == 2)
-      troupe::anon_send_exit(roles->find({"shard_holder", 0}), caf::exit_reason::kill);
-  };
-  auto parts = data_parallel::prepare(rt, o, observer);
-  REQUIRE(parts);
-  roles = (*parts)->job().roles;
-  auto end = rt.run((*parts)->tree());
-  REQUIRE(end);
-  auto report = (*parts)->report(*end);
-  REQUIRE_FALSE(report);
-  CHECK(report.error().sentence.find("--resume") != std::string::npos);
+  observer.on_note = [&](const std::string& s) { notes += s.find("goes back") != std::string::npos; };
+  auto r = run_job(o, observer, {});
+  REQUIRE_FALSE(r);
+  CHECK(notes == 3);
+  CHECK(r.error().sentence.find("not finite") != std::string::npos);
+}
+
+TEST_CASE("--resume begins a run that has no checkpoint yet") {
+  auto folder = test::temporary_folder{};
+  auto o = small_job();
+  auto whole = run(o);
+  o.checkpoint = (folder.path() / "checkpoints").string();
+  o.resume = true;
+  CHECK(run(o).weights_sha256 == whole.weights_sha256);
 }
 
 TEST_CASE("exported weights are what a run starts from with --init") {

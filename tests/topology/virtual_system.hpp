@@ -2,11 +2,12 @@
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
-#include <caf/init_global_meta_objects.hpp>
 #include <caf/scheduler/test_coordinator.hpp>
 
 #include <algorithm>
 #include <chrono>
+
+#include "messages/registry.hpp"
 
 namespace troupe::testing {
 
@@ -38,7 +39,7 @@ public:
 private:
   struct config : caf::actor_system_config {
     config() {
-      caf::core::init_global_meta_objects();
+      register_messages();
       set("caf.scheduler.policy", "testing");
       set("caf.logger.console.verbosity", "quiet");
     }

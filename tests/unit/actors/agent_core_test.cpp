@@ -16,6 +16,10 @@ size_t count(const agent_core::actions& xs) {
   return n;
 }
 
+origin of_shard(uint32_t index, uint64_t view = 1) {
+  return {{"shard_holder", index}, {1}, {view}};
+}
+
 lease part(uint64_t at, uint64_t first = 0, uint64_t last = 2) {
   return {{at}, first, last, 4, 40, {1}};
 }
@@ -24,11 +28,11 @@ lease part(uint64_t at, uint64_t first = 0, uint64_t last = 2) {
 
 TEST_CASE("an agent computes only with parameters of one version from all shards (I3)") {
   auto core = agent_core{me, 2};
-  CHECK(core.on_parameters(0, {5}).empty());
+  CHECK(core.on_parameters(of_shard(0), {5}).empty());
   CHECK_FALSE(core.version());
-  CHECK(core.on_parameters(1, {4}).empty());
+  CHECK(core.on_parameters(of_shard(1), {4}).empty());
   CHECK_FALSE(core.version());
-  auto out = core.on_parameters(1, {5});
+  auto out = core.on_parameters(of_shard(1), {5});
   CHECK(count<agent_core::use_parameters>(out) == 1);
   CHECK(count<agent_core::ask>(out) == 1);
   CHECK(core.version() == step{5});
@@ -36,7 +40,7 @@ TEST_CASE("an agent computes only with parameters of one version from all shards
 
 TEST_CASE("a lease for the current step is computed once and the next one is asked for; one for the next step is fetched") {
   auto core = agent_core{me, 1};
-  core.on_parameters(0, {0});
+  core.on_parameters(of_shard(0), {0});
   auto first = core.on_lease(part(0));
   CHECK(count<agent_core::compute>(first) == 1);
   CHECK(count<agent_core::ask>(first) == 1);
@@ -45,33 +49,33 @@ TEST_CASE("a lease for the current step is computed once and the next one is ask
   auto ahead = core.on_lease(part(1));
   CHECK(count<agent_core::fetch>(ahead) == 1);
   CHECK(count<agent_core::compute>(ahead) == 0);
-  auto next = core.on_parameters(0, {1});
+  auto next = core.on_parameters(of_shard(0), {1});
   CHECK(count<agent_core::compute>(next) == 1);
 }
 
 TEST_CASE("part of somebody else's work is computed beside the own") {
   auto core = agent_core{me, 1};
-  core.on_parameters(0, {0});
+  core.on_parameters(of_shard(0), {0});
   core.on_lease(part(0, 0, 2));
   CHECK(count<agent_core::compute>(core.on_lease(part(0, 2, 4))) == 1);
 }
 
 TEST_CASE("leases and parameters of the past change nothing and are counted (I13)") {
   auto core = agent_core{me, 1};
-  core.on_parameters(0, {3});
+  core.on_parameters(of_shard(0), {3});
   CHECK(core.on_lease(part(2)).empty());
-  CHECK(core.on_parameters(0, {2}).empty());
-  CHECK_FALSE(core.wants(0, {3}));
-  CHECK_FALSE(core.wants(7, {9}));
+  CHECK(core.on_parameters(of_shard(0), {2}).empty());
+  CHECK_FALSE(core.wants(of_shard(0), {3}));
+  CHECK_FALSE(core.wants(of_shard(7), {9}));
   CHECK(core.dropped() == 2);
 }
 
 TEST_CASE("an evaluation waits for its parameters and comes before training with them") {
   auto core = agent_core{me, 1};
-  core.on_parameters(0, {0});
+  core.on_parameters(of_shard(0), {0});
   core.on_lease(part(1));
   CHECK(core.on_evaluate({{1}, {1}, 0, 10}).empty());
-  auto out = core.on_parameters(0, {1});
+  auto out = core.on_parameters(of_shard(0), {1});
   REQUIRE(out.size() >= 3);
   CHECK(std::holds_alternative<agent_core::use_parameters>(out[0]));
   CHECK(std::holds_alternative<agent_core::measure>(out[1]));
@@ -81,10 +85,58 @@ TEST_CASE("an evaluation waits for its parameters and comes before training with
 TEST_CASE("an agent that hears nothing asks again and pushes again, one that makes progress does not") {
   auto core = agent_core{me, 2};
   CHECK(count<agent_core::pull>(core.on_tick()) == 2);
-  core.on_parameters(0, {0});
-  core.on_parameters(1, {0});
+  core.on_parameters(of_shard(0), {0});
+  core.on_parameters(of_shard(1), {0});
   CHECK(core.on_tick().empty());
   auto out = core.on_tick();
   CHECK(count<agent_core::push_again>(out) == 1);
   CHECK(count<agent_core::ask>(out) == 1);
+}
+
+namespace {
+
+view_changed view_of(uint64_t number, uint64_t broker = 1, uint64_t holder = 1, uint64_t rewound = 0, uint64_t current = 0) {
+  return {{number}, {current}, {me, {{"data_broker", 0}, {broker}}, {{"shard_holder", 0}, {holder}}}, {rewound}};
+}
+
+} // namespace
+
+TEST_CASE("what a broker or shard holder that was started again cannot know is told at once") {
+  auto core = agent_core{me, 1};
+  CHECK(core.on_view(view_of(1)).empty());
+  core.on_parameters(of_shard(0), {0});
+  core.on_lease(part(0));
+  auto broker = core.on_view(view_of(2, 2));
+  CHECK(count<agent_core::ask>(broker) == 2); // this step and the next
+  auto holder = core.on_view(view_of(3, 2, 2));
+  CHECK(count<agent_core::pull>(holder) == 1);
+  CHECK(count<agent_core::push_again>(holder) == 1);
+  CHECK(core.on_view(view_of(4, 2, 2)).empty());
+}
+
+TEST_CASE("a new coordinator is told again what the one before may have taken with it") {
+  auto core = agent_core{me, 1};
+  CHECK(count<agent_core::push_again>(core.on_coordinator()) == 0);
+  core.on_parameters(of_shard(0), {0});
+  auto out = core.on_coordinator();
+  CHECK(count<agent_core::announce>(out) == 1);
+  CHECK(count<agent_core::push_again>(out) == 1);
+}
+
+TEST_CASE("T8: when the run goes back, an agent forgets where it was and takes nothing more from then") {
+  auto core = agent_core{me, 1};
+  core.on_view(view_of(1));
+  core.on_parameters(of_shard(0), {5});
+  core.on_lease(part(5));
+  auto out = core.on_view(view_of(7, 1, 1, 7, 3));
+  CHECK(count<agent_core::forget>(out) == 1);
+  CHECK(count<agent_core::pull>(out) == 1);
+  CHECK_FALSE(core.version());
+  CHECK_FALSE(core.wants(of_shard(0, 6), {6}));
+  CHECK(core.wants(of_shard(0, 0), {3})); // of a holder that has not seen a view yet
+  CHECK(count<agent_core::use_parameters>(core.on_parameters(of_shard(0, 7), {3})) == 1);
+  CHECK(count<agent_core::compute>(core.on_lease(part(3))) == 1);
+  // The next view says the same and changes nothing more.
+  CHECK(count<agent_core::forget>(core.on_view(view_of(8, 1, 1, 7, 3))) == 0);
+  CHECK(core.version() == step{3});
 }

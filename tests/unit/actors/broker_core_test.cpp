@@ -34,7 +34,7 @@ TEST_CASE("a step is split into contiguous parts in rank order, the last step of
   auto second = core.on_request(ask(agent(1), 0));
   CHECK(second[0].what.first == 2);
   CHECK(second[0].what.last == 4);
-  core.on_committed({0});
+  core.on_committed({{1}, {0}});
   auto last = core.on_request(ask(agent(1), 2));
   CHECK(last[0].what.micro_batches == 2);
   CHECK(last[0].what.samples == 20);
@@ -100,7 +100,7 @@ TEST_CASE("requests from old incarnations, for past steps and old views change n
   CHECK(core.on_request(ask(agent(0, 2), 5)).empty());
   CHECK(core.on_request(ask(agent(0, 3), 4)).empty());
   CHECK(core.on_view(members(1, {agent(0, 2)})).empty());
-  core.on_committed({3});
+  core.on_committed({{1}, {3}});
   CHECK(core.current() == step{5});
   CHECK(core.dropped() == 3);
 }
@@ -112,4 +112,23 @@ TEST_CASE("a request that is ahead shows that the steps before it have committed
   REQUIRE(opened.size() == 1);
   CHECK(opened[0].what.at == step{2});
   CHECK(core.current() == step{1});
+}
+
+TEST_CASE("T8: when the run goes back the leases are void and the earlier steps are given out again") {
+  auto core = broker_core{sizes, {0}};
+  core.on_view(members(1, {agent(0)}));
+  core.on_committed({{1}, {4}});
+  CHECK(core.on_request(ask(agent(0), 3)).empty());
+  auto back = members(2, {agent(0)});
+  back.current = {3};
+  back.rewound = {2};
+  CHECK(core.on_view(back).empty());
+  CHECK(core.current() == step{3});
+  CHECK(core.on_request(ask(agent(0), 6)).empty()); // said in view 1
+  auto again = ask(agent(0), 3);
+  again.from.view = {2};
+  CHECK(core.on_request(again).size() == 1);
+  core.on_committed({{1}, {9}}); // of before
+  CHECK(core.current() == step{3});
+  CHECK(core.dropped() == 3);
 }

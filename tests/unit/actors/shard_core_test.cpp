@@ -68,3 +68,25 @@ TEST_CASE("the version of a shard never goes back (I3)") {
   CHECK_FALSE(core.on_loaded({7}));
   CHECK(core.version() == step{7});
 }
+
+TEST_CASE("T8: when the run goes back a shard is empty until it is loaded, and what was said before is void") {
+  auto core = running();
+  core.on_push(push(7, 0, {1, 0}, 2));
+  auto agents = core.on_view({{4}, {3}, {worker, me}, {4}});
+  CHECK(agents == std::vector{worker}); // everybody needs the parameters anew
+  CHECK_FALSE(core.loaded());
+  CHECK(core.on_loaded({3})); // although it is an earlier version
+  auto late = push(3, 0, {1, 0}, 2); // said in view 1
+  CHECK(core.on_push(late).verdict != partial_sums::verdict::accepted);
+  late.from.view = {4};
+  CHECK(core.on_push(late).verdict == partial_sums::verdict::accepted);
+  core.on_push([] {
+    auto p = push(3, 3, {1, 0}, 2);
+    p.from.view = {4};
+    return p;
+  }());
+  core.on_norm({3}, {{0}, 1, true});
+  core.on_norm({3}, {{3}, 1, true});
+  CHECK_FALSE(core.on_commit({{1}, {3}, 0.1f, 1})); // a commit of before
+  CHECK(core.on_commit({{4}, {3}, 0.1f, 1}));
+}

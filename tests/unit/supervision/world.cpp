@@ -26,6 +26,10 @@ world& world::die(const std::string& id, exit_kind kind, std::string why) {
   return tell(event::child_ended{id, number, {kind, why.empty() ? strings{} : strings{std::move(why)}}});
 }
 
+world& world::fail_state(const std::string& id, exit_kind kind) {
+  return tell(event::state_failed{id, alive_.at(id), {kind, {"bad luck"}}});
+}
+
 world& world::become_ready(const std::string& id) {
   return tell(event::child_ready{id, alive_.at(id)});
 }
@@ -123,6 +127,19 @@ void world::carry_out(const action::kill& a) {
   did_.push_back("kill " + a.id);
   if (!survives_kill.contains(a.id))
     end(a.id, a.number, {exit_kind::kill, {}});
+}
+
+void world::carry_out(const action::replace_state& a) {
+  INFO("a state is replaced in the actor that is there, under a number that rises");
+  REQUIRE(alive_.at(a.id) == a.number);
+  REQUIRE(last_[a.id] < a.next);
+  last_[a.id] = alive_[a.id] = a.next;
+  did_.push_back("replace " + a.id);
+}
+
+void world::carry_out(const action::end_failed& a) {
+  did_.push_back("end " + a.id);
+  end(a.id, a.number, a.cause);
 }
 
 void world::end(const std::string& id, incarnation number, exit_cause why) {

@@ -30,6 +30,8 @@ public:
   world& tell(supervisor_event event);
   /// The live incarnation of `id` ends by itself.
   world& die(const std::string& id, exit_kind kind = exit_kind::error, std::string why = {});
+  /// The state of `id` fails while its actor lives on.
+  world& fail_state(const std::string& id, exit_kind kind = exit_kind::exception);
   /// The live incarnation of `id` becomes ready.
   world& become_ready(const std::string& id);
   /// Lets time pass; timers fire when they are due. With 0, one turn of the mailbox.
@@ -43,7 +45,8 @@ public:
   call_result restart(const std::string& id);
   call_result remove(const std::string& id);
 
-  /// What the supervisor did since the last call: "start a", "stop a", "kill a", "ready", "finish <kind>".
+  /// What the supervisor did since the last call: "start a", "stop a", "kill a", "replace a", "end a", "ready",
+  /// "finish <kind>".
   strings did();
   /// The children in order: "a running #1".
   [[nodiscard]] strings list() const;
@@ -63,6 +66,8 @@ private:
   void carry_out(const action::start& a);
   void carry_out(const action::ask_stop& a);
   void carry_out(const action::kill& a);
+  void carry_out(const action::replace_state& a);
+  void carry_out(const action::end_failed& a);
   void carry_out(const action::set_timer& a);
   void carry_out(const action::cancel_timer& a);
   void carry_out(const action::answer& a);
