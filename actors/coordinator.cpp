@@ -64,8 +64,16 @@ coordinator_actor::behavior_type coordinator::make_behavior() {
 void coordinator::schedule_tick() {
   run_after(this, tick, [this] {
     perform(core_.on_tick());
+    ask_the_missing();
     schedule_tick();
   });
+}
+
+// Word of a start, or of a reconnection, may have been lost; only agents repeat it by themselves.
+void coordinator::ask_the_missing() {
+  for (auto& entry : config_.job->roles->entries())
+    if (entry.role != config_.self.role && entry.handle && !core_.has(member{entry.role, entry.incarnation}))
+      troupe::anon_send(caf::actor_cast<caf::actor>(entry.handle), role_bound{config_.self.role, config_.self.incarnation});
 }
 
 void coordinator::watch(const member& who) {

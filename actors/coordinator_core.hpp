@@ -65,6 +65,11 @@ public:
   /// Called at a steady pace; asks again for evaluations that nobody is computing.
   actions on_tick();
 
+  /// Whether this incarnation takes part.
+  [[nodiscard]] bool has(const member& who) const {
+    auto i = members_.find(who.role);
+    return i != members_.end() && i->second == who;
+  }
   [[nodiscard]] step current() const { return current_; }
   [[nodiscard]] uint64_t last_step() const { return last_step_; } ///< where the run stops at the latest
   [[nodiscard]] bool running() const { return phase_ == phase::running; }
