@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <utility>
 
+#include "messages/canary.hpp"
 #include "supervision/backoff.hpp"
 #include "supervision/turn.hpp"
 
@@ -133,7 +134,8 @@ void turn::end_with(const child_record& c, const exit_cause& cause) {
 
 /// Notes one restart (S4); where it is one too many, the supervisor gives up instead.
 bool turn::granted(child_record& c, const exit_cause& cause, decision what) {
-  if (!s_.window.grants(now_)) {
+  bool counts = what == decision::restart || !planted(canary::failed_restart_not_counted);
+  if (counts && !s_.window.grants(now_)) {
     escalate(c, cause, exit_kind::escalated,
              fmt::format("supervisor {} gave up: {} needed one restart more than the {} granted within {}",
                          s_.spec.name, c.id, s_.spec.limit.restarts, to_string(s_.spec.limit.period)));

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <variant>
 
+#include "messages/canary.hpp"
 #include "supervision/exit_reason.hpp"
 
 namespace troupe {
@@ -78,7 +79,8 @@ void supervisor_actor::handle(supervisor_event event) {
   while (!inbox_.empty()) {
     auto next = std::move(inbox_.front());
     inbox_.pop_front();
-    for (const auto& a : decide(state_, next, system().clock().now()))
+    auto now = planted(canary::window_on_wall_clock) ? caf::actor_clock::clock_type::now() : system().clock().now();
+    for (const auto& a : decide(state_, next, now))
       std::visit([this](const auto& what) { carry_out(what); }, a);
   }
   busy_ = false;

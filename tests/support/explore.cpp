@@ -45,7 +45,8 @@ std::optional<finding> compare(uint64_t seed, const played& first, const played&
                  fmt::format("I14: two runs of seed {} differ from event {} of {} on (at {:.6f} s)", seed,
                              differs.first - a.begin(), a.size(),
                              differs.first == a.end() ? 0.0 : static_cast<double>(differs.first->at.count()) / 1e9),
-                 first.mix, {}};
+                 first.mix,
+                 {}};
 }
 
 struct request {

@@ -28,10 +28,10 @@ struct finding {
 /// Plays a range of seeds until one finds something. Each seed is played twice, and both runs must leave the same trace
 /// (I14).
 struct exploration {
-  uint64_t played = 0;   ///< seeds
-  uint64_t steps = 0;    ///< messages and pieces of work, over all runs
+  uint64_t played = 0; ///< seeds
+  uint64_t steps = 0;  ///< messages and pieces of work, over all runs
   nanoseconds virtual_time{0};
-  double seconds = 0;    ///< of real time
+  double seconds = 0; ///< of real time
   std::optional<finding> found;
 };
 exploration explore(const scenario& what, uint64_t first, uint64_t count);

@@ -11,9 +11,9 @@ namespace troupe::testing {
 struct fault_mix {
   // Messages between two hosts. Only those that ask for no answer are lost or doubled; what a connection carries in
   // order (requests, answers, exits) is only held up, or lost with the connection.
-  double loss = 0;          ///< chance of a message to get lost
-  double twice = 0;         ///< chance of a message to come twice
-  double reorder = 0;       ///< chance of a message to be overtaken
+  double loss = 0;                                    ///< chance of a message to get lost
+  double twice = 0;                                   ///< chance of a message to come twice
+  double reorder = 0;                                 ///< chance of a message to be overtaken
   nanoseconds delay = std::chrono::microseconds{200}; ///< a message takes between a tenth of it and it
 
   // Times per second of virtual time.

@@ -68,7 +68,8 @@ caf::strong_actor_ptr simulation::proxy(host from, const caf::strong_actor_ptr& 
     return known;
   static const auto node = caf::make_node_id(1, "0102030405060708090A0B0C0D0E0F1011121314");
   caf::actor_config config;
-  known = caf::make_actor<link_proxy, caf::strong_actor_ptr>(actor->id(), *node, &system_, config, *this, from, to, actor);
+  known =
+    caf::make_actor<link_proxy, caf::strong_actor_ptr>(actor->id(), *node, &system_, config, *this, from, to, actor);
   // Word of the actor's end travels too, unless its host ends with it.
   const auto life = machines_[to.index].life;
   actor->get()->attach_functor([this, from, to, life, id = actor->id()](const caf::error& reason) {
@@ -95,11 +96,11 @@ void simulation::carry(host from, host to, const caf::strong_actor_ptr& receiver
                what->payload);
   const auto sender = proxy(to, what->sender); // an answer takes the way back
   for (const auto arrival : arrivals)
-    at(arrival, [this, from, to, receiver, sender, mid = what->mid, content = what->payload,
-                 connection = way.connection()] {
-      if (machines_[to.index].up && line_between(from, to).way.connection() == connection)
-        receiver->enqueue(caf::make_mailbox_element(sender, mid, {}, content), nullptr);
-    });
+    at(arrival,
+       [this, from, to, receiver, sender, mid = what->mid, content = what->payload, connection = way.connection()] {
+         if (machines_[to.index].up && line_between(from, to).way.connection() == connection)
+           receiver->enqueue(caf::make_mailbox_element(sender, mid, {}, content), nullptr);
+       });
 }
 
 void simulation::travel(host from, host to, std::function<void()> f, std::function<void()> lost) {
@@ -145,7 +146,8 @@ void simulation::lose_connection(host a, host b, nanoseconds noticed_after) {
 startable simulation::start_on(host where, startable what, mortality may_end) {
   auto id = what.id;
   const auto number = next_start_++;
-  return {std::move(id), [this, where, number, start = std::move(what.start), may_end](const start_context& c) -> started {
+  return {std::move(id),
+          [this, where, number, start = std::move(what.start), may_end](const start_context& c) -> started {
             const auto from = here_;
             const auto launch = [this, from, where, number, start, may_end, c]() -> started {
               if (auto old = caf::actor_cast<caf::strong_actor_ptr>(machines_[where.index].wards[number].actor))

@@ -61,7 +61,7 @@ private:
   std::filesystem::path root_;
   dice chance_;
   double faults_ = 0;
-  std::optional<int> left_; // operations that reach the disk yet; none: all
+  std::optional<int> left_;                                         // operations that reach the disk yet; none: all
   std::map<std::filesystem::path, std::shared_ptr<inode>> names_;   // as programs see it
   std::map<std::filesystem::path, std::shared_ptr<inode>> durable_; // as the disk has it
   std::vector<change> pending_;

@@ -46,7 +46,8 @@ struct handling {
 /// (I14), so whatever it finds can be looked at again.
 ///
 /// A run has two phases: `storm`, during which things go wrong and nothing forbidden may happen, and `calm`, after
-/// which what has to happen must happen (`expect`). Report what must not be with `violated`; the first one ends the run.
+/// which what has to happen must happen (`expect`). Report what must not be with `violated`; the first one ends the
+/// run.
 class simulation {
 public:
   /// Draws the mix of faults from the seed, below `most`.
@@ -62,8 +63,8 @@ public:
 
   /// `boot` starts what runs there, now and after each crash. A host without it never crashes.
   host add_host(std::string name, std::function<void()> boot = {});
-  /// A device whose work is done in drawn order too, each piece in up to `work_time`; what is under way is lost with its
-  /// host.
+  /// A device whose work is done in drawn order too, each piece in up to `work_time`; what is under way is lost with
+  /// its host.
   gpu::device add_device(host where, nanoseconds work_time = {});
 
   /// Ends all that is on a host, at once; its peers notice by themselves.
@@ -231,7 +232,7 @@ private:
   trace trace_;
   std::vector<machine> machines_;
   std::vector<gpu::device> wrecks_; ///< of hosts that crashed
-  std::vector<seat> seats_; ///< by actor id
+  std::vector<seat> seats_;         ///< by actor id
   std::map<std::pair<host, host>, line> lines_;
   host here_;
   bool stormy_ = false;

@@ -17,9 +17,8 @@ struct counter {
     const auto a = world.add_host("a");
     const auto b = world.add_host("b");
     auto there = world.on(b, [&] {
-      return world.system().spawn([this](caf::event_based_actor*) -> caf::behavior {
-        return {[this](int) { ++got; }};
-      });
+      return world.system().spawn(
+        [this](caf::event_based_actor*) -> caf::behavior { return {[this](int) { ++got; }}; });
     });
     world.name(there, "counter");
     world.on(a, [&] {
@@ -33,13 +32,14 @@ struct counter {
 } // namespace
 
 TEST_CASE("a rule that a lost message breaks is found, with the seed, the mix and the end of the trace") {
-  const auto result = explore({.most = {.loss = 0.5}, .play =
-                                                        [](simulation& world) {
-                                                          auto& all = world.make<counter>(world);
-                                                          world.storm(1s);
-                                                          if (all.got != 10)
-                                                            world.violated("I1: a message is missing");
-                                                        }},
+  const auto result = explore({.most = {.loss = 0.5},
+                               .play =
+                                 [](simulation& world) {
+                                   auto& all = world.make<counter>(world);
+                                   world.storm(1s);
+                                   if (all.got != 10)
+                                     world.violated("I1: a message is missing");
+                                 }},
                               1, 100);
   REQUIRE(result.found);
   CHECK(result.found->sentence == "I1: a message is missing");
@@ -50,12 +50,14 @@ TEST_CASE("a rule that a lost message breaks is found, with the seed, the mix an
 }
 
 TEST_CASE("without loss the same rule holds for every seed") {
-  const auto result = explore({.most = {.reorder = 0.5, .delay = 10ms, .cuts = 1, .haste = 0.2}, .play =
-                                                                                      [](simulation& world) {
-                                                                                        auto& all = world.make<counter>(world);
-                                                                                        world.calm();
-                                                                                        world.expect("I8: all is told", [&] { return all.got == 10; }, 1s);
-                                                                                      }},
+  const auto result = explore({.most = {.reorder = 0.5, .delay = 10ms, .cuts = 1, .haste = 0.2},
+                               .play =
+                                 [](simulation& world) {
+                                   auto& all = world.make<counter>(world);
+                                   world.calm();
+                                   world.expect(
+                                     "I8: all is told", [&] { return all.got == 10; }, 1s);
+                                 }},
                               1, 100);
   CHECK_FALSE(result.found);
   CHECK(result.played == 100);
@@ -63,13 +65,14 @@ TEST_CASE("without loss the same rule holds for every seed") {
 
 TEST_CASE("what depends on anything but the seed is found by the second run (I14)") {
   int runs = 0;
-  const auto result = explore({.most = {}, .play =
-                                             [&](simulation& world) {
-                                               world.make<counter>(world);
-                                               world.storm(1s);
-                                               if (++runs == 8)
-                                                 world.note("now and then");
-                                             }},
+  const auto result = explore({.most = {},
+                               .play =
+                                 [&](simulation& world) {
+                                   world.make<counter>(world);
+                                   world.storm(1s);
+                                   if (++runs == 8)
+                                     world.note("now and then");
+                                 }},
                               1, 10);
   REQUIRE(result.found);
   CHECK(result.found->seed == 4);
@@ -77,17 +80,18 @@ TEST_CASE("what depends on anything but the seed is found by the second run (I14
 }
 
 TEST_CASE("what never comes to rest is found (I12)") {
-  const auto result = explore({.most = {}, .play =
-                                             [](simulation& world) {
-                                               const auto a = world.add_host("a");
-                                               world.on(a, [&] {
-                                                 world.system().spawn([](caf::event_based_actor* self) -> caf::behavior {
-                                                   self->send(self, 1);
-                                                   return {[self](int x) { self->send(self, x); }};
-                                                 });
-                                               });
-                                               world.storm(1s);
-                                             }},
+  const auto result = explore({.most = {},
+                               .play =
+                                 [](simulation& world) {
+                                   const auto a = world.add_host("a");
+                                   world.on(a, [&] {
+                                     world.system().spawn([](caf::event_based_actor* self) -> caf::behavior {
+                                       self->send(self, 1);
+                                       return {[self](int x) { self->send(self, x); }};
+                                     });
+                                   });
+                                   world.storm(1s);
+                                 }},
                               1, 1);
   REQUIRE(result.found);
   CHECK(result.found->sentence.starts_with("I12: "));

@@ -81,7 +81,8 @@ TEST_CASE("a child starts on another host, its end travels back, and the next in
   std::optional<tree_end> end;
   const startable child{"child", [&](const start_context& c) -> started {
                           starts.push_back(c.number);
-                          latest = c.system.spawn([](caf::event_based_actor*) -> caf::behavior { return {[](int) {}}; });
+                          latest =
+                            c.system.spawn([](caf::event_based_actor*) -> caf::behavior { return {[](int) {}}; });
                           return latest;
                         }};
   auto running = world.on(a, [&] {
