@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "actors/fault_places.hpp"
 #include "actors/post.hpp"
 #include "actors/step_work.hpp"
 #include "actors/stream_failure.hpp"
@@ -52,7 +53,11 @@ agent_actor::behavior_type agent::make_behavior() {
         arrived_[shard] = p.values;
       perform(core_.on_parameters(shard, p.version));
     },
-    [this](const lease& l) { perform(core_.on_lease(l)); },
+    [this](const lease& l) {
+      auto handle = [this, l] { perform(core_.on_lease(l)); };
+      if (!struck(this, TROUPE_FAULT(places::agent_on_lease, config_.self.role, config_.self.incarnation, l.at.value), handle))
+        handle();
+    },
     [this](const evaluate& e) { perform(core_.on_evaluate(e)); },
   };
 }

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <fmt/format.h>
 
+#include "actors/fault_places.hpp"
 #include "actors/post.hpp"
 #include "actors/stream_failure.hpp"
 
@@ -130,6 +131,9 @@ void coordinator::perform(const coordinator_core::load& a) {
 }
 
 void coordinator::perform(const coordinator_core::commit& a) {
+  auto at = a.what.at.value;
+  if (struck(this, TROUPE_FAULT(places::coordinator_before_commit, config_.self.role, config_.self.incarnation, at), [] {}))
+    return;
   for (uint32_t shard = 0; shard < config_.job->shards.shards(); ++shard)
     if (auto holder = config_.job->roles->find_as<shard_holder_actor>({"shard_holder", shard}))
       troupe::anon_send(holder, a.what);

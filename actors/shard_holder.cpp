@@ -4,6 +4,7 @@
 #include <cstring>
 #include <fmt/format.h>
 
+#include "actors/fault_places.hpp"
 #include "actors/post.hpp"
 #include "actors/stream_failure.hpp"
 #include "gpu/kernels/reduce.hpp"
@@ -52,7 +53,11 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
         publish(agent);
     },
     [this](const load_shard& l) { load(l); },
-    [this](const push_gradients& p) { take(p); },
+    [this](const push_gradients& p) {
+      if (!struck(this, TROUPE_FAULT(places::holder_on_push, config_.self.role, config_.self.incarnation, p.at.value),
+                  [this, p] { take(p); }))
+        take(p);
+    },
     [this](const pull_parameters& p) {
       if (core_.loaded() && (p.any || p.have < core_.version()))
         publish({p.from.role, p.from.incarnation});
@@ -60,6 +65,8 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
         report_sums(); // the report or its commit may be what was lost
     },
     [this](const commit_step& c) {
+      if (struck(this, TROUPE_FAULT(places::holder_before_apply, config_.self.role, config_.self.incarnation, c.at.value), [] {}))
+        return;
       auto before = core_.dropped();
       if (core_.on_commit(c))
         apply(c);

@@ -32,6 +32,7 @@ private:
   std::string precision_;
   std::string isolation_;
   std::string order_;
+  std::vector<std::string> faults_;
   bool no_augment_ = false;
   bool no_evaluate_ = false;
 };
