@@ -1,6 +1,7 @@
 #include "tests/simulation/training_world.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <fmt/format.h>
 
@@ -34,6 +35,19 @@ job_description description_of(const training_shape& shape) {
 }
 
 } // namespace
+
+std::vector<fault> draw_faults(dice& with, const training_shape& shape) {
+  using enum fault_kind;
+  std::vector<fault> result;
+  for (auto left = with.below(2) == 0 ? 0 : 1 + with.below(4); left > 0; --left) {
+    const auto kind = std::array{exception, error, kill_actor, drop, delay, duplicate}[with.below(6)];
+    const auto role = shape.broker == mortality::mortal && with.below(3) == 0
+                        ? std::string{"data_broker/0"}
+                        : fmt::format("agent/{}", with.below(shape.agents));
+    result.push_back({role, with.below(9), kind, with.between(1ms, 2s)});
+  }
+  return result;
+}
 
 training_world::hosts training_world::add_hosts(simulation& world, const training_shape& shape) {
   hosts result{.leader = world.add_host("leader"), .broker = {}, .shards = {}, .agents = {}};

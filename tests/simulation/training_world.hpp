@@ -9,6 +9,7 @@
 
 #include "actors/coordinator.hpp"
 #include "actors/hosted_job.hpp"
+#include "supervision/fault_points.hpp"
 #include "supervision/run_tree.hpp"
 #include "tests/support/simulation.hpp"
 
@@ -27,6 +28,10 @@ struct training_shape {
   bool compare = true;                                   ///< with the undisturbed run
   nanoseconds work_time = std::chrono::milliseconds{20}; ///< most that a piece of work takes
 };
+
+/// What is to go wrong at the fault points within the roles' handlers, beside the storm between them: nothing in half
+/// of the runs.
+std::vector<fault> draw_faults(dice& with, const training_shape& shape);
 
 /// The parameters of every version, block by block, as a run without faults has them. They depend on nothing that a
 /// seed of the simulation draws (R5, R6, I10).

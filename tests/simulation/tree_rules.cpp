@@ -34,8 +34,10 @@ void tree_rules::reported(const supervision_report& r) {
   const key child{r.supervisor, r.child};
   if (!decided_.insert({child, r.number}).second)
     world_.violated(fmt::format("I5: a second decision about {} #{} of {}", r.child, r.number.value, r.supervisor));
-  const bool unreachable = r.cause.kind == exit_kind::connection_lost; // it may run on (R8)
-  if (!unreachable && running_[child].contains(r.number))
+  // Elsewhere it may run on, until it is told (R8): when it cannot be reached, or word of its start came too late.
+  const bool may_run_on = r.cause.kind == exit_kind::connection_lost ||
+                          (!r.cause.chain.empty() && r.cause.chain.front().starts_with("it was not ready within"));
+  if (!may_run_on && running_[child].contains(r.number))
     world_.violated(
       fmt::format("I5: {} decides about {} #{}, which has not ended", r.supervisor, r.child, r.number.value));
   if (r.what == decision::restart || r.what == decision::retry)

@@ -23,7 +23,7 @@ struct fault_mix {
   double cuts = 0;    ///< of a link: short ones are only felt, long ones lose the connection
 
   double disk_faults = 0; ///< chance of an operation on a `simulated_disk` to fail
-  double haste = 0;       ///< chance of time to pass although messages wait to be handled
+  double haste = 0;       ///< chance of time, up to 50 ms, to pass although messages wait
 
   /// Each kind is absent in about half of the runs, because a fault can hide what another one would show (Groce et al.,
   /// "Swarm testing", 2012).

@@ -2,6 +2,7 @@
 
 #include <caf/actor_proxy.hpp>
 #include <caf/make_actor.hpp>
+#include <exception>
 #include <fmt/format.h>
 
 #include "messages/caf.hpp"
@@ -146,42 +147,51 @@ void simulation::lose_connection(host a, host b, nanoseconds noticed_after) {
 startable simulation::start_on(host where, startable what, mortality may_end) {
   auto id = what.id;
   const auto number = next_start_++;
-  return {std::move(id),
-          [this, where, number, start = std::move(what.start), may_end](const start_context& c) -> started {
+  const auto launch = [this, where, number, start = std::move(what.start), may_end](host from, const start_context& c) {
+    auto result = start(c);
+    if (result.child())
+      adopt({from, caf::actor_cast<caf::weak_actor_ptr>(result.child())}, where, number, may_end,
+            fmt::format("{}#{}", c.id, c.number.value));
+    return result;
+  };
+  return {std::move(id), [this, where, launch](const start_context& c) -> started {
             const auto from = here_;
-            const auto launch = [this, from, where, number, start, may_end, c]() -> started {
-              if (auto old = caf::actor_cast<caf::strong_actor_ptr>(machines_[where.index].wards[number].actor))
-                anon_send_exit(old, caf::error{caf::exit_reason::kill});
-              auto result = start(c);
-              if (result.child()) {
-                const auto child = caf::actor_cast<caf::strong_actor_ptr>(result.child());
-                machines_[where.index].wards[number] = {from, caf::actor_cast<caf::weak_actor_ptr>(child)};
-                auto& s = seat_of(child->get());
-                s.may_end = may_end;
-                if (!s.named)
-                  name(result.child(), fmt::format("{}#{}", c.id, c.number.value), may_end);
-              }
-              return result;
-            };
             if (where == from)
-              return launch();
-            const auto lost = [c, where, this] {
+              return launch(from, c);
+            const auto lost = [this, where, c] {
               c.notice.failed({fmt::format("{} cannot be reached", machines_[where.index].name)});
             };
-            travel(
-              from, where,
-              [this, from, where, launch, lost, c] {
-                const auto result = launch();
-                travel(where, from, [this, from, result, c] {
-                  if (result.child())
-                    c.notice.ready(reach(from, result.child()));
-                  else if (result.why())
-                    c.notice.failed(*result.why());
-                });
-              },
-              lost);
+            const auto arrived = [this, from, where, launch, c] {
+              const auto result = [&]() -> started {
+                try {
+                  return launch(from, c);
+                } catch (const std::exception& e) {
+                  return failure{fmt::format("its start function threw: {}", e.what())};
+                }
+              }();
+              travel(where, from, [this, from, result, c] {
+                if (result.child())
+                  c.notice.ready(reach(from, result.child()));
+                else if (result.why())
+                  c.notice.failed(*result.why());
+              });
+            };
+            travel(from, where, arrived, lost);
             return started::later();
           }};
+}
+
+/// An earlier incarnation that is still there is ended, as on a real node.
+void simulation::adopt(ward child, host where, uint64_t number, mortality may_end, std::string name) {
+  auto& place = machines_[where.index].wards[number];
+  if (auto old = caf::actor_cast<caf::strong_actor_ptr>(place.actor))
+    anon_send_exit(old, caf::error{caf::exit_reason::kill});
+  place = child;
+  const auto actor = caf::actor_cast<caf::strong_actor_ptr>(child.actor);
+  auto& s = seat_of(actor->get());
+  s.may_end = may_end;
+  if (!s.named)
+    name_actor(actor, std::move(name), may_end);
 }
 
 } // namespace troupe::testing

@@ -15,6 +15,9 @@ namespace {
 /// A run that handles more than this never comes to rest (I12).
 constexpr uint64_t most_steps = 2'000'000;
 
+/// How long a message may have to wait for its turn while others are handled.
+constexpr nanoseconds slowest_message = std::chrono::milliseconds{50};
+
 } // namespace
 
 simulation::settings::settings() {
@@ -145,12 +148,13 @@ bool simulation::step(instant limit) {
   const auto jobs = runnable();
   const auto engines = working_engines();
   const auto choices = jobs.size() + engines.size();
-  if ((choices == 0 || (mix_.haste > 0 && dice_.chance(mix_.haste))) && pass_time(limit))
-    return true;
-  if (choices == 0) {
+  if (choices == 0 && !pass_time(limit)) {
     scheduler_.clock().current_time = std::max(now(), limit);
     return false;
   }
+  if (choices == 0 ||
+      (mix_.haste > 0 && dice_.chance(mix_.haste) && pass_time(std::min(limit, now() + slowest_message))))
+    return true;
   const auto chosen = dice_.below(choices);
   if (chosen < jobs.size())
     run_job(jobs[chosen]);

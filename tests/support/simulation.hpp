@@ -212,6 +212,7 @@ private:
   caf::strong_actor_ptr proxy(host from, const caf::strong_actor_ptr& actor);
   void carry(host from, host to, const caf::strong_actor_ptr& receiver, caf::mailbox_element_ptr what);
   void lose_connection(host a, host b, nanoseconds noticed_after);
+  void adopt(ward child, host where, uint64_t number, mortality may_end, std::string name);
 
   void schedule_fault(double rate, void (simulation::*fault)());
   void end_an_actor();
