@@ -4,6 +4,7 @@
 #include <chrono>
 #include <stdexcept>
 
+#include "actors/fault_places.hpp"
 #include "actors/step_work.hpp"
 #include "actors/stream_failure.hpp"
 
@@ -51,7 +52,11 @@ agent_actor::behavior_type agent::make_behavior() {
         arrived_[shard] = p.values;
       perform(core_.on_parameters(p.from, p.version));
     },
-    [this](const lease& l) { perform(core_.on_lease(l)); },
+    [this](const lease& l) {
+      auto handle = [this, l] { perform(core_.on_lease(l)); };
+      if (!struck(self_, now_, TROUPE_FAULT(places::agent_on_lease, config_.role, now_.number(), l.at.value), handle))
+        handle();
+    },
     [this](const evaluate& e) { perform(core_.on_evaluate(e)); },
   };
 }

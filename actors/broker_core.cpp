@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "messages/canary.hpp"
+
 namespace troupe {
 namespace {
 
@@ -73,7 +75,7 @@ std::vector<broker_core::grant> broker_core::on_view(const view_changed& v) {
   std::sort(agents_.begin(), agents_.end());
   for (auto& [at, parts] : plans_)
     for (auto& p : parts) {
-      if (p.owner && present(*p.owner))
+      if (p.owner && (present(*p.owner) || planted(canary::lease_not_queued_again)))
         continue;
       auto heir = stand_in(parts, p.owner ? p.owner->role : role_id{});
       if (p.owner)

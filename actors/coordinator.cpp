@@ -4,6 +4,7 @@
 #include <cstring>
 #include <fmt/format.h>
 
+#include "actors/fault_places.hpp"
 #include "actors/stream_failure.hpp"
 
 namespace troupe {
@@ -11,6 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
+const role_id self_role{"coordinator", 0};
 constexpr auto tick = 2s;
 // Loading and collecting move a whole shard: the deadline is for a peer that is gone without a word (R7).
 constexpr auto shard_deadline = 60s;
@@ -30,7 +32,7 @@ coordinator::coordinator(interface::pointer self, life now, const config& c)
         core.log = c.record->log;
         return core;
       }()),
-      files_(config_.files, fail_with_stream(life_, {"coordinator", 0})) {
+      files_(config_.files, fail_with_stream(life_, self_role)) {
   if (!record_.born)
     record_.born = this->now();
 }
@@ -52,8 +54,8 @@ coordinator_actor::behavior_type coordinator::make_behavior() {
   auto& roles = *config_.job->roles;
   auto me = caf::actor_cast<caf::strong_actor_ptr>(self_);
   roles.subscribe(me);
-  if (auto known = roles.entry({"coordinator", 0}); known && known->handle == me && known->incarnation < life_.number())
-    roles.bind({{"coordinator", 0}, life_.number(), me}); // whoever spoke to a life before has to join again
+  if (auto known = roles.entry(self_role); known && known->handle == me && known->incarnation < life_.number())
+    roles.bind({self_role, life_.number(), me}); // whoever spoke to a life before has to join again
   schedule_tick();
   return {
     [this](const join& j) {
@@ -78,8 +80,16 @@ coordinator_actor::behavior_type coordinator::make_behavior() {
 void coordinator::schedule_tick() {
   run_after(self_, tick, life_.guard([this] {
     perform(core_.on_tick());
+    ask_the_missing();
     schedule_tick();
   }));
+}
+
+// Word of a start, or of a reconnection, may have been lost; only agents repeat it by themselves.
+void coordinator::ask_the_missing() {
+  for (auto& entry : config_.job->roles->entries())
+    if (entry.role != self_role && entry.handle && !core_.has(member{entry.role, entry.incarnation}))
+      troupe::anon_send(caf::actor_cast<caf::actor>(entry.handle), role_bound{self_role, life_.number()});
 }
 
 void coordinator::watch(const role_id& role) {
@@ -138,12 +148,17 @@ void coordinator::perform(const coordinator_core::load& a) {
   troupe::request(self_, holder, shard_deadline, std::move(message))
     .then(life_.guard([this, shard = a.shard] { perform(core_.on_loaded(shard)); }),
           life_.guard([this, shard = a.shard](const caf::error& e) {
-            if (e == caf::sec::request_timeout) // one that failed joins again, and is loaded then
+            if (e == caf::sec::request_timeout)
               perform(coordinator_core::give_up{fmt::format("shard_holder/{} did not take its parameters: {}", shard, caf::to_string(e))});
+            else
+              run_after(self_, tick, life_.guard([this, shard] { perform(core_.on_load_lost(shard)); }));
           }));
 }
 
 void coordinator::perform(const coordinator_core::commit& a) {
+  auto at = a.what.at.value;
+  if (struck(self_, life_, TROUPE_FAULT(places::coordinator_before_commit, self_role, life_.number(), at), [] {}))
+    return;
   for (uint32_t shard = 0; shard < config_.job->shards.shards(); ++shard)
     if (auto holder = config_.job->roles->find_as<shard_holder_actor>({"shard_holder", shard}))
       troupe::anon_send(holder, a.what);

@@ -114,6 +114,7 @@ private:
   void lost(const role_id& role, const caf::actor_addr& who);
   void end(coordinator_core::stop_cause cause, model_state final);
   void schedule_tick();
+  void ask_the_missing();
   void note(const std::string& sentence);
   time_point now();
   double seconds_since(time_point start);

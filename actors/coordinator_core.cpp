@@ -4,6 +4,8 @@
 #include <cmath>
 #include <fmt/format.h>
 
+#include "messages/canary.hpp"
+
 namespace troupe {
 
 namespace {
@@ -49,7 +51,8 @@ coordinator_core::actions coordinator_core::on_results(const micro_batches_done&
   if (phase_ == phase::finished) // agents work ahead until they are stopped
     return out;
   auto total = learn::micro_batches_of_step(config_.sizes, current_.value);
-  if (phase_ != phase::running || d.at != current_ || !member_now(d.from) || d.from.is_void(log().rewound) || d.micro_batches != total) {
+  auto ours = (d.at == current_ && member_now(d.from)) || planted(canary::ack_without_attempt);
+  if (phase_ != phase::running || !ours || d.from.is_void(log().rewound) || d.micro_batches != total) {
     ++dropped_;
     return out;
   }
@@ -148,7 +151,7 @@ void coordinator_core::try_commit(actions& out) {
 
 void coordinator_core::after_commit(step before, actions& out) {
   auto epoch_ends = epoch_of(current_) != epoch_of(before);
-  auto at_end = current_.value >= last_step_;
+  auto at_end = current_.value + (planted(canary::epoch_ends_too_early) ? 1 : 0) >= last_step_;
   auto due = config_.checkpoint_every == 0 ? epoch_ends : current_.value % config_.checkpoint_every == 0;
   if (config_.checkpoints && due && !at_end)
     out.emplace_back(checkpoint{current_});

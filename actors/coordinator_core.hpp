@@ -84,6 +84,8 @@ public:
   actions on_restored(step version);
   /// A shard has the parameters it was given.
   actions on_loaded(uint32_t shard);
+  /// The shard was not reached. One that has ended joins again; one that is still there is loaded again.
+  actions on_load_lost(uint32_t shard);
   actions on_results(const micro_batches_done& d);
   actions on_summed(const shard_summed& s);
   actions on_evaluation(const evaluation& e);
@@ -92,6 +94,11 @@ public:
   /// Called at a steady pace; asks again for evaluations that nobody is computing.
   actions on_tick();
 
+  /// Whether this incarnation takes part.
+  [[nodiscard]] bool has(const member& who) const {
+    auto i = members_.find(who.role);
+    return i != members_.end() && i->second == who;
+  }
   [[nodiscard]] step current() const { return current_; }
   [[nodiscard]] uint64_t last_step() const { return last_step_; } ///< where the run stops at the latest
   [[nodiscard]] bool running() const { return phase_ == phase::running; }

@@ -160,6 +160,13 @@ coordinator_core::actions coordinator_core::on_loaded(uint32_t shard) {
   return out;
 }
 
+coordinator_core::actions coordinator_core::on_load_lost(uint32_t shard) {
+  auto out = actions{};
+  if (phase_ == phase::loading && !loaded_.contains(shard) && members_.contains({"shard_holder", shard}))
+    out.emplace_back(load{shard, current_});
+  return out;
+}
+
 void coordinator_core::end_if_done(actions& out) {
   if (current_.value >= last_step_ && !round_)
     end(config_.steps != 0 && last_step_ == config_.steps ? stop_cause::steps_done : stop_cause::epochs_done, out);

@@ -1,5 +1,6 @@
 #include "actors/data_broker.hpp"
 
+#include "actors/fault_places.hpp"
 #include "messages/caf.hpp"
 
 namespace troupe {
@@ -32,8 +33,12 @@ data_broker_actor::behavior_type data_broker::make_behavior() {
       counting(core_.on_view(v), before);
     },
     [this, counting](const request_lease& r) {
-      auto before = core_.dropped();
-      counting(core_.on_request(r), before);
+      auto handle = [this, counting, r] {
+        auto before = core_.dropped();
+        counting(core_.on_request(r), before);
+      };
+      if (!struck(self_, now_, TROUPE_FAULT(places::broker_on_request, config_.role, now_.number(), r.at.value), handle))
+        handle();
     },
     [this, counting](const step_committed& c) {
       auto before = core_.dropped();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "actors/fault_file_system.hpp"
 #include "learn/checkpoint/checkpoint.hpp"
 #include "learn/safetensors.hpp"
 
@@ -78,7 +79,8 @@ std::function<expected<void>(const model_state&)> checkpoint_writer(const job_op
     for (auto& s : now.state)
       states.push_back(s.values());
     auto shards = learn::cut_into_shards(layout, now.parameters.values(), states, now.version.value, static_cast<size_t>(o.shards));
-    auto written = learn::write_checkpoint(o.checkpoint, meta_of(o, *job, now.version), layout, shards);
+    auto files = fault_file_system{now.version};
+    auto written = learn::write_checkpoint(o.checkpoint, meta_of(o, *job, now.version), layout, shards, {}, files);
     if (!written)
       return tl::unexpected(failure{fmt::format("the checkpoint of step {} was not written: {}; training goes on", now.version.value,
                                                 written.error().sentence)});

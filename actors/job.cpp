@@ -10,11 +10,13 @@
 
 #include "actors/data_parallel.hpp"
 #include "actors/node.hpp"
+#include "actors/planned_faults.hpp"
 #include "actors/runtime.hpp"
 
 namespace troupe {
 
 expected<job_report> run_job(const job_options& options, const job_observer& observer, std::stop_token stop) {
+  auto planned = planned_faults{options.faults};
   auto remote = options.isolation == isolation::process || !options.nodes.empty();
   auto rt = runtime{{.network = remote}};
   auto parts = data_parallel::prepare(rt, options, observer);
@@ -49,6 +51,8 @@ std::jthread watch_parent(int pipe) {
 expected<void> run_node(const node_options& options, std::function<void(uint16_t)> on_ready, std::stop_token stop) {
   if (options.slots < 1)
     return fail("a node needs at least 1 slot");
+  if (auto armed = arm_inherited_faults(); !armed)
+    return armed;
   auto watcher = options.parent_pipe >= 0 ? watch_parent(options.parent_pipe) : std::jthread{};
   auto rt = runtime{{.network = true}};
   auto host = rt.system().spawn<node, caf::detached>(node::config{static_cast<uint32_t>(options.slots), static_cast<uint32_t>(options.threads)});

@@ -13,6 +13,7 @@
 #include "learn/order.hpp"
 #include "learn/schedule.hpp"
 #include "messages/failure.hpp"
+#include "supervision/fault.hpp"
 
 namespace troupe {
 
@@ -58,6 +59,7 @@ struct job_options {
   double target_accuracy = 0;  ///< fraction of the test set; stop after an epoch that reaches it
   uint64_t log_every = 10;     ///< steps between entries of `job_report::train_loss`
   bool evaluate = true;        ///< test accuracy after each epoch
+  std::vector<fault> faults;   ///< what is to go wrong, to see what comes of it
 };
 
 /// After a committed step.

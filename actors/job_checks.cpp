@@ -6,6 +6,7 @@
 
 #include "actors/data_parallel.hpp"
 #include "actors/node_link.hpp"
+#include "actors/planned_faults.hpp"
 
 namespace troupe {
 namespace {
@@ -71,6 +72,8 @@ expected<job_options> resolve(job_options o) {
     o.augment = false;
   if (o.shards == 0)
     o.shards = o.agents; // at most one per block; cut down when the model is known
+  if (auto ok = check_faults(o); !ok)
+    return tl::unexpected(ok.error());
   return o;
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "messages/canary.hpp"
+
 namespace troupe {
 
 bool shard_core::on_loaded(step version, troupe::view since) {
@@ -40,6 +42,9 @@ std::vector<member> shard_core::on_view(const view_changed& v) {
     if (std::find(before.begin(), before.end(), m) == before.end())
       fresh.push_back(m);
   }
+  if (planted(canary::partial_sum_used) && agents_.size() - fresh.size() < before.size())
+    for (auto& b : blocks_)
+      norms_.try_emplace(b, block_norm{b, 0, true});
   return fresh;
 }
 

@@ -5,8 +5,10 @@
 #include <fmt/format.h>
 #include <stdexcept>
 
+#include "actors/fault_places.hpp"
 #include "actors/stream_failure.hpp"
 #include "gpu/kernels/reduce.hpp"
+#include "messages/canary.hpp"
 
 namespace troupe {
 namespace {
@@ -58,7 +60,11 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
         publish(agent);
     },
     [this](const load_shard& l) { load(l); },
-    [this](const push_gradients& p) { take(p); },
+    [this](const push_gradients& p) {
+      if (!struck(self_, now_, TROUPE_FAULT(places::holder_on_push, config_.role, now_.number(), p.at.value),
+                  [this, p] { take(p); }))
+        take(p);
+    },
     [this](const pull_parameters& p) {
       if (core_.loaded() && (p.any || p.have < core_.version()))
         publish({p.from.role, p.from.incarnation});
@@ -66,6 +72,8 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
         report_sums(); // the report or its commit may be what was lost
     },
     [this](const commit_step& c) {
+      if (struck(self_, now_, TROUPE_FAULT(places::holder_before_apply, config_.role, now_.number(), c.at.value), [] {}))
+        return;
       auto before = core_.dropped();
       if (core_.on_commit(c))
         apply(c);
@@ -124,6 +132,16 @@ void shard_holder::take(const push_gradients& p) {
   auto before = core_.dropped();
   auto intake = fits ? core_.on_push(p) : shard_core::intake{};
   config_.job->dropped += fits ? core_.dropped() - before : 1;
+  if (planted(canary::gradient_applied_twice) && intake.verdict == partial_sums::verdict::duplicate && p.at == core_.version())
+    for (auto& [k, sum] : sums_)
+      if (k.first == p.block) {
+        auto twice = payload::floats(sum.elements());
+        stream_.enqueue([sum, twice, again = p.gradient]() mutable {
+          gpu::kernels::sum(sum.elements(), sum.as_floats().data(), again.as_floats().data(), twice.mutable_floats().data());
+        });
+        sum = twice;
+        break;
+      }
   if (intake.verdict != partial_sums::verdict::accepted)
     return;
   for (auto& gone : intake.replaced)

@@ -1,7 +1,9 @@
 #include "actors/step_work.hpp"
 
 #include <algorithm>
+#include <limits>
 
+#include "actors/fault_places.hpp"
 #include "gpu/kernels/reduce.hpp"
 #include "messages/caf.hpp"
 
@@ -40,9 +42,15 @@ void step_work::finished(uint64_t index, size_t b, payload gradient) {
 }
 
 void step_work::push(push_gradients p) {
+  const auto fault = TROUPE_FAULT(places::agent_before_push, from_.role, from_.incarnation, lease_.at.value);
+  if (fault.is(fault_kind::nan))
+    p.gradient.mutable_floats()[0] = std::numeric_limits<float>::quiet_NaN();
   auto to = role_id{"shard_holder", job_->shards.shard_of(p.block.value)};
-  if (auto holder = job_->roles->find_as<shard_holder_actor>(to))
+  if (auto holder = job_->roles->find_as<shard_holder_actor>(to); holder && !fault.is(fault_kind::drop)) {
     troupe::anon_send(holder, p);
+    if (fault.is(fault_kind::duplicate))
+      troupe::anon_send(holder, p);
+  }
   pushed_.push_back(std::move(p));
 }
 

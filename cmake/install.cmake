@@ -1,9 +1,10 @@
 # Installation: the rooms as libraries with their headers, the troupe command, and a package for find_package(troupe) that
-# offers troupe::messages, troupe::supervision, troupe::gpu, troupe::learn, troupe::actors, and all of them as
-# troupe::troupe. Headers keep their path: #include "supervision/supervise.hpp".
+# offers troupe::messages, troupe::supervision, troupe::gpu, troupe::learn, troupe::actors, all of them as troupe::troupe,
+# and troupe::testing for tests. Headers keep their path: #include "supervision/supervise.hpp".
 include(CMakePackageConfigHelpers)
 
 get_property(rooms GLOBAL PROPERTY TROUPE_ROOMS)
+list(REMOVE_ITEM rooms testing) # no part of a program
 list(TRANSFORM rooms PREPEND troupe_ OUTPUT_VARIABLE room_targets)
 
 add_library(troupe_all INTERFACE)
@@ -11,11 +12,13 @@ add_library(troupe::troupe ALIAS troupe_all)
 set_target_properties(troupe_all PROPERTIES EXPORT_NAME troupe)
 target_link_libraries(troupe_all INTERFACE ${room_targets})
 
-install(TARGETS ${room_targets} troupe_all EXPORT troupe-targets)
+install(TARGETS ${room_targets} troupe_testing troupe_all EXPORT troupe-targets)
 foreach(room ${rooms})
   install(DIRECTORY "${PROJECT_SOURCE_DIR}/${room}" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/troupe"
           FILES_MATCHING PATTERN "*.hpp")
 endforeach()
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/tests/support" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/troupe/tests"
+        FILES_MATCHING PATTERN "*.hpp" PATTERN process.hpp EXCLUDE PATTERN temporary_folder.hpp EXCLUDE)
 install(DIRECTORY "${PROJECT_BINARY_DIR}/generated/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/troupe")
 if(TARGET troupe)
   install(TARGETS troupe)

@@ -10,6 +10,18 @@ device device::host(host_options options) {
   return device(std::make_shared<detail::lane>(options));
 }
 
+device device::stepped(host_options options) {
+  return device(std::make_shared<detail::lane>(options, detail::lane::driver::caller));
+}
+
+bool device::step() const {
+  return lane_->queue()->step();
+}
+
+bool device::has_work() const {
+  return lane_->queue()->has_work();
+}
+
 std::string device::name() const {
   return fmt::format("cpu:{}", lane_->options().index);
 }

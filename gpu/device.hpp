@@ -25,11 +25,19 @@ class device {
 public:
   /// Starts the lane thread.
   static device host(host_options options);
+  /// A device without a thread, for simulations: its work runs one piece at a time, when and on the thread where `step`
+  /// is called, with that thread's OpenMP team. Nobody may block on its streams.
+  static device stepped(host_options options);
 
   [[nodiscard]] std::string name() const; ///< "cpu:0"
   [[nodiscard]] int threads() const;
   /// True where this device computes bf16 at least as fast as f32 (AVX-512 BF16 or AMX on a CPU).
   [[nodiscard]] bool has_bf16() const;
+
+  /// Of a stepped device: runs the piece of work that is next; false where none can go on.
+  bool step() const; // NOLINT(modernize-use-nodiscard)
+  /// Whether `step` would find something to run.
+  [[nodiscard]] bool has_work() const;
 
   [[nodiscard]] detail::lane& lane() const { return *lane_; }
 

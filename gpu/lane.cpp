@@ -159,15 +159,29 @@ void run_queue::signal() {
   signals_.notify_one(); // a system call only if the lane sleeps
 }
 
+bool run_queue::step() {
+  auto next = take();
+  if (next)
+    execute(std::move(*next));
+  return next.has_value();
+}
+
+bool run_queue::has_work() {
+  const std::lock_guard lock(mutex_);
+  return !ready_.empty();
+}
+
 void run_queue::stop() {
   stopping_.store(true, std::memory_order_release);
   signal();
 }
 
-lane::lane(host_options options) : options_(options), queue_(std::make_shared<run_queue>()) {
+lane::lane(host_options options, driver by) : options_(options), queue_(std::make_shared<run_queue>()) {
   if (options.threads < 1)
     throw std::invalid_argument(
       fmt::format("device cpu:{} cannot have {} threads: choose at least 1", options.index, options.threads));
+  if (by == driver::caller)
+    return;
   thread_ = std::thread([queue = queue_, options] {
     pthread_setname_np(pthread_self(), fmt::format("cpu:{}", options.index).substr(0, 15).c_str());
     omp_set_dynamic(0);
@@ -178,6 +192,8 @@ lane::lane(host_options options) : options_(options), queue_(std::make_shared<ru
 
 lane::~lane() {
   queue_->stop();
+  if (!thread_.joinable())
+    return;
   if (thread_.get_id() == std::this_thread::get_id())
     thread_.detach(); // the last task of the last stream let go of the device: the thread is about to end by itself
   else

@@ -72,6 +72,10 @@ public:
   /// The lane thread: runs entries until `stop` has been called and nothing is left that can go on.
   void run();
   void stop();
+  /// Without a thread: runs the next entry on the calling one; false where none can go on.
+  bool step();
+  /// Whether `step` would find something to run.
+  bool has_work();
 
 private:
   struct taken {
@@ -94,7 +98,9 @@ private:
 /// The one thread of a host device. Streams keep their lane alive until their last task has run.
 class lane {
 public:
-  explicit lane(host_options options);
+  enum class driver : uint8_t { thread, caller };
+
+  explicit lane(host_options options, driver by = driver::thread);
   lane(const lane&) = delete;
   lane& operator=(const lane&) = delete;
   ~lane();

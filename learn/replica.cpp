@@ -6,7 +6,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include "learn/models/none.hpp"
 #include "learn/network.hpp"
 #include "messages/memory.hpp"
 
@@ -123,12 +122,13 @@ expected<std::unique_ptr<replica>> make_replica(std::shared_ptr<const model> m, 
   if (m->options().arithmetic == precision::bf16 && !(where.has_bf16() && dnn::computes_bf16()))
     return fail(fmt::format("device {} does not compute bf16: choose precision f32, or a processor with AVX-512 BF16",
                             where.name()));
-  if (std::dynamic_pointer_cast<const models::none>(m))
-    return models::make_none_replica(std::move(m));
+  if (auto custom = std::dynamic_pointer_cast<const custom_model>(m))
+    return custom->make_replica(custom);
   auto described = std::dynamic_pointer_cast<const network>(m);
   if (!described)
     return fail(
-      fmt::format("model {} has no layers that a replica could run: build it with model_builder", m->options().name));
+      fmt::format("model {} has no layers that a replica could run: build it with model_builder, or "
+                         "derive it from custom_model", m->options().name));
   return std::make_unique<network_replica>(std::move(described));
 }
 

@@ -59,6 +59,13 @@ public:
   virtual void evaluate(gpu::stream& s, micro_batch_data in, batch_result* result) = 0;
 };
 
+/// A model that brings its own replica instead of layers: for computations that are not a graph of layers.
+class custom_model : public model {
+public:
+  /// `self` is this model.
+  [[nodiscard]] virtual std::unique_ptr<replica> make_replica(std::shared_ptr<const custom_model> self) const = 0;
+};
+
 /// Refuses bf16 on a device without it, with one sentence.
 expected<std::unique_ptr<replica>> make_replica(std::shared_ptr<const model> m, const gpu::device& where);
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <utility>
 
+#include "messages/canary.hpp"
 #include "supervision/backoff.hpp"
 #include "supervision/turn.hpp"
 
@@ -138,6 +139,8 @@ void turn::on(const event::state_failed& e) {
   auto* c = s_.children.find(e.id);
   if (!c || c->number != e.number || !c->is_live() || c->state_lost) {
     ++s_.late_notices;
+    if (c && e.number < c->number && c->state == child_state::running && !c->state_lost)
+      out_.push_back(action::replace_again{c->id, c->number});
     return;
   }
   if (c->state == child_state::stopping || s_.now_in == phase::finishing)
@@ -168,7 +171,8 @@ void turn::replace(child_record& c) {
 
 /// Notes one restart (S4); where it is one too many, the supervisor gives up instead.
 bool turn::granted(child_record& c, const exit_cause& cause, decision what) {
-  if (!s_.window.grants(now_)) {
+  bool counts = what == decision::restart || !planted(canary::failed_restart_not_counted);
+  if (counts && !s_.window.grants(now_)) {
     escalate(c, cause, exit_kind::escalated,
              fmt::format("supervisor {} gave up: {} needed one restart more than the {} granted within {}",
                          s_.spec.name, c.id, s_.spec.limit.restarts, to_string(s_.spec.limit.period)));

@@ -125,6 +125,11 @@ struct replace_state {
   incarnation number;
   incarnation next;
 };
+/// Say once more that the child's state was replaced: its shell asks, so the word may have been lost.
+struct replace_again {
+  std::string id;
+  incarnation number;
+};
 /// The child is not to get a new state: have it end, with the cause of its failure.
 struct end_failed {
   std::string id;
@@ -163,7 +168,8 @@ struct finish {
 } // namespace action
 
 using supervisor_action = std::variant<action::start, action::ask_stop, action::kill, action::replace_state,
-                                       action::end_failed, action::set_timer, action::cancel_timer, action::answer,
-                                       action::report, action::forget, action::ready, action::finish>;
+                                       action::replace_again, action::end_failed, action::set_timer,
+                                       action::cancel_timer, action::answer, action::report, action::forget,
+                                       action::ready, action::finish>;
 
 } // namespace troupe

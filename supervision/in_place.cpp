@@ -6,6 +6,7 @@
 #include <caf/sec.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <fmt/format.h>
 #include <typeinfo>
@@ -19,6 +20,7 @@ namespace troupe {
 namespace {
 
 constexpr size_t longest_text = 240; // of a message in a report (R13)
+constexpr auto reminder_pause = std::chrono::seconds{2};
 
 std::string name_of(caf::type_id_list types) {
   std::string result;
@@ -101,6 +103,7 @@ caf::behavior in_place::begin() {
 
 void in_place::end() {
   over_ = true;
+  reminder_.dispose();
   if (life_)
     life_->end();
   inner_ = {};
@@ -188,12 +191,22 @@ void in_place::failed(exit_kind kind, std::string why, in_place_core::during wha
     shell_->quit(reason_of(cause));
     return;
   }
+  tell(cause);
+}
+
+/// Until there is an answer: between hosts a message may be lost (R7). Monitors tell where one of the two has ended.
+void in_place::tell(const exit_cause& cause) {
   troupe::anon_send(link_.supervisor, state_failed{link_.child, core_.number(), reason_of(cause)});
+  reminder_ = run_after(shell_, reminder_pause, [weak = weak_from_this(), cause] {
+    if (auto self = weak.lock(); self && !self->over_ && self->core_.waits())
+      self->tell(cause);
+  });
 }
 
 void in_place::replace(incarnation next) {
   if (!core_.on_replace(next))
     return;
+  reminder_.dispose();
   open();
   if (!core_.waits() && !over_)
     retry();

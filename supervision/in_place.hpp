@@ -3,6 +3,7 @@
 #include <caf/actor.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/behavior.hpp>
+#include <caf/disposable.hpp>
 #include <caf/scheduled_actor.hpp>
 
 #include <array>
@@ -64,6 +65,7 @@ private:
   void failed_by_exception(in_place_core::during what, const caf::message* message);
   void replace(incarnation next);
   void retry();
+  void tell(const exit_cause& cause);
   std::string recent() const;
 
   caf::scheduled_actor* shell_;
@@ -77,6 +79,7 @@ private:
   caf::strong_actor_ptr kept_sender_;
   std::array<caf::type_id_list, 4> recent_; ///< types of the last messages, a ring
   uint32_t recent_at_ = 0;
+  caf::disposable reminder_;
   bool over_ = false;
 };
 

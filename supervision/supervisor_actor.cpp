@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <variant>
 
+#include "messages/canary.hpp"
 #include "messages/registry.hpp"
 #include "supervision/exit_reason.hpp"
 
@@ -84,7 +85,8 @@ void supervisor_actor::handle(supervisor_event event) {
   while (!inbox_.empty()) {
     auto next = std::move(inbox_.front());
     inbox_.pop_front();
-    for (const auto& a : decide(state_, next, system().clock().now()))
+    auto now = planted(canary::window_on_wall_clock) ? caf::actor_clock::clock_type::now() : system().clock().now();
+    for (const auto& a : decide(state_, next, now))
       std::visit([this](const auto& what) { carry_out(what); }, a);
   }
   busy_ = false;
@@ -235,6 +237,11 @@ void supervisor_actor::carry_out(const action::replace_state& a) {
     entry->number = a.next;
     troupe::anon_send(entry->handle, troupe::replace_state{a.next});
   }
+}
+
+void supervisor_actor::carry_out(const action::replace_again& a) {
+  if (auto* entry = find(a.id, a.number); entry && entry->handle)
+    troupe::anon_send(entry->handle, troupe::replace_state{a.number});
 }
 
 void supervisor_actor::carry_out(const action::end_failed& a) {

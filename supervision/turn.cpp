@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <utility>
 
+#include "messages/canary.hpp"
+
 namespace troupe {
 
 using phase = supervisor_state::phase;
@@ -43,7 +45,8 @@ void turn::on(const event::child_ready& e) {
 
 void turn::on(const event::child_ended& e) {
   auto* c = s_.children.find(e.id);
-  if (!c || c->number != e.number || !c->is_live()) { // T2
+  bool late = c && c->number != e.number && !planted(canary::late_notice_removes_successor);
+  if (!c || late || !c->is_live()) { // T2
     ++s_.late_notices;
     return;
   }
@@ -90,7 +93,7 @@ void turn::advance() {
   if (s_.now_in == phase::idle || s_.now_in == phase::finished)
     return;
   if (!s_.stopping_now && !s_.to_stop.empty()) {
-    auto last = *s_.to_stop.rbegin();
+    auto last = planted(canary::group_stops_forward) ? *s_.to_stop.begin() : *s_.to_stop.rbegin();
     s_.stopping_now = last;
     begin_stop(s_.children.at(last));
   }

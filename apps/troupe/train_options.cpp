@@ -177,6 +177,13 @@ void train_options::declare_output() {
     ->option_text("N")
     ->check(whole_number(1, UINT64_MAX))
     ->capture_default_str();
+  app_
+    .add_option("--fault", faults_,
+                "let something go wrong, once: WHERE[@step=N]:KIND, as in agent/1@step=20:kill; may be repeated")
+    ->option_text("FAULT")
+    ->delimiter(',')
+    ->check(parsed_by(parse_fault))
+    ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app_.add_flag("--no-evaluate", no_evaluate_, "without the test accuracy after each epoch");
   app_.add_flag("--print-tree", result_.print_tree, "print the supervision tree of the job and train nothing");
   app_.add_flag("--quiet", result_.quiet, "print nothing but what goes wrong");
@@ -232,6 +239,8 @@ expected<train> train_options::finish() {
   job.handler_limit = std::chrono::seconds{handler_limit_};
   job.augment = !no_augment_;
   job.evaluate = !no_evaluate_;
+  for (const auto& text : faults_)
+    job.faults.push_back(parse_fault(text).value());
   return result_;
 }
 

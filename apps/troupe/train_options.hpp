@@ -34,6 +34,7 @@ private:
   std::string order_;
   std::string on_nan_;
   uint64_t handler_limit_ = 0;
+  std::vector<std::string> faults_;
   bool no_augment_ = false;
   bool no_evaluate_ = false;
 };

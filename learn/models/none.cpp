@@ -43,8 +43,8 @@ void none::initialise(uint64_t, std::span<float> parameters) const {
   std::fill(parameters.begin(), parameters.end(), 0.0f);
 }
 
-std::unique_ptr<replica> make_none_replica(std::shared_ptr<const model> m) {
-  return std::make_unique<none_replica>(std::move(m));
+std::unique_ptr<replica> none::make_replica(std::shared_ptr<const custom_model> self) const {
+  return std::make_unique<none_replica>(std::move(self));
 }
 
 } // namespace troupe::learn::models

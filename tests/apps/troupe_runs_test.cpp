@@ -114,6 +114,20 @@ TEST_CASE("threads, processes and nodes train the same weights, and so does a se
   CHECK(one.started.wait(deadline) == 0);
 }
 
+TEST_CASE("worker processes that are killed or stopped on purpose leave the weights as they were") {
+  const temporary_folder folder;
+  const auto weights = weights_of(folder, small_job({"--agents", "2"}));
+  const auto with = [&](const std::string& fault) {
+    return report_of(folder, small_job({"--agents", "2", "--isolation", "process", "--fault", fault}));
+  };
+  const auto killed = with("agent/1@step=5:kill-process");
+  CHECK(killed["weights_sha256"] == weights);
+  CHECK(killed["restarts"] == 1);
+  const auto stopped = with("agent/0@step=5:stop-process=300ms");
+  CHECK(stopped["weights_sha256"] == weights);
+  CHECK(stopped["restarts"] == 0);
+}
+
 TEST_CASE("another seed trains other weights") {
   const temporary_folder folder;
   CHECK(weights_of(folder, small_job({"--seed", "1"})) != weights_of(folder, small_job({"--seed", "2"})));

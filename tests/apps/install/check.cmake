@@ -1,5 +1,5 @@
-# Installs the build folder BUILD below WORK, builds the project in PROJECT against it from nothing else, and runs that and
-# the installed command. Called by CTest with cmake -P.
+# Installs the build folder BUILD below WORK, builds the project in PROJECT against it from nothing else, and a simulation
+# of EXAMPLE, and runs them and the installed command. Called by CTest with cmake -P.
 function(run)
   execute_process(COMMAND ${ARGV} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
   if(NOT status EQUAL 0)
@@ -18,6 +18,11 @@ run("${WORK}/build/outside")
 if(NOT output MATCHES "^agent/2 trains [1-9][0-9]+ parameters\n$")
   message(FATAL_ERROR "the outside project printed: ${output}")
 endif()
+file(COPY "${SIMULATION}/CMakeLists.txt" "${EXAMPLE}" DESTINATION "${WORK}/simulation")
+run("${CMAKE_COMMAND}" -S "${WORK}/simulation" -B "${WORK}/simulation/build" -G Ninja
+    "-DCMAKE_PREFIX_PATH=${WORK}/prefix" "-DCMAKE_CXX_COMPILER=${COMPILER}")
+run("${CMAKE_COMMAND}" --build "${WORK}/simulation/build")
+run("${CTEST}" --test-dir "${WORK}/simulation/build" --output-on-failure)
 run("${WORK}/prefix/bin/troupe" version)
 if(NOT output MATCHES "^troupe ${VERSION}\n")
   message(FATAL_ERROR "the installed command printed: ${output}")

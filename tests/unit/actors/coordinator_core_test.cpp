@@ -59,6 +59,19 @@ core_t::actions run_step(core_t& core, uint64_t at) {
 
 } // namespace
 
+TEST_CASE("R8: a shard that was not reached is loaded again while it is there, and when it is back where it ended") {
+  auto core = core_t{small()};
+  core.on_join({agent0, {}, false});
+  core.on_join({broker, {}, true});
+  REQUIRE(find<core_t::load>(core.on_join({holder, {}, false})));
+  CHECK(find<core_t::load>(core.on_load_lost(0)));
+  core.on_lost(holder);
+  CHECK(core.on_load_lost(0).empty());
+  CHECK(find<core_t::load>(core.on_join({{holder.role, holder.incarnation.next()}, {}, false})));
+  core.on_loaded(0);
+  CHECK(core.on_load_lost(0).empty());
+}
+
 TEST_CASE("a step commits when all its contributions and all its sums are in, once (R4)") {
   auto core = running(small());
   CHECK(core.on_results(done(0, 0, 1)).empty());

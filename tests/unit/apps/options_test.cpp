@@ -108,6 +108,10 @@ TEST_CASE("every option of a job arrives in its place") {
                                "0.97",
                                "--log-every",
                                "11",
+                               "--fault",
+                               "agent/1@step=20:kill",
+                               "--fault",
+                               "coordinator/0:torn-write",
                                "--no-evaluate",
                                "--report",
                                "r.json",
@@ -135,6 +139,8 @@ TEST_CASE("every option of a job arrives in its place") {
   CHECK(job.threads == 4);
   CHECK(job.isolation == isolation::process);
   CHECK(job.nodes == std::vector<std::string>{"a:1", "b:2"});
+  CHECK(job.faults == std::vector{parse_fault("agent/1@step=20:kill").value(),
+                                  parse_fault("coordinator/0:torn-write").value()});
   CHECK(job.seed == UINT64_MAX);
   CHECK(job.order == learn::order_kind::sequential);
   CHECK_FALSE(job.augment);
@@ -219,6 +225,9 @@ TEST_CASE("what the command line gets wrong is refused by name") {
   CHECK(refusal({"train", "--target-accuracy", "97"}) == "--target-accuracy takes a number from 0 to 1, not '97'");
   CHECK(refusal({"train", "--epochs"}) == "--epochs needs a value");
   CHECK(refusal({"train", "--isolation", "none"}) == "--isolation takes one of thread, process, not 'none'");
+  CHECK(refusal({"train", "--fault", "agent/1"}) ==
+        "--fault is not understood: \"agent/1\" is no fault: write WHERE[@step=N]:KIND[=TIME], for example "
+        "agent/1@step=20:kill");
   CHECK(refusal({"train", "--nodes", "a:1,b"}) == "--nodes takes HOST:PORT with a port from 0 to 65535, not 'b'");
   CHECK_THAT(refusal({"train", "--model", "lanet"}), ContainsSubstring("--model takes one of mlp, lenet,"));
   CHECK_THAT(refusal({"train", "--schedule", "triangle"}), ContainsSubstring("--schedule is not understood: "));

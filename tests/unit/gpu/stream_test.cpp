@@ -233,3 +233,25 @@ TEST_CASE("several threads feed their own streams of one device", "[gpu]") {
   for (const int count : counts)
     CHECK(count == tasks);
 }
+
+TEST_CASE("a stepped device works one piece at a time, in order, when and where it is told to", "[gpu]") {
+  auto dev = device::stepped({});
+  stream first(dev, no_error);
+  stream second(dev, no_error);
+  std::vector<int> order;
+  first.enqueue([&] { order.push_back(1); });
+  second.enqueue([&] { order.push_back(2); });
+  const auto point = second.record();
+  first.wait(point);
+  first.enqueue([&] { order.push_back(3); });
+  CHECK(order.empty());
+  CHECK(dev.has_work());
+  CHECK(dev.step());
+  CHECK(order == std::vector{1});
+  while (dev.step()) {
+  }
+  CHECK(order == std::vector{1, 2, 3});
+  CHECK(point.done());
+  CHECK_FALSE(dev.has_work());
+  CHECK_FALSE(dev.step());
+}

@@ -10,8 +10,8 @@
 #include "learn/checkpoint/records.hpp"
 #include "learn/digest.hpp"
 #include "learn/draws.hpp"
+#include "tests/support/simulated_disk.hpp"
 #include "tests/unit/learn/failing_file_system.hpp"
-#include "tests/unit/learn/power_cut_file_system.hpp"
 #include "tests/unit/learn/scratch_folder.hpp"
 
 using namespace troupe::learn;
@@ -312,10 +312,11 @@ TEST_CASE("whenever the power fails, the newest acknowledged checkpoint loads (I
       const scratch_folder folder;
       REQUIRE(snapshot{1}.write(folder.path()));
       REQUIRE(second.write(folder.path()));
-      power_cut_file_system disk{folder.path(), operations, seed};
+      troupe::testing::simulated_disk disk{folder.path(), troupe::testing::dice{seed}};
+      disk.stop_after(operations);
       REQUIRE(third.write(folder.path(), 2, disk));
-      cut = disk.cut();
-      disk.leave_what_survives();
+      cut = disk.has_stopped();
+      disk.lose_power();
       INFO("power fails after operation " << operations << ", seed " << seed);
       const auto got = read(folder.path());
       const bool is_new = third.is(got);

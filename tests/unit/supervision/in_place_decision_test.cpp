@@ -92,11 +92,12 @@ TEST_CASE("T3 T1: the new state waits for its back-off; a stop, an end or a call
   CHECK(w.did().empty());
 }
 
-TEST_CASE("T2 I5: what is told twice, late, or about nobody brings about nothing and is counted") {
+TEST_CASE("T2 I5: what is told twice, late, or about nobody brings about no decision and is counted") {
   world w{spec_of(one_for_one, {"a"})};
   w.begin().did();
   w.fail_state("a").did();
   w.tell(event::state_failed{"a", {1}, {exit_kind::error, {}}});
+  CHECK(w.did() == strings{"replace a again"}); // the word was lost or is under way; no other decision
   w.tell(event::state_failed{"x", {1}, {exit_kind::error, {}}});
   CHECK(w.did().empty());
   CHECK(w.state.late_notices == 2);

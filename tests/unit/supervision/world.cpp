@@ -137,6 +137,12 @@ void world::carry_out(const action::replace_state& a) {
   did_.push_back("replace " + a.id);
 }
 
+void world::carry_out(const action::replace_again& a) {
+  INFO("what is said again is what was said");
+  REQUIRE(alive_.at(a.id) == a.number);
+  did_.push_back("replace " + a.id + " again");
+}
+
 void world::carry_out(const action::end_failed& a) {
   did_.push_back("end " + a.id);
   end(a.id, a.number, a.cause);

@@ -67,6 +67,7 @@ private:
   void carry_out(const action::ask_stop& a);
   void carry_out(const action::kill& a);
   void carry_out(const action::replace_state& a);
+  void carry_out(const action::replace_again& a);
   void carry_out(const action::end_failed& a);
   void carry_out(const action::set_timer& a);
   void carry_out(const action::cancel_timer& a);

@@ -1,0 +1,40 @@
+// The data broker on a host of its own: it dies and is cut off, agents die while they hold leases, and every sample
+// still takes effect once.
+
+#include "tests/simulation/scenarios.hpp"
+#include "tests/simulation/training_world.hpp"
+
+using namespace troupe::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr fault_mix most{.loss = 0.1,
+                         .twice = 0.5,
+                         .reorder = 0.5,
+                         .delay = 50ms,
+                         .kills = 4,
+                         .crashes = 0.5,
+                         .pauses = 0.3,
+                         .cuts = 0.3,
+                         .haste = 0.05};
+
+void play(simulation& world) {
+  training_shape shape{.shards = 1, .shards_apart = false, .broker_apart = true, .broker = mortality::mortal};
+  shape.agents = static_cast<uint32_t>(2 + world.chance().below(4));
+  static_cast<void>(undisturbed_run::known()); // while nothing is armed
+  const troupe::armed_faults planned{draw_faults(world.chance(), shape)};
+  auto& run = world.make<training_world>(world, shape, training_world::add_hosts(world, shape));
+  world.run_until([&] { return run.is_ready() || run.has_ended(); }, 1min);
+  world.storm(15s);
+  world.calm();
+  world.expect(
+    "I8: the run comes to its end", [&] { return run.has_ended(); }, 5min);
+  run.check_end();
+}
+
+} // namespace
+
+scenario troupe::testing::broker_scenario() {
+  return {.most = most, .play = play};
+}

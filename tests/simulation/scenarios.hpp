@@ -1,0 +1,13 @@
+#pragma once
+
+#include "tests/support/explore.hpp"
+
+namespace troupe::testing {
+
+/// The project's own topologies, each in its file.
+scenario supervision_scenario();
+scenario shards_scenario();
+scenario broker_scenario();
+scenario checkpoint_scenario();
+
+} // namespace troupe::testing

@@ -1,0 +1,322 @@
+#include "tests/simulation/training_world.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <fmt/format.h>
+
+#include "actors/agent.hpp"
+#include "actors/data_broker.hpp"
+#include "actors/shard_holder.hpp"
+#include "messages/caf.hpp"
+#include "tests/simulation/tiny_model.hpp"
+
+namespace troupe::testing {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto sizes = learn::batch_sizes{.samples = 50, .batch = 20, .micro_batch = 4}; // 5, 5 and 3 micro-batches
+constexpr size_t test_samples = 9;
+
+job_description description_of(const training_shape& shape) {
+  job_description d;
+  d.job_id = "simulated";
+  d.model = "tiny";
+  d.width = 4;
+  d.classes = 2;
+  d.seed = 1;
+  d.samples = sizes.samples;
+  d.batch = sizes.batch;
+  d.micro_batch = sizes.micro_batch;
+  d.shards = shape.shards;
+  return d;
+}
+
+} // namespace
+
+std::vector<fault> draw_faults(dice& with, const training_shape& shape) {
+  using enum fault_kind;
+  std::vector<fault> result;
+  for (auto left = with.below(2) == 0 ? 0 : 1 + with.below(4); left > 0; --left) {
+    const auto kind = std::array{exception, error, kill_actor, drop, delay, duplicate}[with.below(6)];
+    const auto role = shape.broker == mortality::mortal && with.below(3) == 0
+                        ? std::string{"data_broker/0"}
+                        : fmt::format("agent/{}", with.below(shape.agents));
+    result.push_back({role, with.below(9), kind, with.between(1ms, 2s)});
+  }
+  return result;
+}
+
+training_world::hosts training_world::add_hosts(simulation& world, const training_shape& shape) {
+  hosts result{.leader = world.add_host("leader"), .broker = {}, .shards = {}, .agents = {}};
+  if (shape.broker_apart)
+    result.broker = world.add_host("broker's host", [] {});
+  for (uint32_t i = 0; i < shape.shards; ++i)
+    result.shards.push_back(shape.shards_apart ? world.add_host(fmt::format("host of shard {}", i)) : result.leader);
+  for (uint32_t i = 0; i < shape.agents; ++i)
+    result.agents.push_back(world.add_host(fmt::format("host of agent {}", i), [] {}));
+  return result;
+}
+
+std::shared_ptr<const model_state> training_world::first_state() {
+  const tiny_model model;
+  learn::flat drawn{model.layout().size()};
+  model.initialise(1, drawn.values());
+  return std::make_shared<const model_state>(model_state{{0}, std::move(drawn), {}});
+}
+
+training_world::training_world(simulation& world, training_shape shape, hosts where,
+                               std::shared_ptr<const model_state> initial, saver save)
+  : world_(world), shape_(shape), where_(std::move(where)),
+    model_(std::make_shared<tiny_model>()), data_{"tiny", std::make_shared<tiny_data>(sizes.samples),
+                                                  std::make_shared<tiny_data>(test_samples)},
+    initial_(initial ? std::move(initial) : first_state()), save_(std::move(save)), record_(std::make_shared<run_record>()) {
+  record_->start = initial_;
+  world_.on_handling([this](const handling& h) { handles(h); });
+  world_.on_reconnect([this](host a, host b) {
+    reconnect(a, b);
+    reconnect(b, a);
+  });
+  world_.on(where_.leader, [&] {
+    auto running = run_tree(world_.system(), tree(),
+                            {.on_ready = [this] { ready_ = true; },
+                             .on_report =
+                               [this](const supervision_report& r) {
+                                 world_.note(to_string(r));
+                                 lost_state_ = lost_state_ || r.child.starts_with("shard_holder");
+                               },
+                             .on_end = [this](const tree_end& e) { end_ = e; }});
+    if (running)
+      tree_ = std::move(*running);
+    else
+      world_.violated("S8: a good tree is refused: " + running.error().sentence);
+  });
+}
+
+training_world::~training_world() {
+  for (auto& [where, each] : jobs_)
+    each.job->roles->clear(); // an entry keeps its actor alive, and the actor its job
+}
+
+// -- who is where ---------------------------------------------------------------------------------
+
+/// What the roles of one host share, as the processes of a job do. A host that boots again starts with a new one.
+const std::shared_ptr<hosted_job>& training_world::job_on(host where) {
+  auto& known = jobs_[where];
+  if (!known.job || known.life != world_.life(where)) {
+    if (known.job)
+      known.job->roles->clear();
+    known = {world_.life(where),
+             std::make_shared<hosted_job>(description_of(shape_), model_, data_, std::make_shared<directory>()),
+             std::make_shared<shard_vault>()};
+    for (const auto& [id, each] : roles_)
+      tell(id, where);
+  }
+  return known.job;
+}
+
+const std::shared_ptr<shard_vault>& training_world::vault_on(host where) {
+  job_on(where);
+  return jobs_.at(where).vault;
+}
+
+/// Binds a role in the directory of a host, after the time that a message takes.
+void training_world::tell(const role_id& id, host to) {
+  const auto& known = roles_.at(id);
+  world_.travel(known.where, to, [this, id, to, known] {
+    if (const auto actor = caf::actor_cast<caf::strong_actor_ptr>(known.actor);
+        actor && roles_.at(id).number == known.number)
+      job_on(to)->roles->bind({id, known.number, world_.reach(to, actor)});
+  });
+}
+
+void training_world::reconnect(host from, host to) {
+  for (const auto& [id, known] : roles_)
+    if (known.where == from && jobs_.contains(to))
+      tell(id, to);
+}
+
+template <class Spawn>
+startable training_world::role(const role_id& id, host where, mortality may_end, Spawn spawn) {
+  return world_.start_on(where,
+                         {to_string(id),
+                          [this, id, where, spawn](const start_context& c) -> started {
+                            const auto job = job_on(where);
+                            const auto handle = spawn(c);
+                            const auto actor = caf::actor_cast<caf::strong_actor_ptr>(handle);
+                            job->roles->bind({id, c.number, actor});
+                            roles_[id] = {c.number, caf::actor_cast<caf::weak_actor_ptr>(actor), where};
+                            for (const auto& [other, each] : jobs_)
+                              if (other != where)
+                                tell(id, other);
+                            return handle;
+                          }},
+                         may_end);
+}
+
+// -- the tree -------------------------------------------------------------------------------------
+
+coordinator::config training_world::leader_config() {
+  coordinator_core::config c;
+  c.agents = shape_.agents;
+  c.shards = shape_.shards;
+  c.blocks = tiny_model::blocks;
+  c.sizes = sizes;
+  c.first = initial_->version;
+  c.epochs = shape_.epochs;
+  c.schedule.kind = learn::schedule_kind::constant;
+  c.test_samples = test_samples;
+  c.evaluation_grain = sizes.micro_batch;
+  c.checkpoints = static_cast<bool>(save_);
+  c.checkpoint_every = shape_.checkpoint_every;
+  return {.job = job_on(where_.leader),
+          .record = record_,
+          .vault = vault_on(where_.leader),
+          .core = c,
+          .files = world_.add_device(where_.leader, shape_.work_time),
+          .log_every = 1,
+          .observer = {.on_note = [this](const std::string& sentence) { world_.note(sentence); }},
+          .save = save_,
+          .restore = [this]() -> expected<std::shared_ptr<const model_state>> { return initial_; },
+          .on_done = [this](expected<run_outcome> done) { outcome_ = std::move(done); }};
+}
+
+supervision_tree training_world::tree() {
+  job_on(where_.leader);
+  const auto leader = role({"coordinator", 0}, where_.leader, mortality::immortal, [this](const start_context& c) {
+    return spawn_in_place<coordinator>(c.system, c.link(), leader_config());
+  });
+  const auto broker_host = where_.broker.value_or(where_.leader);
+  const auto broker = role({"data_broker", 0}, broker_host, shape_.broker, [this, broker_host](const start_context& c) {
+    return spawn_in_place<data_broker>(c.system, c.link(),
+                                       {{"data_broker", 0}, job_on(broker_host), initial_->version});
+  });
+  std::vector<startable> shards;
+  for (uint32_t i = 0; i < shape_.shards; ++i)
+    shards.push_back(
+      role({"shard_holder", i}, where_.shards[i], shape_.holders, [this, i](const start_context& c) {
+        const auto here = where_.shards[i];
+        return spawn_in_place<shard_holder>(
+          c.system, c.link(),
+          {{"shard_holder", i}, job_on(here), vault_on(here), {}, world_.add_device(here, shape_.work_time)});
+      }));
+  std::vector<startable> agents;
+  for (uint32_t i = 0; i < shape_.agents; ++i)
+    agents.push_back(role({"agent", i}, where_.agents[i], mortality::mortal, [this, i](const start_context& c) {
+      const auto here = where_.agents[i];
+      return spawn_in_place<agent>(c.system, c.link(),
+                                   {{"agent", i}, job_on(here), world_.add_device(here, shape_.work_time)});
+    }));
+  const auto often = at_most(1000, 1min); // the storm is not what the limits are for
+  return supervise("training", one_for_one, often)
+    .child(broker)
+    .child(supervise("shards", one_for_all, often).child(shards))
+    .child(supervise("agents", one_for_one, often).child(agents))
+    .child(leader, transient, significant);
+}
+
+// -- what must hold -------------------------------------------------------------------------------
+
+void training_world::handles(const handling& h) {
+  if (h.who.starts_with("agent") && h.what.match_elements<parameters>()) {
+    check(h.what.get_as<parameters>(0));
+  } else if (h.who.starts_with("coordinator") && h.what.match_elements<micro_batches_done>()) {
+    const auto& done = h.what.get_as<micro_batches_done>(0);
+    for (const auto& r : done.results)
+      reported_[done.at.value].insert(r.index);
+  } else if (h.who.starts_with("shard_holder") && h.what.match_elements<commit_step>()) {
+    const auto at = h.what.get_as<commit_step>(0).at.value;
+    if (const auto wanted = learn::micro_batches_of_step(sizes, at); reported_[at].size() < wanted)
+      world_.violated(fmt::format("R4: step {} commits after the results of {} of its {} micro-batches", at,
+                                  reported_[at].size(), wanted));
+  }
+}
+
+void training_world::check(const parameters& p) {
+  if (on_parameters)
+    on_parameters(p);
+  if (!shape_.compare)
+    return;
+  const auto& places = job_on(where_.leader)->shards;
+  for (const auto b : places.blocks(p.from.role.index))
+    if (const auto wrong = undisturbed_run::known().differs(
+          p.version, b, p.values.as_floats().subspan(places.offset(b), layout().blocks()[b].size)))
+      world_.violated(*wrong);
+}
+
+void training_world::check_end() {
+  if (world_.violation())
+    return;
+  if (!outcome_)
+    return world_.violated("I8: the run ended before it was done: " + to_string(end_->cause));
+  if (!*outcome_) {
+    const bool lost_request = shape_.shards_apart && world_.drawn().cuts > 0;
+    if (!lost_state_ && !lost_request)
+      world_.violated("I8: the run gave up although no shard was lost: " + outcome_->error().sentence);
+    return;
+  }
+  const auto& known = undisturbed_run::known();
+  const auto& done = **outcome_;
+  if (done.final.version.value != known.steps())
+    return world_.violated(
+      fmt::format("I1: the run ended after {} of {} steps", done.final.version.value, known.steps()));
+  for (size_t b = 0; b < tiny_model::blocks; ++b) {
+    const auto& where = layout().blocks()[b];
+    if (const auto wrong =
+          known.differs(done.final.version, b, done.final.parameters.values().subspan(where.offset, where.size)))
+      return world_.violated(*wrong);
+  }
+  uint64_t samples = 0;
+  for (auto s = initial_->version.value; s < known.steps(); ++s)
+    samples += learn::samples_of_step(sizes, s);
+  if (done.samples != samples)
+    world_.violated(fmt::format("I1: {} samples took effect instead of {}", done.samples, samples));
+  const auto& accuracy = known.test_accuracy();
+  if (!std::equal(done.test_accuracy.rbegin(), done.test_accuracy.rend(), accuracy.rbegin()))
+    world_.violated("I10: an evaluation differs from the one of the undisturbed run");
+}
+
+// -- the undisturbed run --------------------------------------------------------------------------
+
+const undisturbed_run& undisturbed_run::known() {
+  static const undisturbed_run result = [] {
+    undisturbed_run run;
+    simulation world{0, {}};
+    const training_shape shape{.compare = false};
+    auto& all = world.make<training_world>(world, shape, training_world::add_hosts(world, shape));
+    const placement places{all.layout(), shape.shards};
+    all.on_parameters = [&](const parameters& p) {
+      for (const auto b : places.blocks(p.from.role.index)) {
+        const auto values = p.values.as_floats().subspan(places.offset(b), all.layout().blocks()[b].size);
+        run.parameters_[{p.version, b}].assign(values.begin(), values.end());
+      }
+    };
+    world.expect(
+      "I8: the undisturbed run ends", [&] { return all.has_ended() && all.outcome(); }, 10min);
+    if (world.violation() || !*all.outcome())
+      throw std::runtime_error(world.violation().value_or("the undisturbed run fails") + '\n' + world.history().end());
+    const auto& done = **all.outcome();
+    run.last_ = done.final.version;
+    run.accuracy_ = done.test_accuracy;
+    for (size_t b = 0; b < tiny_model::blocks; ++b) {
+      const auto values =
+        done.final.parameters.values().subspan(all.layout().blocks()[b].offset, all.layout().blocks()[b].size);
+      run.parameters_[{run.last_, b}].assign(values.begin(), values.end());
+    }
+    return run;
+  }();
+  return result;
+}
+
+std::optional<std::string> undisturbed_run::differs(step version, size_t block, std::span<const float> values) const {
+  const auto it = parameters_.find({version, block});
+  if (it == parameters_.end())
+    return fmt::format("I3: there is no version {} of block {} in the undisturbed run", version.value, block);
+  if (it->second.size() == values.size() && std::memcmp(it->second.data(), values.data(), values.size_bytes()) == 0)
+    return std::nullopt;
+  return fmt::format("I10: block {} of version {} differs from the undisturbed run", block, version.value);
+}
+
+} // namespace troupe::testing

@@ -1,0 +1,129 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "actors/coordinator.hpp"
+#include "actors/hosted_job.hpp"
+#include "supervision/fault_points.hpp"
+#include "supervision/run_tree.hpp"
+#include "tests/support/simulation.hpp"
+
+namespace troupe::testing {
+
+/// Which roles live where, and who may die.
+struct training_shape {
+  uint32_t agents = 3; ///< each on a host of its own
+  uint32_t shards = 2;
+  bool shards_apart = true;  ///< each holder on a host of its own; else with the coordinator
+  bool broker_apart = false; ///< on a host of its own, which crashes too
+  mortality holders = mortality::immortal;
+  mortality broker = mortality::immortal;
+  uint64_t epochs = 3;
+  uint64_t checkpoint_every = 0;                         ///< steps; 0: none
+  bool compare = true;                                   ///< with the undisturbed run
+  nanoseconds work_time = std::chrono::milliseconds{20}; ///< most that a piece of work takes
+};
+
+/// What is to go wrong at the fault points within the roles' handlers, beside the storm between them: nothing in half
+/// of the runs.
+std::vector<fault> draw_faults(dice& with, const training_shape& shape);
+
+/// The parameters of every version, block by block, as a run without faults has them. They depend on nothing that a
+/// seed of the simulation draws (R5, R6, I10).
+class undisturbed_run {
+public:
+  static const undisturbed_run& known();
+
+  /// Sentence on the first difference, if there is one.
+  [[nodiscard]] std::optional<std::string> differs(step version, size_t block, std::span<const float> values) const;
+  [[nodiscard]] const std::vector<double>& test_accuracy() const { return accuracy_; }
+  [[nodiscard]] uint64_t steps() const { return last_.value; }
+
+private:
+  std::map<std::pair<step, size_t>, std::vector<float>> parameters_;
+  std::vector<double> accuracy_;
+  step last_;
+};
+
+/// The real roles of a training job under a real supervision tree, over simulated hosts. Everything that agents are
+/// sent is compared with the undisturbed run.
+class training_world {
+public:
+  /// One process each, which outlive the runs on them.
+  struct hosts {
+    host leader;
+    std::optional<host> broker;
+    std::vector<host> shards;
+    std::vector<host> agents;
+  };
+  static hosts add_hosts(simulation& world, const training_shape& shape);
+
+  using saver = std::function<expected<void>(const model_state&)>;
+
+  training_world(simulation& world, training_shape shape, hosts where, std::shared_ptr<const model_state> initial = {},
+                 saver save = {});
+  ~training_world();
+  training_world(const training_world&) = delete;
+  training_world& operator=(const training_world&) = delete;
+
+  [[nodiscard]] bool is_ready() const { return ready_; }
+  /// Its leader is done, or the tree has given up.
+  [[nodiscard]] bool has_ended() const { return end_.has_value(); }
+  [[nodiscard]] const std::optional<expected<run_outcome>>& outcome() const { return outcome_; }
+  /// The end is a good one, or one that what happened accounts for.
+  void check_end();
+
+  [[nodiscard]] const learn::layout& layout() const { return model_->layout(); }
+  static std::shared_ptr<const model_state> first_state();
+
+  /// Called with every message of parameters that an agent gets.
+  std::function<void(const parameters&)> on_parameters;
+
+private:
+  struct opened {
+    uint64_t life; ///< of its host
+    std::shared_ptr<hosted_job> job;
+    std::shared_ptr<shard_vault> vault; ///< what outlives the shard holders on this host
+  };
+  struct known_role {
+    incarnation number;
+    caf::weak_actor_ptr actor;
+    host where;
+  };
+
+  const std::shared_ptr<hosted_job>& job_on(host where);
+  const std::shared_ptr<shard_vault>& vault_on(host where);
+  void tell(const role_id& role, host to);
+  void reconnect(host a, host b);
+  void check(const parameters& p);
+  void handles(const handling& h);
+  /// Starts a role where it lives and makes it known everywhere.
+  template <class Spawn>
+  startable role(const role_id& id, host where, mortality may_end, Spawn spawn);
+  supervision_tree tree();
+  coordinator::config leader_config();
+
+  simulation& world_;
+  training_shape shape_;
+  hosts where_;
+  std::shared_ptr<const learn::model> model_;
+  learn::data_source data_;
+  std::shared_ptr<const model_state> initial_;
+  saver save_;
+  std::shared_ptr<run_record> record_; ///< what outlives the coordinator
+  std::map<host, opened> jobs_;
+  std::map<role_id, known_role> roles_;
+  std::map<uint64_t, std::set<uint64_t>> reported_; ///< by step: micro-batches whose results the coordinator got
+  bool lost_state_ = false;                         ///< a shard holder has died or was cut off
+  bool ready_ = false;
+  std::optional<running_tree> tree_;
+  std::optional<tree_end> end_;
+  std::optional<expected<run_outcome>> outcome_;
+};
+
+} // namespace troupe::testing
