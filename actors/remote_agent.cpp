@@ -74,12 +74,9 @@ expected<void> remote_agent::open() {
 
 void remote_agent::spawn_there() {
   auto known = config_.job->roles->entries();
-  std::erase_if(known, [](auto& e) { return e.role.kind == "agent"; }); // agents do not talk to each other
+  // Agents do not talk to each other; with the coordinator, as soon as they can be answered.
+  std::erase_if(known, [](auto& e) { return e.role.kind == "agent" || e.role.kind == "coordinator"; });
   known.push_back({{"supervisor", 0}, {}, caf::actor_cast<caf::strong_actor_ptr>(config_.notice.supervisor())});
-  config_.job->roles->on_bind(this->ctrl(), [host = host_](const bind_role& entry) {
-    if (entry.role.kind != "agent")
-      troupe::anon_send(host, entry);
-  });
   troupe::request(this, host_, spawn_deadline,
                   spawn_agent{config_.job->description, config_.role, config_.number, known})
     .then([this](const agent_spawned& s) { spawned(s); },
@@ -98,7 +95,15 @@ void remote_agent::spawned(const agent_spawned& answer) {
     return fail_start({answer.refusal});
   agent_ = caf::actor_cast<caf::actor>(answer.handle);
   troupe::monitor(this, agent_, [this](const caf::error& reason) { ended(reason); });
-  config_.job->roles->bind({config_.role, config_.number, answer.handle});
+  auto& roles = *config_.job->roles;
+  roles.bind({config_.role, config_.number, answer.handle});
+  roles.on_bind(this->ctrl(), [host = host_](const bind_role& entry) {
+    if (entry.role.kind != "agent")
+      troupe::anon_send(host, entry);
+  });
+  for (auto& entry : roles.entries()) // what was bound meanwhile, and the coordinator
+    if (entry.role.kind != "agent")
+      troupe::anon_send(host_, entry);
   config_.notice.ready(caf::actor{this});
   beat();
 }

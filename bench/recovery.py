@@ -52,13 +52,17 @@ def main():
             rows.append([kind, phase, len(values), at(values, 0.5), at(values, 0.99), max(values)])
         last = list(figures[kind][0])[-1]
         print(f"{kind}, {last}: {histogram([each[last] for each in figures[kind]])}", flush=True)
+    head = ["what", "phase", "faults", "p50", "p99", "longest"]
+    bench.table(head, rows)
     for interval in (0.1, 5):
         runs = [x for x in (torchrun(interval) for _ in range(tries)) if x]
         figures[f"torchrun {interval}"] = runs
-        for phase in ("detect_and_respawn_s", "import_s", "rendezvous_pg_s", "to_first_step_s", "total_s") if runs else ():
+        phases = ("detect_and_respawn_s", "import_s", "rendezvous_pg_s", "to_first_step_s", "total_s")
+        peer = []
+        for phase in phases if runs else ():
             values = [1000 * each[phase] for each in runs]
-            rows.append([f"torchrun, monitor_interval {interval} s", phase[:-2] + "_ms", len(values), at(values, 0.5), at(values, 0.99), max(values)])
-    bench.table(["what", "phase", "faults", "p50", "p99", "longest"], rows)
+            peer.append([f"torchrun, monitor_interval {interval} s", phase[:-2] + "_ms", len(values), at(values, 0.5), at(values, 0.99), max(values)])
+        bench.table(head, peer)
     bench.keep("recovery", figures)
 
 

@@ -103,9 +103,12 @@ void throughput(caf::actor_system& system) {
 }
 
 /// Seconds to start and to stop `n` children of a template.
-double children(caf::actor_system& system, size_t n) {
-  auto child = startable{
-    "child", [](const start_context& c) -> started { return spawn_in_place<counting>(c.system, c.link(), {}); }};
+double children(caf::actor_system& system, bool shells, size_t n) {
+  auto child = startable{"child", [shells](const start_context& c) -> started {
+                           if (shells)
+                             return spawn_in_place<counting>(c.system, c.link(), {});
+                           return c.system.spawn(plain, nullptr);
+                         }};
   std::promise<void> ready, ended;
   auto running =
     run_tree(system, supervise("root", simple_one_for_one).child(child),
@@ -126,48 +129,57 @@ double children(caf::actor_system& system, size_t n) {
   return seconds_since(start);
 }
 
-void scale(caf::actor_system& system) {
-  children(system, 1000);
-  std::vector<double> few;
+void scale(caf::actor_system& system, bool shells) {
+  children(system, shells, 100'000); // pages that were never touched cost ten times a copy
+  std::vector<double> few, many;
   for (int i = 0; i < 9; ++i)
-    few.push_back(children(system, 1000));
-  auto many = children(system, 100'000);
-  std::printf("children, start and stop: 1,000 in %.2f ms, 100,000 in %.0f ms, %.2f x linear\n", 1e3 * median(few),
-              1e3 * many, many / (100 * median(few)));
+    few.push_back(children(system, shells, 1000));
+  for (int i = 0; i < 3; ++i)
+    many.push_back(children(system, shells, 100'000));
+  std::printf("children (%s), start and stop: 1,000 in %.2f ms, 100,000 in %.0f ms, %.2f x linear\n",
+              shells ? "shells" : "plain actors", 1e3 * median(few), 1e3 * median(many), median(many) / (100 * median(few)));
 }
 
-/// Restarts one child `n` times; the resident memory before and after, in KiB.
-void restarts(caf::actor_system& system, restart_strategy strategy, const char* kind) {
-  constexpr int half = 50'000;
-  std::promise<uint64_t> unused;
-  std::atomic<uint64_t> seen = 0;
-  counter handle;
+/// Restarts one child `n` times, in place or by killing it; the resident memory before and after.
+void restarts(caf::actor_system& system, bool in_place, int n) {
   std::mutex mutex;
+  counter handle;
+  std::atomic<uint64_t> done = 0; // lives or starts
   auto child = startable{"child", [&](const start_context& c) -> started {
                            auto guard = std::lock_guard{mutex};
-                           return handle = spawn_in_place<counting>(c.system, c.link(), {&unused});
+                           handle = spawn_in_place<counting>(c.system, c.link(), {});
+                           ++done;
+                           done.notify_one();
+                           return handle;
                          }};
   std::promise<void> ready, ended;
-  auto running = run_tree(system, supervise("root", strategy, at_most(1'000'000, 100ms)).child(child),
+  auto running = run_tree(system, supervise("root", one_for_one, at_most(1'000'000, 100ms)).child(child),
                           {.on_ready = [&] { ready.set_value(); },
-                           .on_report = [&](const supervision_report&) { ++seen, seen.notify_one(); },
+                           .on_report =
+                             [&](const supervision_report& r) {
+                               if (r.what == decision::replace)
+                                 ++done, done.notify_one();
+                             },
                            .on_end = [&](const tree_end&) { ended.set_value(); }});
   ready.get_future().get();
-  auto fail = [&](uint64_t times) {
-    for (uint64_t i = 0; i < times; ++i) {
-      auto before = seen.load();
+  auto fail = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      auto before = done.load();
       {
         auto guard = std::lock_guard{mutex};
-        troupe::anon_send(handle, 1);
+        if (in_place)
+          troupe::anon_send(handle, 1);
+        else
+          troupe::anon_send_exit(handle, caf::exit_reason::kill);
       }
-      seen.wait(before);
+      done.wait(before);
     }
   };
-  fail(half / 10); // until caches are warm
+  fail(n / 20); // until caches are warm
   auto before = resident_kib();
-  fail(2 * half);
-  auto after = resident_kib();
-  std::printf("%d %s restarts: resident memory %zu KiB before, %zu KiB after\n", 2 * half, kind, before, after);
+  fail(n);
+  std::printf("%d restarts %s: resident memory %zu KiB before, %zu KiB after\n", n, in_place ? "in place" : "of the actor",
+              before, resident_kib());
   running->stop();
   ended.get_future().get();
 }
@@ -175,9 +187,11 @@ void restarts(caf::actor_system& system, restart_strategy strategy, const char* 
 } // namespace
 
 int main() {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
   auto rt = runtime{};
   throughput(rt.system());
-  scale(rt.system());
-  restarts(rt.system(), one_for_one, "in-place");
-  restarts(rt.system(), one_for_all, "whole");
+  scale(rt.system(), false);
+  scale(rt.system(), true);
+  restarts(rt.system(), true, 100'000);
+  restarts(rt.system(), false, 100'000);
 }

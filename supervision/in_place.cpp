@@ -131,8 +131,6 @@ bool in_place::handle(caf::detail::invoke_result_visitor& answer, caf::message& 
     return false;
   }
   recent_[recent_at_++ % recent_.size()] = what.types();
-  auto* element = shell_->current_mailbox_element();
-  auto request = element->mid.is_request();
   auto handled = false;
   beat_->begin();
   try {
@@ -144,6 +142,8 @@ bool in_place::handle(caf::detail::invoke_result_visitor& answer, caf::message& 
   } catch (...) {
     handled = true;
     core_.on_received();
+    auto* element = shell_->current_mailbox_element();
+    auto request = element->mid.is_request();
     kept_sender_ = element->sender;
     failed_by_exception(request ? in_place_core::during::request : in_place_core::during::message, &what);
     if (request && !element->mid.is_answered()) { // else a promise of the state told

@@ -2,11 +2,6 @@
 
 namespace troupe {
 
-void in_place_core::on_handled() {
-  ++counts_.handled;
-  failures_ = 0;
-}
-
 in_place_core::fate in_place_core::on_failure(during what) {
   waits_ = true;
   if (what == during::callback) // whatever is kept has not been tried again

@@ -39,7 +39,10 @@ public:
   enum class fate : uint8_t { none, keep, quarantine, refuse };
 
   void on_received() { ++counts_.received; }
-  void on_handled();
+  void on_handled() {
+    ++counts_.handled;
+    failures_ = 0;
+  }
   void on_stale() { ++counts_.stale; }
   /// The life is over. From now on `waits()`.
   fate on_failure(during what);

@@ -68,6 +68,10 @@ public:
       [this](const std::string& text) -> caf::result<std::string> {
         if (text == "throw")
           throw std::runtime_error("as asked");
+        if (text == "promise and throw") {
+          auto promise = self_->make_response_promise<std::string>();
+          throw std::runtime_error("as asked");
+        }
         if (text != "later")
           return text;
         promises_.push_back(self_->make_response_promise<std::string>());
@@ -197,14 +201,16 @@ TEST_CASE("T3: a request during a crash, and each that waits for a promise, gets
   s.ask("later");
   s.run();
   s.ask("throw");
+  s.ask("promise and throw");
   s.ask("after");
   s.run();
   CHECK(s.answers() ==
         strings{"broken promise", "broken promise",
-                R"(caf::sec::runtime_error("the state of the actor failed while it handled this request"))", "after"});
+                R"(caf::sec::runtime_error("the state of the actor failed while it handled this request"))",
+                "broken promise", "after"});
   s.pass(1min); // nothing is answered twice, and nothing by its deadline
   CHECK(s.answers().empty());
-  CHECK(s.tree->restarts() == 1);
+  CHECK(s.tree->restarts() == 2);
 }
 
 TEST_CASE("T2: timers of a life that is over are dropped; one that fails ends its life") {

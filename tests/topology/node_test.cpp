@@ -5,6 +5,7 @@
 #include <caf/scoped_actor.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <netinet/in.h>
+#include <optional>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include "actors/node_link.hpp"
 #include "actors/runtime.hpp"
 #include "messages/caf.hpp"
+#include "supervision/exit_reason.hpp"
 
 using namespace troupe;
 using namespace std::chrono_literals;
@@ -143,6 +145,43 @@ TEST_CASE("a node refuses a second job, more agents than slots, and a job that i
   CHECK(other.refusal.empty());
   CHECK(other.slots == 1);
   troupe::anon_send_exit(first.handle, caf::exit_reason::kill);
+}
+
+TEST_CASE("T3: an agent on a node whose state fails tells its supervisor and goes on in place, as the next incarnation") {
+  auto host = hosted_node{{.slots = 1}};
+  auto self = caf::scoped_actor{host.rt.system()};
+  auto job = small_job();
+  auto model = learn::make_model({job.model, {1, 28, 28}, 10, learn::precision::f32});
+  REQUIRE(model);
+  auto me = caf::actor_cast<caf::strong_actor_ptr>(self);
+  // Stands for the leader: supervisor, coordinator and everyone else.
+  auto spawned = spawn_on(self, host.actor, {job, {"agent", 0}, {2}, {{{"supervisor", 0}, {}, me}, {{"coordinator", 0}, {1}, me}}});
+  REQUIRE(spawned.handle);
+  auto agent = caf::actor_cast<caf::actor>(spawned.handle);
+  auto joined = incarnation{};
+  auto failed = std::optional<state_failed>{};
+  auto receive_until = [&](auto done) {
+    while (!done())
+      self->receive([&](const join& j) { joined = j.who.incarnation; }, [&](const state_failed& f) { failed = f; },
+                    [&](const micro_batches_done&) {}, caf::after(20s) >> [] { FAIL("nothing was heard of the agent"); });
+  };
+  receive_until([&] { return joined == incarnation{2}; });
+  auto holder = origin{{"shard_holder", 0}, {1}, {1}};
+  troupe::anon_send(agent, parameters{holder, {0}, payload::floats((*model)->layout().size())});
+  troupe::anon_send(agent, evaluate{{1}, {0}, 0, uint64_t{1} << 62}); // more than fits into any memory
+  receive_until([&] { return failed.has_value(); });
+  CHECK(failed->child == "agent/0");
+  CHECK(failed->number == incarnation{2});
+  auto cause = cause_of(failed->reason);
+  CHECK(cause.kind == exit_kind::exception);
+  REQUIRE(cause.chain.size() == 3);
+  CHECK(cause.chain[1].find("while it handled") != std::string::npos);
+  CHECK(cause.chain[2].find("parameters, evaluate") != std::string::npos);
+
+  troupe::anon_send(agent, replace_state{{3}});
+  failed.reset();
+  receive_until([&] { return joined == incarnation{3}; });
+  CHECK(caf::actor_cast<caf::strong_actor_ptr>(agent) == spawned.handle);
 }
 
 TEST_CASE("a node says in one sentence that its port is in use") {
