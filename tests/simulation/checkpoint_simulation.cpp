@@ -75,6 +75,11 @@ public:
   }
 
 private:
+  /// Alike in both runs of a seed, and in memory where that can be: what the disk does is simulated.
+  static fs::path working_folder() {
+    const fs::path memory = "/dev/shm";
+    return (fs::exists(memory) ? memory : fs::temp_directory_path()) / fmt::format("troupe-checkpoints-{}", ::getpid());
+  }
   static fs::path empty(const fs::path& folder) {
     fs::remove_all(folder);
     fs::create_directories(folder);
@@ -84,7 +89,7 @@ private:
   simulation& world_;
   uint32_t shards_;
   learn::layout layout_ = tiny_model{}.layout();
-  fs::path folder_ = fs::temp_directory_path() / fmt::format("troupe-checkpoints-{}", ::getpid()); // alike in both runs
+  fs::path folder_ = working_folder();
   simulated_disk disk_;
   std::optional<step> acknowledged_;
 };

@@ -45,6 +45,8 @@ simulation::simulation(uint64_t seed, const fault_mix& most)
 simulation::~simulation() {
   tear_down();
   kept_.clear();
+  trace_.forget();
+  finish_work(); // what the last actors left behind
   std::cout.rdbuf(output_);
   std::cout.clear();
 }
@@ -216,7 +218,17 @@ void simulation::log(trace::kind what, uint32_t who, std::string text) {
   trace_.add(now().time_since_epoch(), what, who, std::move(text));
 }
 
-/// Whatever is left ends, and work that was left behind lets go of what it holds.
+/// Work that is left lets go of what it holds.
+void simulation::finish_work() {
+  for (auto& m : machines_)
+    for (const auto& e : std::exchange(m.engines, {}))
+      wrecks_.push_back(e.device);
+  for (const auto& d : wrecks_)
+    while (d.step()) {
+    }
+}
+
+/// Whatever is left ends.
 void simulation::tear_down() {
   watchers_.clear();
   on_reconnect_ = {};
@@ -235,12 +247,7 @@ void simulation::tear_down() {
         kill(actor);
     for (auto& [between, each] : lines_)
       each.proxies.clear();
-    for (const auto& m : machines_)
-      for (const auto& e : m.engines)
-        wrecks_.push_back(e.device);
-    for (const auto& d : std::exchange(wrecks_, {}))
-      while (d.step()) {
-      }
+    finish_work();
     while (scheduler_.try_run_once())
       claim(here_);
     scheduler_.clock().schedule.clear();

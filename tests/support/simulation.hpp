@@ -220,6 +220,7 @@ private:
   void pause_a_host();
   void cut_a_link();
   void tear_down();
+  void finish_work();
   /// At once: nothing that waits in its mailbox is handled first.
   static void kill(const caf::strong_actor_ptr& actor);
 

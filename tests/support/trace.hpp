@@ -39,6 +39,8 @@ public:
   void show(size_t lines) { shown_ = lines; }
   /// The last events as lines of text, oldest first.
   [[nodiscard]] std::string end() const;
+  /// Lets go of what messages hold; `end` is empty then.
+  void forget() { last_.clear(); }
   /// One event as a line, without what its message said.
   [[nodiscard]] std::string line(const event& e) const;
 
