@@ -151,7 +151,7 @@ void coordinator_core::try_commit(actions& out) {
 
 void coordinator_core::after_commit(step before, actions& out) {
   auto epoch_ends = epoch_of(current_) != epoch_of(before);
-  auto at_end = current_.value + (planted(canary::epoch_ends_too_early) ? 1 : 0) >= last_step_;
+  auto at_end = current_.value >= last_step_;
   auto due = config_.checkpoint_every == 0 ? epoch_ends : current_.value % config_.checkpoint_every == 0;
   if (config_.checkpoints && due && !at_end)
     out.emplace_back(checkpoint{current_});

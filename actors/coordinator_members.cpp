@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "actors/coordinator_core.hpp"
+#include "messages/canary.hpp"
 
 namespace troupe {
 
@@ -168,7 +169,8 @@ coordinator_core::actions coordinator_core::on_load_lost(uint32_t shard) {
 }
 
 void coordinator_core::end_if_done(actions& out) {
-  if (current_.value >= last_step_ && !round_)
+  auto done = current_.value + (planted(canary::epoch_ends_too_early) ? 1 : 0);
+  if (done >= last_step_ && !round_)
     end(config_.steps != 0 && last_step_ == config_.steps ? stop_cause::steps_done : stop_cause::epochs_done, out);
 }
 
