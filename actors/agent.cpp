@@ -11,20 +11,17 @@
 namespace troupe {
 namespace {
 
-// An agent that hears nothing for so long, while it has nothing to compute, asks again. It grows when it was in vain: a slow
-// peer is not helped by repetition.
+// An agent that hears nothing for so long, while it has nothing to compute, asks again. It grows when it was in vain: a
+// slow peer is not helped by repetition.
 constexpr uint64_t min_patience_ms = 1000;
 constexpr uint64_t max_patience_ms = 30000;
 
 } // namespace
 
 agent::agent(interface::pointer self, life now, const config& c)
-    : self_(self),
-      now_(std::move(now)),
-      config_(c),
-      core_({config_.role, now_.number()}, config_.job->description.shards),
-      stream_(config_.where, fail_with_stream(now_, config_.role)),
-      patience_ms_(min_patience_ms) {
+  : self_(self), now_(std::move(now)), config_(c),
+    core_({config_.role, now_.number()}, config_.job->description.shards),
+    stream_(config_.where, fail_with_stream(now_, config_.role)), patience_ms_(min_patience_ms) {
   // nop
 }
 
@@ -126,9 +123,11 @@ agent::input agent::gather_training(step at, uint64_t index) {
     orders_[where.epoch] = job.order.of_epoch(where.epoch);
   }
   auto& order = orders_[where.epoch];
-  auto ids = std::vector<uint32_t>(order.begin() + static_cast<ptrdiff_t>(where.first), order.begin() + static_cast<ptrdiff_t>(where.last));
+  auto ids = std::vector<uint32_t>(order.begin() + static_cast<ptrdiff_t>(where.first),
+                                   order.begin() + static_cast<ptrdiff_t>(where.last));
   auto n = ids.size();
-  auto result = input{payload::floats(n * job.data.train->shape().size()), payload::make(dtype::i32, {n}), static_cast<int>(n)};
+  auto result =
+    input{payload::floats(n * job.data.train->shape().size()), payload::make(dtype::i32, {n}), static_cast<int>(n)};
   stream_.enqueue([result, ids = std::move(ids), shared = config_.job, epoch = where.epoch]() mutable {
     auto* images = result.images.mutable_floats().data();
     auto* labels = reinterpret_cast<int32_t*>(result.labels.mutable_data());
@@ -162,7 +161,9 @@ void agent::perform(const agent_core::compute& a) {
     auto gradient = payload::floats(job.model->layout().size());
     auto key = learn::pass_key{job.description.seed, a.what.at.value, m};
     replica_->train(stream_, view_of(in), {key, scale}, gradient.mutable_floats().data(), work->result(m),
-                    [work, m, gradient, in, blocks](size_t b) { work->finished(m, b, gradient.part(blocks[b].offset, blocks[b].size)); });
+                    [work, m, gradient, in, blocks](size_t b) {
+                      work->finished(m, b, gradient.part(blocks[b].offset, blocks[b].size));
+                    });
   }
   ++under_way_;
   stream_.on_complete([now = now_, this, work, dropped = core_.dropped()] {
@@ -194,12 +195,14 @@ void agent::perform(const agent_core::measure& a) {
   for (auto first = a.what.first; first < a.what.last; first += grain) {
     auto last = std::min(first + grain, a.what.last);
     auto n = last - first;
-    auto in = input{payload::floats(n * job.data.test->shape().size()), payload::make(dtype::i32, {n}), static_cast<int>(n)};
+    auto in =
+      input{payload::floats(n * job.data.test->shape().size()), payload::make(dtype::i32, {n}), static_cast<int>(n)};
     stream_.enqueue([in, first, last, shared = config_.job]() mutable {
       auto ids = std::vector<uint32_t>{};
       for (auto id = first; id < last; ++id)
         ids.push_back(static_cast<uint32_t>(id));
-      learn::gather(*shared->data.test, ids, in.images.mutable_floats().data(), reinterpret_cast<int32_t*>(in.labels.mutable_data()));
+      learn::gather(*shared->data.test, ids, in.images.mutable_floats().data(),
+                    reinterpret_cast<int32_t*>(in.labels.mutable_data()));
     });
     replica_->evaluate(stream_, view_of(in), slot++);
     stream_.enqueue([in] {}); // keeps the samples until the replica is done with them

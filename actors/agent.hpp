@@ -19,9 +19,9 @@ class step_work;
 
 /// Trains a replica of the model on the micro-batches leased to it (see `agent_core`).
 /// Receives `parameters` (shard holders), `lease` (data broker), `evaluate`, `view_changed` (coordinator), `role_bound`
-/// (directory); sends `push_gradients` per finished block, `micro_batches_done`, `request_lease`, `evaluation`. Fails with a
-/// reason when its stream does or the device cannot run the model. Owns one stream and one replica. A new life pulls the
-/// current parameters and is leased its part of the step again.
+/// (directory); sends `push_gradients` per finished block, `micro_batches_done`, `request_lease`, `evaluation`. Fails
+/// with a reason when its stream does or the device cannot run the model. Owns one stream and one replica. A new life
+/// pulls the current parameters and is leased its part of the step again.
 class agent {
 public:
   using interface = agent_actor;
@@ -71,8 +71,8 @@ private:
   std::map<uint32_t, payload> arrived_; // newest parameters by shard
   std::map<std::pair<step, uint64_t>, input> inputs_;
   std::map<uint64_t, std::vector<uint32_t>> orders_; // by epoch
-  std::vector<std::shared_ptr<step_work>> done_; // of the current step, kept until it commits
-  size_t under_way_ = 0; // pieces of work on the stream
+  std::vector<std::shared_ptr<step_work>> done_;     // of the current step, kept until it commits
+  size_t under_way_ = 0;                             // pieces of work on the stream
   uint64_t patience_ms_;
 };
 

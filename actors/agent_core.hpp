@@ -10,21 +10,35 @@
 
 namespace troupe {
 
-/// An agent through a run: collect parameters, compute what is leased, fetch the next data meanwhile. The pure core of the
-/// agent (R1): events in, actions out; the shell owns the stream and the numbers.
+/// An agent through a run: collect parameters, compute what is leased, fetch the next data meanwhile. The pure core of
+/// the agent (R1): events in, actions out; the shell owns the stream and the numbers.
 class agent_core {
 public:
   agent_core(member self, uint32_t shards) : self_(std::move(self)), shards_(shards) {}
 
-  struct announce {};                      ///< send `join` to the coordinator
-  struct use_parameters { step version; }; ///< bind what the shards sent for this version
-  struct ask { step at; };                 ///< send `request_lease`
-  struct fetch { lease what; };            ///< read and augment the samples
-  struct compute { lease what; };          ///< train and push; the parameters of that step are bound
-  struct measure { evaluate what; };       ///< evaluate with the bound parameters
-  struct push_again { step at; };          ///< what was pushed for the step may be lost: send it once more
-  struct pull { uint32_t shard; };         ///< ask a shard holder for newer parameters
-  struct forget {};                        ///< the run went back: nothing that was received or computed counts any more
+  struct announce {}; ///< send `join` to the coordinator
+  struct use_parameters {
+    step version;
+  }; ///< bind what the shards sent for this version
+  struct ask {
+    step at;
+  }; ///< send `request_lease`
+  struct fetch {
+    lease what;
+  }; ///< read and augment the samples
+  struct compute {
+    lease what;
+  }; ///< train and push; the parameters of that step are bound
+  struct measure {
+    evaluate what;
+  }; ///< evaluate with the bound parameters
+  struct push_again {
+    step at;
+  }; ///< what was pushed for the step may be lost: send it once more
+  struct pull {
+    uint32_t shard;
+  };                ///< ask a shard holder for newer parameters
+  struct forget {}; ///< the run went back: nothing that was received or computed counts any more
   using action = std::variant<announce, use_parameters, ask, fetch, compute, measure, push_again, pull, forget>;
   using actions = std::vector<action>;
 
@@ -38,8 +52,8 @@ public:
   actions on_evaluate(const evaluate& e);
   /// The evaluation of test samples from `first` on was answered.
   void on_measured(step version, uint64_t first);
-  /// Called at a steady pace by the shell; when nothing came since the last call the step is repaired: what may be lost is
-  /// sent again (everything is keyed, so nothing counts twice).
+  /// Called at a steady pace by the shell; when nothing came since the last call the step is repaired: what may be lost
+  /// is sent again (everything is keyed, so nothing counts twice).
   actions on_tick();
 
   /// Whether parameters that arrive would be used: older ones are dropped before their values are looked at.
@@ -69,7 +83,7 @@ private:
   std::vector<std::optional<step>> have_ = std::vector<std::optional<step>>(shards_);
   std::optional<step> version_;
   std::optional<step> asked_;
-  std::vector<lease> waiting_;     // for parameters
+  std::vector<lease> waiting_; // for parameters
   std::set<range> started_;
   std::vector<evaluate> evaluations_; // waiting for their version
   std::set<std::pair<step, uint64_t>> measuring_;

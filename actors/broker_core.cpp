@@ -103,8 +103,8 @@ std::vector<broker_core::grant> broker_core::on_request(const request_lease& r) 
     ++dropped_;
     return {};
   }
-  // Who asks for a step has the parameters of the one before it, so what lies further back has committed, whether or not
-  // the coordinator's word of it arrived.
+  // Who asks for a step has the parameters of the one before it, so what lies further back has committed, whether or
+  // not the coordinator's word of it arrived.
   if (r.at.value >= current_.value + open_steps)
     advance({r.at.value - open_steps});
   return answer(who, r.at);
@@ -112,7 +112,7 @@ std::vector<broker_core::grant> broker_core::on_request(const request_lease& r) 
 
 void broker_core::on_committed(const step_committed& c) {
   if (c.view < rewound_)
-    ++dropped_; // of a time before the run went back
+    ++dropped_;              // of a time before the run went back
   else if (c.at >= current_) // else known already, from a request for a later step
     advance(c.at);
 }

@@ -9,9 +9,10 @@
 
 namespace troupe {
 
-/// Who computes which micro-batches: the pure core of the data broker (R1). A step's micro-batches are split into contiguous
-/// parts over the agents of the view in rank order; the part of an agent that is gone goes to the others, with the next
-/// attempt number. Every micro-batch of a step is leased until the step commits, so no sample is lost (I1).
+/// Who computes which micro-batches: the pure core of the data broker (R1). A step's micro-batches are split into
+/// contiguous parts over the agents of the view in rank order; the part of an agent that is gone goes to the others,
+/// with the next attempt number. Every micro-batch of a step is leased until the step commits, so no sample is lost
+/// (I1).
 class broker_core {
 public:
   broker_core(learn::batch_sizes sizes, step first) : sizes_(sizes), current_(first) {}

@@ -23,16 +23,12 @@ constexpr int finish_attempts = 100;
 } // namespace
 
 coordinator::coordinator(interface::pointer self, life now, const config& c)
-    : self_(self),
-      life_(std::move(now)),
-      config_(c),
-      record_(*config_.record),
-      core_([&] {
-        auto core = c.core;
-        core.log = c.record->log;
-        return core;
-      }()),
-      files_(config_.files, fail_with_stream(life_, self_role)) {
+  : self_(self), life_(std::move(now)), config_(c), record_(*config_.record), core_([&] {
+      auto core = c.core;
+      core.log = c.record->log;
+      return core;
+    }()),
+    files_(config_.files, fail_with_stream(life_, self_role)) {
   if (!record_.born)
     record_.born = this->now();
 }
@@ -149,7 +145,8 @@ void coordinator::perform(const coordinator_core::load& a) {
     .then(life_.guard([this, shard = a.shard] { perform(core_.on_loaded(shard)); }),
           life_.guard([this, shard = a.shard](const caf::error& e) {
             if (e == caf::sec::request_timeout)
-              perform(coordinator_core::give_up{fmt::format("shard_holder/{} did not take its parameters: {}", shard, caf::to_string(e))});
+              perform(coordinator_core::give_up{
+                fmt::format("shard_holder/{} did not take its parameters: {}", shard, caf::to_string(e))});
             else
               run_after(self_, tick, life_.guard([this, shard] { perform(core_.on_load_lost(shard)); }));
           }));
@@ -195,7 +192,8 @@ void coordinator::perform(const coordinator_core::step_done& a) {
   if (!config_.observer.on_step)
     return;
   auto rate = outcome.training_seconds > 0 ? static_cast<double>(outcome.steady_samples) / outcome.training_seconds : 0;
-  config_.observer.on_step({a.at.value + 1, core_.last_step(), a.epoch, config_.core.epochs, a.loss, a.accuracy, rate, outcome.samples});
+  config_.observer.on_step(
+    {a.at.value + 1, core_.last_step(), a.epoch, config_.core.epochs, a.loss, a.accuracy, rate, outcome.samples});
 }
 
 void coordinator::perform(const coordinator_core::epoch_done& a) {
@@ -282,24 +280,26 @@ void coordinator::collect(const collection& what) {
     auto holder = job.roles->find_as<shard_holder_actor>({"shard_holder", shard});
     troupe::request(self_, holder, shard_deadline, take_snapshot{core_.number(), what.version, what.with_state})
       .then(life_.guard([this, all, shard, size](const shard_snapshot& part) {
-              auto& places = config_.job->shards;
-              auto blocks = config_.job->model->layout().blocks();
-              while (all->state.state.size() < part.state.size())
-                all->state.state.emplace_back(size);
-              for (auto b : places.blocks(shard)) {
-                auto copy = [&](learn::flat& to, const payload& from) {
-                  std::memcpy(to.data() + blocks[b].offset, from.as_floats().data() + places.offset(b), blocks[b].size * sizeof(float));
-                };
-                copy(all->state.parameters, part.values);
-                for (size_t i = 0; i < part.state.size(); ++i)
-                  copy(all->state.state[i], part.state[i]);
-              }
-              if (all->missing != 0 && --all->missing == 0)
-                all->what.use(std::move(all->state));
-            }),
+        auto& places = config_.job->shards;
+        auto blocks = config_.job->model->layout().blocks();
+        while (all->state.state.size() < part.state.size())
+          all->state.state.emplace_back(size);
+        for (auto b : places.blocks(shard)) {
+          auto copy = [&](learn::flat& to, const payload& from) {
+            std::memcpy(to.data() + blocks[b].offset, from.as_floats().data() + places.offset(b),
+                        blocks[b].size * sizeof(float));
+          };
+          copy(all->state.parameters, part.values);
+          for (size_t i = 0; i < part.state.size(); ++i)
+            copy(all->state.state[i], part.state[i]);
+        }
+        if (all->missing != 0 && --all->missing == 0)
+          all->what.use(std::move(all->state));
+      }),
             life_.guard([all, shard](const caf::error& e) {
               if (std::exchange(all->missing, 0) != 0) // told once
-                all->what.failed(fmt::format("shard_holder/{} did not hand over its parameters: {}", shard, caf::to_string(e)));
+                all->what.failed(
+                  fmt::format("shard_holder/{} did not hand over its parameters: {}", shard, caf::to_string(e)));
             }));
   }
 }

@@ -28,18 +28,19 @@ struct model_state {
 struct run_outcome {
   coordinator_core::stop_cause cause = coordinator_core::stop_cause::epochs_done;
   model_state final;
-  uint64_t samples = 0;          ///< committed by this process's run
-  double seconds = 0;            ///< from the first view to the end, evaluation included
-  double training_seconds = 0;   ///< from the first commit on, without evaluation
-  uint64_t steady_samples = 0;   ///< committed in `training_seconds`
+  uint64_t samples = 0;             ///< committed by this process's run
+  double seconds = 0;               ///< from the first view to the end, evaluation included
+  double training_seconds = 0;      ///< from the first commit on, without evaluation
+  uint64_t steady_samples = 0;      ///< committed in `training_seconds`
   double seconds_to_first_step = 0; ///< from the start of the coordinator to the first commit
   std::vector<std::pair<uint64_t, double>> train_loss;
   std::vector<double> test_accuracy;
-  uint64_t agent_drops = 0;      ///< messages dropped by agents
-  uint64_t skipped_steps = 0;    ///< whose gradient was not finite
+  uint64_t agent_drops = 0;   ///< messages dropped by agents
+  uint64_t skipped_steps = 0; ///< whose gradient was not finite
 };
 
-/// What of a run outlives its coordinator: where it stands, and what is to be reported at the end. One life writes it at a time.
+/// What of a run outlives its coordinator: where it stands, and what is to be reported at the end. One life writes it
+/// at a time.
 struct run_record {
   using time_point = caf::actor_clock::time_point;
 
@@ -56,10 +57,10 @@ struct run_record {
 };
 
 /// Leads a run (see `coordinator_core`): publishes views, commits steps, has the model evaluated and saved.
-/// Receives `join` (everyone), `peer_unreachable` (remote agents), `micro_batches_done`, `evaluation` (agents), `shard_summed` (shard holders), `role_bound`;
-/// sends `view_changed`, `load_shard`, `commit_step`, `step_committed`, `take_snapshot`, `evaluate`. Ends normally when the run is
-/// over. Owns a stream for files. A new life, or a new coordinator with the same record, asks everybody to join again and goes
-/// on behind the last commit.
+/// Receives `join` (everyone), `peer_unreachable` (remote agents), `micro_batches_done`, `evaluation` (agents),
+/// `shard_summed` (shard holders), `role_bound`; sends `view_changed`, `load_shard`, `commit_step`, `step_committed`,
+/// `take_snapshot`, `evaluate`. Ends normally when the run is over. Owns a stream for files. A new life, or a new
+/// coordinator with the same record, asks everybody to join again and goes on behind the last commit.
 class coordinator {
 public:
   using interface = coordinator_actor;
@@ -70,7 +71,7 @@ public:
     std::shared_ptr<run_record> record; ///< its `start` says where the run begins
     std::shared_ptr<shard_vault> vault;
     coordinator_core::config core;
-    gpu::device files;                          ///< whose lane reads and writes files
+    gpu::device files; ///< whose lane reads and writes files
     uint64_t log_every = 10;
     job_observer observer;
     /// Writes a checkpoint, on the stream for files. Empty: there is no folder for them.

@@ -102,21 +102,26 @@ void coordinator_core::try_commit(actions& out) {
   auto finite = std::all_of(norms_.begin(), norms_.end(), [](auto& x) { return x.second.finite; });
   if (!finite && config_.on_nonfinite == nonfinite::stop) {
     phase_ = phase::finished;
-    out.emplace_back(give_up{fmt::format("the gradient of step {} is not finite, so it was not applied: lower the learning "
-                                         "rate, limit the gradient with --clip-norm, or choose --on-nan skip",
-                                         current_.value + 1)});
+    out.emplace_back(
+      give_up{fmt::format("the gradient of step {} is not finite, so it was not applied: lower the learning "
+                          "rate, limit the gradient with --clip-norm, or choose --on-nan skip",
+                          current_.value + 1)});
     return;
   }
   if (!finite && config_.on_nonfinite == nonfinite::rewind) {
     rewind("the gradient is not finite", out);
     return;
   }
-  auto c = commit_step{log().view, current_, learn::learning_rate(config_.schedule, config_.optimizer.learning_rate, current_.value), 1, !finite};
+  auto c =
+    commit_step{log().view, current_,
+                learn::learning_rate(config_.schedule, config_.optimizer.learning_rate, current_.value), 1, !finite};
   if (finite && config_.optimizer.clip_norm > 0) // torch.nn.utils.clip_grad_norm_
-    c.scale = static_cast<float>(std::min(1.0, static_cast<double>(config_.optimizer.clip_norm) / (gradient_norm() + 1e-6)));
+    c.scale =
+      static_cast<float>(std::min(1.0, static_cast<double>(config_.optimizer.clip_norm) / (gradient_norm() + 1e-6)));
   if (!finite) {
     ++log().skipped;
-    out.emplace_back(note{fmt::format("the gradient of step {} is not finite: the step changes nothing", current_.value + 1)});
+    out.emplace_back(
+      note{fmt::format("the gradient of step {} is not finite: the step changes nothing", current_.value + 1)});
   }
   auto done = step_done{current_, epoch_of(current_) + 1, 0, 0, 0};
   double loss = 0;

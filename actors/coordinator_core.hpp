@@ -16,39 +16,39 @@
 
 namespace troupe {
 
-/// What of a run outlives its coordinator: the last commit and where the run stood (R4). A coordinator that takes over goes on
-/// from here; one life writes it at a time.
+/// What of a run outlives its coordinator: the last commit and where the run stood (R4). A coordinator that takes over
+/// goes on from here; one life writes it at a time.
 struct run_log {
-  bool begun = false;                ///< the shards have been loaded once
-  troupe::view view;                 ///< last one published
-  troupe::view rewound;              ///< in which the run last went back
-  step current;                      ///< being worked on
-  std::optional<commit_step> last;   ///< written before it is sent
-  step tested;                       ///< version that was evaluated last
-  step furthest;                     ///< one past the highest step that was ever committed
-  uint32_t rewinds = 0;              ///< since the run last got further than ever
-  uint64_t skipped = 0;              ///< steps whose gradient was not finite
+  bool begun = false;              ///< the shards have been loaded once
+  troupe::view view;               ///< last one published
+  troupe::view rewound;            ///< in which the run last went back
+  step current;                    ///< being worked on
+  std::optional<commit_step> last; ///< written before it is sent
+  step tested;                     ///< version that was evaluated last
+  step furthest;                   ///< one past the highest step that was ever committed
+  uint32_t rewinds = 0;            ///< since the run last got further than ever
+  uint64_t skipped = 0;            ///< steps whose gradient was not finite
   bool stop_asked = false;
   std::map<role_id, incarnation> highest; ///< of each role that has joined: lower ones are fenced (I15)
 };
 
-/// The run as a state machine: who takes part, which step commits when, when to evaluate, to write a checkpoint, to stop.
-/// The pure core of the coordinator (R1).
+/// The run as a state machine: who takes part, which step commits when, when to evaluate, to write a checkpoint, to
+/// stop. The pure core of the coordinator (R1).
 class coordinator_core {
 public:
   struct config {
     uint32_t agents = 1; ///< the run begins when so many have joined
     uint32_t shards = 1;
-    size_t blocks = 1;   ///< of the layout, over all shards
+    size_t blocks = 1; ///< of the layout, over all shards
     learn::batch_sizes sizes;
-    step first;          ///< where the run begins: 0, or where a checkpoint left off
+    step first; ///< where the run begins: 0, or where a checkpoint left off
     uint64_t epochs = 1;
-    uint64_t steps = 0;  ///< 0: no limit
+    uint64_t steps = 0; ///< 0: no limit
     learn::optimizer_options optimizer;
     learn::schedule_options schedule;
-    uint64_t test_samples = 0;    ///< 0: no evaluation
+    uint64_t test_samples = 0;     ///< 0: no evaluation
     uint64_t evaluation_grain = 1; ///< test samples per unit of work
-    double target_accuracy = 0;   ///< 0: none
+    double target_accuracy = 0;    ///< 0: none
     bool checkpoints = false;
     uint64_t checkpoint_every = 0; ///< steps; 0: each epoch
     nonfinite on_nonfinite = nonfinite::stop;
@@ -60,19 +60,52 @@ public:
 
   enum class stop_cause : uint8_t { epochs_done, steps_done, target_reached, interrupted };
 
-  struct publish { view_changed what; std::vector<member> to; };
-  struct load { uint32_t shard; step version; };  ///< give the shard its first parameters
-  struct commit { commit_step what; };            ///< to every shard holder
-  struct committed { step_committed what; };      ///< to the data broker
-  struct test { evaluate what; member to; };
-  struct checkpoint { step version; };            ///< snapshot all shards as of this version and write it
-  struct step_done { step at; uint64_t epoch; double loss; double accuracy; uint64_t samples; };
-  struct epoch_done { uint64_t epoch; double loss; double accuracy; };
-  struct finish { step version; stop_cause cause; }; ///< collect the final parameters, then end
-  struct restore {};                              ///< find the state to go back to, then tell `on_restored`
-  struct note { std::string sentence; };          ///< tell the user
-  struct give_up { std::string sentence; };
-  using action = std::variant<publish, load, commit, committed, test, checkpoint, step_done, epoch_done, finish, restore, note, give_up>;
+  struct publish {
+    view_changed what;
+    std::vector<member> to;
+  };
+  struct load {
+    uint32_t shard;
+    step version;
+  }; ///< give the shard its first parameters
+  struct commit {
+    commit_step what;
+  }; ///< to every shard holder
+  struct committed {
+    step_committed what;
+  }; ///< to the data broker
+  struct test {
+    evaluate what;
+    member to;
+  };
+  struct checkpoint {
+    step version;
+  }; ///< snapshot all shards as of this version and write it
+  struct step_done {
+    step at;
+    uint64_t epoch;
+    double loss;
+    double accuracy;
+    uint64_t samples;
+  };
+  struct epoch_done {
+    uint64_t epoch;
+    double loss;
+    double accuracy;
+  };
+  struct finish {
+    step version;
+    stop_cause cause;
+  };                 ///< collect the final parameters, then end
+  struct restore {}; ///< find the state to go back to, then tell `on_restored`
+  struct note {
+    std::string sentence;
+  }; ///< tell the user
+  struct give_up {
+    std::string sentence;
+  };
+  using action = std::variant<publish, load, commit, committed, test, checkpoint, step_done, epoch_done, finish,
+                              restore, note, give_up>;
   using actions = std::vector<action>;
 
   explicit coordinator_core(config c);
@@ -140,8 +173,8 @@ private:
   uint64_t last_step_ = 0;
   phase phase_ = phase::gathering;
   std::map<role_id, member> members_;
-  std::map<uint32_t, step> holds_;   ///< version of each shard, as it joined; none: it has no parameters
-  std::map<uint32_t, int> behind_;   ///< ticks that shards have missed the last commit for
+  std::map<uint32_t, step> holds_; ///< version of each shard, as it joined; none: it has no parameters
+  std::map<uint32_t, int> behind_; ///< ticks that shards have missed the last commit for
   std::set<uint32_t> loaded_;
   step current_;
   std::map<uint64_t, micro_batch_result> results_;

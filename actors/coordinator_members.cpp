@@ -67,7 +67,8 @@ coordinator_core::actions coordinator_core::on_join(const join& j) {
 
 void coordinator_core::begin_if_gathered(actions& out) {
   auto count = [&](std::string_view kind) {
-    return static_cast<uint32_t>(std::count_if(members_.begin(), members_.end(), [&](auto& x) { return x.first.kind == kind; }));
+    return static_cast<uint32_t>(
+      std::count_if(members_.begin(), members_.end(), [&](auto& x) { return x.first.kind == kind; }));
   };
   auto agents_needed = log().begun ? 1 : config_.agents; // of a run that is under way the others join as they come
   if (count("agent") < agents_needed || count("shard_holder") < config_.shards || count("data_broker") < 1)
@@ -81,13 +82,15 @@ void coordinator_core::begin_if_gathered(actions& out) {
     out.emplace_back(load{shard, current_});
 }
 
-// Another coordinator led this run before. Every shard is at the current step, or short of its commit, which is said again.
+// Another coordinator led this run before. Every shard is at the current step, or short of its commit, which is said
+// again.
 void coordinator_core::take_over(actions& out) {
   phase_ = phase::running;
   publish_view(out);
   for (uint32_t shard = 0; shard < config_.shards; ++shard) {
     auto held = holds_.find(shard);
-    auto j = join{members_.at({"shard_holder", shard}), held == holds_.end() ? step{} : held->second, held != holds_.end()};
+    auto j =
+      join{members_.at({"shard_holder", shard}), held == holds_.end() ? step{} : held->second, held != holds_.end()};
     lost_parameters(j, out);
     if (phase_ != phase::running)
       return;
@@ -96,14 +99,15 @@ void coordinator_core::take_over(actions& out) {
     out.emplace_back(commit{*log().last});
     out.emplace_back(committed{{log().view, log().last->at}});
     auto before = log().last->at;
-    if (config_.test_samples > 0 && current_ > log().tested && (epoch_of(current_) != epoch_of(before) || current_.value >= last_step_))
+    if (config_.test_samples > 0 && current_ > log().tested &&
+        (epoch_of(current_) != epoch_of(before) || current_.value >= last_step_))
       begin_test(current_, epoch_of(before) + 1, out);
   }
   end_if_done(out);
 }
 
-// A shard that comes back with the parameters of the current step, or of the one before whose commit it missed, goes on.
-// From anything else there is no way but back.
+// A shard that comes back with the parameters of the current step, or of the one before whose commit it missed, goes
+// on. From anything else there is no way but back.
 void coordinator_core::lost_parameters(const join& j, actions& out) {
   if (j.loaded && j.version == current_)
     return;
@@ -116,9 +120,10 @@ void coordinator_core::lost_parameters(const join& j, actions& out) {
 void coordinator_core::rewind(const std::string& why, actions& out) {
   if (log().rewinds++ == max_rewinds) {
     phase_ = phase::finished;
-    out.emplace_back(give_up{fmt::format("{} at step {}, after going back {} times without getting any further: continue from the last "
-                                         "checkpoint with --resume",
-                                         why, current_.value + 1, max_rewinds)});
+    out.emplace_back(give_up{
+      fmt::format("{} at step {}, after going back {} times without getting any further: continue from the last "
+                  "checkpoint with --resume",
+                  why, current_.value + 1, max_rewinds)});
     return;
   }
   phase_ = phase::restoring;
@@ -128,7 +133,8 @@ void coordinator_core::rewind(const std::string& why, actions& out) {
   loaded_.clear();
   round_.reset();
   log().last.reset();
-  out.emplace_back(note{fmt::format("{} at step {}: the run goes back to its last checkpoint", why, current_.value + 1)});
+  out.emplace_back(
+    note{fmt::format("{} at step {}: the run goes back to its last checkpoint", why, current_.value + 1)});
   out.emplace_back(restore{});
 }
 

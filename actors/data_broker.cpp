@@ -6,7 +6,7 @@
 namespace troupe {
 
 data_broker::data_broker(interface::pointer self, life now, const config& c)
-    : self_(self), now_(std::move(now)), config_(c), core_(config_.job->sizes(), config_.first) {
+  : self_(self), now_(std::move(now)), config_(c), core_(config_.job->sizes(), config_.first) {
   // nop
 }
 
@@ -37,7 +37,8 @@ data_broker_actor::behavior_type data_broker::make_behavior() {
         auto before = core_.dropped();
         counting(core_.on_request(r), before);
       };
-      if (!struck(self_, now_, TROUPE_FAULT(places::broker_on_request, config_.role, now_.number(), r.at.value), handle))
+      if (!struck(self_, now_, TROUPE_FAULT(places::broker_on_request, config_.role, now_.number(), r.at.value),
+                  handle))
         handle();
     },
     [this, counting](const step_committed& c) {

@@ -10,8 +10,9 @@
 namespace troupe {
 
 /// Hands out the micro-batches of each step (see `broker_core`).
-/// Receives `view_changed`, `step_committed` (coordinator), `request_lease` (agents), `role_bound` (directory); answers with
-/// `lease`. Fails never by itself. Owns nothing but its core; a new life learns from the next view where the run is.
+/// Receives `view_changed`, `step_committed` (coordinator), `request_lease` (agents), `role_bound` (directory); answers
+/// with `lease`. Fails never by itself. Owns nothing but its core; a new life learns from the next view where the run
+/// is.
 class data_broker {
 public:
   using interface = data_broker_actor;

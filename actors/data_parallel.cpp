@@ -54,7 +54,8 @@ Handle announce(const hosted_job& job, const role_id& role, incarnation number, 
 
 } // namespace
 
-expected<std::unique_ptr<data_parallel>> data_parallel::prepare(runtime& rt, const job_options& options, job_observer observer) {
+expected<std::unique_ptr<data_parallel>> data_parallel::prepare(runtime& rt, const job_options& options,
+                                                                job_observer observer) {
   auto resolved = resolve(options);
   if (!resolved)
     return tl::unexpected(resolved.error());
@@ -92,26 +93,24 @@ expected<std::unique_ptr<data_parallel>> data_parallel::prepare(runtime& rt, con
 
 data_parallel::data_parallel(runtime& rt, job_options options, job_observer observer, std::shared_ptr<hosted_job> job,
                              std::shared_ptr<const model_state> initial, std::shared_ptr<remote_agents> remote)
-    : leader("coordinator/0", [this](const start_context& c) -> started {
-        return announce(*job_, {"coordinator", 0}, c.number, spawn_in_place<coordinator>(c.system, c.link(), leader_config()));
-      }),
-      broker("data_broker/0", [this](const start_context& c) -> started {
-        auto role = role_id{"data_broker", 0};
-        return announce(*job_, role, c.number, spawn_in_place<data_broker>(c.system, c.link(), {role, job_, initial_->version}));
-      }),
-      runtime_(rt),
-      options_(std::move(options)),
-      observer_(std::move(observer)),
-      job_(std::move(job)),
-      initial_(std::move(initial)),
-      vault_(std::make_shared<shard_vault>()),
-      record_(std::make_shared<run_record>()),
-      remote_(std::move(remote)),
-      files_(gpu::device::host({1000, 1})),
-      outcome_(std::make_shared<std::optional<expected<run_outcome>>>()) {
+  : leader("coordinator/0",
+           [this](const start_context& c) -> started {
+             return announce(*job_, {"coordinator", 0}, c.number,
+                             spawn_in_place<coordinator>(c.system, c.link(), leader_config()));
+           }),
+    broker("data_broker/0",
+           [this](const start_context& c) -> started {
+             auto role = role_id{"data_broker", 0};
+             return announce(*job_, role, c.number,
+                             spawn_in_place<data_broker>(c.system, c.link(), {role, job_, initial_->version}));
+           }),
+    runtime_(rt), options_(std::move(options)), observer_(std::move(observer)), job_(std::move(job)),
+    initial_(std::move(initial)), vault_(std::make_shared<shard_vault>()), record_(std::make_shared<run_record>()),
+    remote_(std::move(remote)), files_(gpu::device::host({1000, 1})),
+    outcome_(std::make_shared<std::optional<expected<run_outcome>>>()) {
   record_->start = initial_;
-  // An agent and a shard holder share a device: while the agents wait for an update, their cores work on it. Where agents
-  // live elsewhere, the holders have devices of their own here.
+  // An agent and a shard holder share a device: while the agents wait for an update, their cores work on it. Where
+  // agents live elsewhere, the holders have devices of their own here.
   for (int i = 0; i < (remote_ ? options_.shards : options_.agents); ++i)
     devices_.push_back(gpu::device::host({i, options_.threads}));
   for (uint32_t i = 0; i < static_cast<uint32_t>(options_.shards); ++i)
@@ -136,7 +135,8 @@ startable data_parallel::make_agent(uint32_t rank) {
   if (remote_)
     return {to_string(role), [this, role](const start_context& c) -> started { return remote_->start(role, c, job_); }};
   return {to_string(role), [this, role](const start_context& c) -> started {
-            return announce(*job_, role, c.number, spawn_in_place<agent>(c.system, c.link(), {role, job_, devices_[role.index]}));
+            return announce(*job_, role, c.number,
+                            spawn_in_place<agent>(c.system, c.link(), {role, job_, devices_[role.index]}));
           }};
 }
 
@@ -190,16 +190,25 @@ expected<job_report> data_parallel::report(const tree_end& end) {
   auto& layout = job_->model->layout();
   auto r = job_report{};
   switch (outcome->cause) {
-    case coordinator_core::stop_cause::epochs_done: r.reason = stop_reason::epochs_done; break;
-    case coordinator_core::stop_cause::steps_done: r.reason = stop_reason::steps_done; break;
-    case coordinator_core::stop_cause::target_reached: r.reason = stop_reason::target_reached; break;
-    case coordinator_core::stop_cause::interrupted: r.reason = stop_reason::interrupted; break;
+  case coordinator_core::stop_cause::epochs_done:
+    r.reason = stop_reason::epochs_done;
+    break;
+  case coordinator_core::stop_cause::steps_done:
+    r.reason = stop_reason::steps_done;
+    break;
+  case coordinator_core::stop_cause::target_reached:
+    r.reason = stop_reason::target_reached;
+    break;
+  case coordinator_core::stop_cause::interrupted:
+    r.reason = stop_reason::interrupted;
+    break;
   }
   r.steps = outcome->final.version.value;
   r.samples = outcome->samples;
   r.seconds = outcome->seconds;
   r.training_seconds = outcome->training_seconds;
-  r.samples_per_second = outcome->training_seconds > 0 ? static_cast<double>(outcome->steady_samples) / outcome->training_seconds : 0;
+  r.samples_per_second =
+    outcome->training_seconds > 0 ? static_cast<double>(outcome->steady_samples) / outcome->training_seconds : 0;
   r.seconds_to_first_step = outcome->seconds_to_first_step;
   r.train_loss = outcome->train_loss;
   r.test_accuracy = outcome->test_accuracy;
@@ -210,7 +219,9 @@ expected<job_report> data_parallel::report(const tree_end& end) {
   r.parameters = layout.parameters();
   r.tree = print_tree(tree());
   if (!options_.export_to.empty())
-    if (auto written = learn::write_safetensors(options_.export_to, layout, outcome->final.parameters.values(), r.steps); !written)
+    if (auto written =
+          learn::write_safetensors(options_.export_to, layout, outcome->final.parameters.values(), r.steps);
+        !written)
       return tl::unexpected(written.error());
   return r;
 }

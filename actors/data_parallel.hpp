@@ -27,11 +27,12 @@ class remote_agents;
 /// A run ends when its leader does. One object serves one run.
 class data_parallel {
 public:
-  /// Opens the data, builds the model, loads or draws the first parameters, connects to nodes and starts worker processes. One
-  /// sentence where something is not as the options say; nothing is left behind then.
-  static expected<std::unique_ptr<data_parallel>> prepare(runtime& rt, const job_options& options, job_observer observer = {});
+  /// Opens the data, builds the model, loads or draws the first parameters, connects to nodes and starts worker
+  /// processes. One sentence where something is not as the options say; nothing is left behind then.
+  static expected<std::unique_ptr<data_parallel>> prepare(runtime& rt, const job_options& options,
+                                                          job_observer observer = {});
 
-  startable leader;                ///< the coordinator; ends normally when the run is done
+  startable leader; ///< the coordinator; ends normally when the run is done
   startable broker;
   std::vector<startable> shards;
   std::vector<startable> agents;
@@ -54,7 +55,6 @@ public:
   ~data_parallel();
 
 private:
-
   data_parallel(runtime& rt, job_options options, job_observer observer, std::shared_ptr<hosted_job> job,
                 std::shared_ptr<const model_state> initial, std::shared_ptr<remote_agents> remote);
 
@@ -66,8 +66,8 @@ private:
   job_observer observer_;
   std::shared_ptr<hosted_job> job_;
   std::shared_ptr<const model_state> initial_;
-  std::shared_ptr<shard_vault> vault_;  // what outlives the shard holders
-  std::shared_ptr<run_record> record_;  // what outlives the coordinator
+  std::shared_ptr<shard_vault> vault_;    // what outlives the shard holders
+  std::shared_ptr<run_record> record_;    // what outlives the coordinator
   std::shared_ptr<remote_agents> remote_; // null: agents are threads of this process
   std::vector<gpu::device> devices_;
   gpu::device files_;

@@ -14,8 +14,8 @@
 
 namespace troupe {
 
-/// Where the roles of a job are, as this node knows it (R2): a name becomes a handle at the moment of sending, so that a handle
-/// gone stale is a look-up and not an error. Thread-safe; one per job and node.
+/// Where the roles of a job are, as this node knows it (R2): a name becomes a handle at the moment of sending, so that
+/// a handle gone stale is a look-up and not an error. Thread-safe; one per job and node.
 class directory {
 public:
   using listener = std::function<void(const bind_role&)>;
@@ -34,8 +34,8 @@ public:
     return caf::actor_cast<Handle>(find(role));
   }
 
-  /// Sends `role_bound` to `who` for every role known now and whenever one is bound. Asked again by the same actor, it tells
-  /// what is known now once more.
+  /// Sends `role_bound` to `who` for every role known now and whenever one is bound. Asked again by the same actor, it
+  /// tells what is known now once more.
   void subscribe(const caf::strong_actor_ptr& who);
   /// Forgets everything, for the end of a job: an entry keeps its actor alive, and the actor its job and directory.
   void clear();

@@ -20,7 +20,7 @@ expected<void> full(const fs::path& path) {
 class fault_output final : public learn::file_system::output {
 public:
   fault_output(step now, fs::path path, std::unique_ptr<output> real)
-      : now_(now), path_(std::move(path)), real_(std::move(real)) {}
+    : now_(now), path_(std::move(path)), real_(std::move(real)) {}
 
   expected<void> write(std::span<const std::byte> bytes) override {
     const auto fault = TROUPE_FAULT(places::checkpoint_write, {"coordinator", 0}, {0}, now_.value);

@@ -5,7 +5,8 @@
 
 namespace troupe {
 
-/// The real file system with a fault point before each operation (`places::checkpoint_write`, `places::checkpoint_file`).
+/// The real file system with a fault point before each operation (`places::checkpoint_write`,
+/// `places::checkpoint_file`).
 class fault_file_system final : public learn::file_system {
 public:
   explicit fault_file_system(step now) : now_(now) {}

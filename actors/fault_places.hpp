@@ -15,10 +15,11 @@ namespace places {
 
 inline constexpr fault_place agent_on_lease{"actors.agent.on_lease", "agent", actor_faults | message_faults};
 /// On the agent's stream: an exception there is a failure of the stream.
-inline constexpr fault_place agent_before_push{
-  "actors.agent.before_push", "agent",
-  process_faults | fault_kinds{fault_kind::nan, fault_kind::drop, fault_kind::duplicate}};
-inline constexpr fault_place holder_on_push{"actors.shard_holder.on_push", "shard_holder", actor_faults | message_faults};
+inline constexpr fault_place agent_before_push{"actors.agent.before_push", "agent",
+                                               process_faults |
+                                                 fault_kinds{fault_kind::nan, fault_kind::drop, fault_kind::duplicate}};
+inline constexpr fault_place holder_on_push{"actors.shard_holder.on_push", "shard_holder",
+                                            actor_faults | message_faults};
 inline constexpr fault_place holder_before_apply{"actors.shard_holder.before_apply", "shard_holder", actor_faults};
 inline constexpr fault_place broker_on_request{"actors.data_broker.on_request", "data_broker",
                                                actor_faults | message_faults};
@@ -30,9 +31,8 @@ inline constexpr fault_place checkpoint_write{"actors.checkpoint.write", "coordi
                                               disk_faults | fault_kinds{fault_kind::torn_write}};
 inline constexpr fault_place checkpoint_file{"actors.checkpoint.file", "coordinator", disk_faults};
 
-inline constexpr std::array all = {agent_on_lease,      agent_before_push, holder_on_push,
-                                   holder_before_apply, broker_on_request, coordinator_before_commit,
-                                   checkpoint_write,    checkpoint_file};
+inline constexpr std::array all = {agent_on_lease,    agent_before_push,         holder_on_push,   holder_before_apply,
+                                   broker_on_request, coordinator_before_commit, checkpoint_write, checkpoint_file};
 
 } // namespace places
 

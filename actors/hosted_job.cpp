@@ -6,13 +6,11 @@ namespace troupe {
 
 hosted_job::hosted_job(job_description what, std::shared_ptr<const learn::model> m, learn::data_source d,
                        std::shared_ptr<directory> r)
-    : description(std::move(what)),
-      model(std::move(m)),
-      data(std::move(d)),
-      augmentation(description.augment ? learn::default_augmentation(data.name) : learn::augmentation{}),
-      shards(model->layout(), description.shards),
-      order(static_cast<learn::order_kind>(description.order), description.seed, description.samples),
-      roles(std::move(r)) {
+  : description(std::move(what)), model(std::move(m)), data(std::move(d)),
+    augmentation(description.augment ? learn::default_augmentation(data.name) : learn::augmentation{}),
+    shards(model->layout(), description.shards),
+    order(static_cast<learn::order_kind>(description.order), description.seed, description.samples),
+    roles(std::move(r)) {
   // nop
 }
 
@@ -21,11 +19,14 @@ expected<std::shared_ptr<hosted_job>> hosted_job::open(const job_description& wh
   if (!data)
     return tl::unexpected(data.error());
   if (data->train->size() != what.samples)
-    return fail(fmt::format("{} has {} training samples on this host and {} where the job was started: use the same data "
-                            "everywhere",
-                            what.data, data->train->size(), what.samples));
-  auto shape = learn::sample_shape{static_cast<int>(what.channels), static_cast<int>(what.height), static_cast<int>(what.width)};
-  auto model = learn::make_model({what.model, shape, static_cast<int>(what.classes), static_cast<learn::precision>(what.arithmetic)});
+    return fail(
+      fmt::format("{} has {} training samples on this host and {} where the job was started: use the same data "
+                  "everywhere",
+                  what.data, data->train->size(), what.samples));
+  auto shape =
+    learn::sample_shape{static_cast<int>(what.channels), static_cast<int>(what.height), static_cast<int>(what.width)};
+  auto model = learn::make_model(
+    {what.model, shape, static_cast<int>(what.classes), static_cast<learn::precision>(what.arithmetic)});
   if (!model)
     return tl::unexpected(model.error());
   if (what.shards == 0 || what.shards > (*model)->layout().blocks().size())

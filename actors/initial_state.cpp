@@ -29,7 +29,8 @@ learn::checkpoint_meta meta_of(const job_options& o, const hosted_job& job, step
   return m;
 }
 
-expected<std::shared_ptr<const model_state>> from_checkpoint(const job_options& o, const hosted_job& job, const job_observer& observer) {
+expected<std::shared_ptr<const model_state>> from_checkpoint(const job_options& o, const hosted_job& job,
+                                                             const job_observer& observer) {
   auto read = learn::read_latest_checkpoint(o.checkpoint, job.model->layout());
   if (!read)
     return tl::unexpected(read.error());
@@ -46,12 +47,14 @@ expected<std::shared_ptr<const model_state>> from_checkpoint(const job_options& 
 
 } // namespace
 
-expected<std::shared_ptr<const model_state>> initial_state(const job_options& o, const hosted_job& job, const job_observer& observer) {
+expected<std::shared_ptr<const model_state>> initial_state(const job_options& o, const hosted_job& job,
+                                                           const job_observer& observer) {
   auto& layout = job.model->layout();
   if (o.resume && learn::has_checkpoint(o.checkpoint))
     return from_checkpoint(o, job, observer);
   if (!o.resume && !o.checkpoint.empty() && learn::has_checkpoint(o.checkpoint))
-    return fail(fmt::format("{} holds checkpoints of an earlier run: continue it with --resume or name another folder", o.checkpoint));
+    return fail(fmt::format("{} holds checkpoints of an earlier run: continue it with --resume or name another folder",
+                            o.checkpoint));
   if (!o.init.empty()) {
     auto read = learn::read_safetensors(o.init, layout);
     if (!read)
@@ -63,8 +66,9 @@ expected<std::shared_ptr<const model_state>> initial_state(const job_options& o,
   return std::make_shared<const model_state>(model_state{{0}, std::move(drawn), {}});
 }
 
-std::function<expected<std::shared_ptr<const model_state>>()> last_good_state(const job_options& o, std::shared_ptr<const hosted_job> job,
-                                                                             std::shared_ptr<const model_state> initial) {
+std::function<expected<std::shared_ptr<const model_state>>()>
+last_good_state(const job_options& o, std::shared_ptr<const hosted_job> job,
+                std::shared_ptr<const model_state> initial) {
   return [o, job = std::move(job), initial = std::move(initial)]() -> expected<std::shared_ptr<const model_state>> {
     if (o.checkpoint.empty() || !learn::has_checkpoint(o.checkpoint))
       return initial;
@@ -72,18 +76,20 @@ std::function<expected<std::shared_ptr<const model_state>>()> last_good_state(co
   };
 }
 
-std::function<expected<void>(const model_state&)> checkpoint_writer(const job_options& o, std::shared_ptr<const hosted_job> job) {
+std::function<expected<void>(const model_state&)> checkpoint_writer(const job_options& o,
+                                                                    std::shared_ptr<const hosted_job> job) {
   return [o, job = std::move(job)](const model_state& now) -> expected<void> {
     auto& layout = job->model->layout();
     auto states = std::vector<std::span<const float>>{};
     for (auto& s : now.state)
       states.push_back(s.values());
-    auto shards = learn::cut_into_shards(layout, now.parameters.values(), states, now.version.value, static_cast<size_t>(o.shards));
+    auto shards =
+      learn::cut_into_shards(layout, now.parameters.values(), states, now.version.value, static_cast<size_t>(o.shards));
     auto files = fault_file_system{now.version};
     auto written = learn::write_checkpoint(o.checkpoint, meta_of(o, *job, now.version), layout, shards, {}, files);
     if (!written)
-      return tl::unexpected(failure{fmt::format("the checkpoint of step {} was not written: {}; training goes on", now.version.value,
-                                                written.error().sentence)});
+      return tl::unexpected(failure{fmt::format("the checkpoint of step {} was not written: {}; training goes on",
+                                                now.version.value, written.error().sentence)});
     return {};
   };
 }

@@ -34,8 +34,8 @@ expected<job_report> run_job(const job_options& options, const job_observer& obs
 
 namespace {
 
-// Ends this process when the parent's end of the pipe closes, however the parent died. There is nobody left to end gracefully
-// for: no checkpoint, no peer, nothing of the run is here.
+// Ends this process when the parent's end of the pipe closes, however the parent died. There is nobody left to end
+// gracefully for: no checkpoint, no peer, nothing of the run is here.
 std::jthread watch_parent(int pipe) {
   return std::jthread{[pipe](std::stop_token stop) {
     while (!stop.stop_requested()) {
@@ -55,12 +55,13 @@ expected<void> run_node(const node_options& options, std::function<void(uint16_t
     return armed;
   auto watcher = options.parent_pipe >= 0 ? watch_parent(options.parent_pipe) : std::jthread{};
   auto rt = runtime{{.network = true}};
-  auto host = rt.system().spawn<node, caf::detached>(node::config{static_cast<uint32_t>(options.slots), static_cast<uint32_t>(options.threads)});
+  auto host = rt.system().spawn<node, caf::detached>(
+    node::config{static_cast<uint32_t>(options.slots), static_cast<uint32_t>(options.threads)});
   auto port = rt.system().middleman().publish(host, options.port, options.host.c_str());
   if (!port) {
     troupe::anon_send_exit(host, caf::exit_reason::user_shutdown);
-    return fail(fmt::format("cannot listen on {}:{} ({}): is the port in use? Choose another one, or 0 for any", options.host, options.port,
-                            caf::to_string(port.error())));
+    return fail(fmt::format("cannot listen on {}:{} ({}): is the port in use? Choose another one, or 0 for any",
+                            options.host, options.port, caf::to_string(port.error())));
   }
   on_ready(*port);
   auto mutex = std::mutex{};

@@ -33,45 +33,48 @@ struct job_options {
   std::string data = "digits"; ///< "digits" or a folder, see learn::open_data
   std::string sync = "ps";     ///< who sums and who updates: "ps" = parameter shards, bulk synchronous
   int agents = 1;
-  int shards = 0;              ///< shard holders; 0: one per agent, at most one per block of parameters
-  size_t batch = 128;          ///< samples per step, over all agents
-  size_t micro_batch = 0;      ///< 0: the largest divisor of `batch` that gives each agent at least one
+  int shards = 0;         ///< shard holders; 0: one per agent, at most one per block of parameters
+  size_t batch = 128;     ///< samples per step, over all agents
+  size_t micro_batch = 0; ///< 0: the largest divisor of `batch` that gives each agent at least one
   uint64_t epochs = 3;
-  uint64_t steps = 0;          ///< 0: no limit; else stop after this many
+  uint64_t steps = 0; ///< 0: no limit; else stop after this many
   learn::optimizer_options optimizer;
-  learn::schedule_options schedule = {.kind = learn::schedule_kind::cosine}; ///< over the whole run, if it has no total of its own
+  learn::schedule_options schedule = {
+    .kind = learn::schedule_kind::cosine}; ///< over the whole run, if it has no total of its own
   learn::precision precision = learn::precision::f32;
   std::string device = "cpu";
-  int threads = 0;             ///< per agent; 0: the machine's cores divided by the agents of this machine, at least 1
+  int threads = 0; ///< per agent; 0: the machine's cores divided by the agents of this machine, at least 1
   troupe::isolation isolation = isolation::thread;
   std::vector<std::string> nodes; ///< "host:port" of running `troupe node` processes; agents are spread over them
-  std::string worker_program;     ///< what hosts agents with `isolation::process`, called as `troupe node …` is; empty: this program
+  std::string
+    worker_program; ///< what hosts agents with `isolation::process`, called as `troupe node …` is; empty: this program
   uint64_t seed = 1;
   learn::order_kind order = learn::order_kind::shuffled;
-  bool augment = true;         ///< the data set's usual augmentation; always off with sequential order
-  std::string init;            ///< safetensors to start from
-  std::string export_to;       ///< safetensors to write at the end
-  std::string checkpoint;      ///< folder for checkpoints; empty: none
+  bool augment = true;           ///< the data set's usual augmentation; always off with sequential order
+  std::string init;              ///< safetensors to start from
+  std::string export_to;         ///< safetensors to write at the end
+  std::string checkpoint;        ///< folder for checkpoints; empty: none
   uint64_t checkpoint_every = 0; ///< steps; 0: at the end of each epoch
-  bool resume = false;         ///< go on from the newest checkpoint; where there is none yet, begin
+  bool resume = false;           ///< go on from the newest checkpoint; where there is none yet, begin
   nonfinite on_nonfinite = nonfinite::stop;
-  std::chrono::milliseconds handler_limit{60000}; ///< an agent's process that works on one message for longer is ended; 0: no limit
-  double target_accuracy = 0;  ///< fraction of the test set; stop after an epoch that reaches it
-  uint64_t log_every = 10;     ///< steps between entries of `job_report::train_loss`
-  bool evaluate = true;        ///< test accuracy after each epoch
-  std::vector<fault> faults;   ///< what is to go wrong, to see what comes of it
+  std::chrono::milliseconds handler_limit{
+    60000};                   ///< an agent's process that works on one message for longer is ended; 0: no limit
+  double target_accuracy = 0; ///< fraction of the test set; stop after an epoch that reaches it
+  uint64_t log_every = 10;    ///< steps between entries of `job_report::train_loss`
+  bool evaluate = true;       ///< test accuracy after each epoch
+  std::vector<fault> faults;  ///< what is to go wrong, to see what comes of it
 };
 
 /// After a committed step.
 struct step_progress {
-  uint64_t step = 0;         ///< committed so far, over the whole run
-  uint64_t steps_total = 0;  ///< where the run will stop at the latest
-  uint64_t epoch = 0;        ///< from 1
+  uint64_t step = 0;        ///< committed so far, over the whole run
+  uint64_t steps_total = 0; ///< where the run will stop at the latest
+  uint64_t epoch = 0;       ///< from 1
   uint64_t epochs = 0;
-  double loss = 0;           ///< mean over the step's samples
-  double accuracy = 0;       ///< on the step's training samples, before the update
+  double loss = 0;     ///< mean over the step's samples
+  double accuracy = 0; ///< on the step's training samples, before the update
   double samples_per_second = 0;
-  uint64_t samples = 0;      ///< of this process's run so far
+  uint64_t samples = 0; ///< of this process's run so far
 };
 
 /// After an epoch.
@@ -94,20 +97,20 @@ enum class stop_reason : uint8_t { epochs_done, steps_done, target_reached, inte
 
 struct job_report {
   stop_reason reason = stop_reason::epochs_done;
-  uint64_t steps = 0;            ///< committed over the whole run, resumed part included
-  uint64_t samples = 0;          ///< of this process's run
-  double seconds = 0;            ///< from first step to last commit, evaluation included
-  double training_seconds = 0;   ///< the same without evaluation and checkpoints
-  double samples_per_second = 0; ///< samples / training_seconds
-  double seconds_to_first_step = 0; ///< from the call to the first commit
+  uint64_t steps = 0;                                  ///< committed over the whole run, resumed part included
+  uint64_t samples = 0;                                ///< of this process's run
+  double seconds = 0;                                  ///< from first step to last commit, evaluation included
+  double training_seconds = 0;                         ///< the same without evaluation and checkpoints
+  double samples_per_second = 0;                       ///< samples / training_seconds
+  double seconds_to_first_step = 0;                    ///< from the call to the first commit
   std::vector<std::pair<uint64_t, double>> train_loss; ///< (step, loss)
   std::vector<double> test_accuracy;                   ///< per epoch
-  std::string weights_sha256;    ///< over the slices' bytes in layout order
+  std::string weights_sha256;                          ///< over the slices' bytes in layout order
   uint64_t restarts = 0;
   uint64_t skipped_steps = 0;    ///< whose gradient was not finite (nonfinite::skip)
   uint64_t dropped_messages = 0; ///< stale or doubled, by the receivers' count (I13)
   uint64_t parameters = 0;
-  std::string tree;              ///< the supervision tree as `--print-tree` shows it
+  std::string tree; ///< the supervision tree as `--print-tree` shows it
 };
 
 /// Refuses a job that cannot run, with one sentence, before anything is started or written.

@@ -23,8 +23,9 @@ size_t default_micro_batch(size_t batch, size_t agents) {
 
 expected<job_options> resolve(job_options o) {
   if (std::getenv("TROUPE_WORKER_PROCESS") != nullptr)
-    return fail("this process was started to host agents of another one: let main() call run_node for `node …` arguments, as the "
-                "troupe command does, or name the troupe command as the worker program");
+    return fail(
+      "this process was started to host agents of another one: let main() call run_node for `node …` arguments, as the "
+      "troupe command does, or name the troupe command as the worker program");
   auto names = learn::model_names();
   if (std::find(names.begin(), names.end(), o.model) == names.end())
     return fail(fmt::format("there is no model \"{}\": choose one of {}", o.model, fmt::join(names, ", ")));
@@ -38,15 +39,18 @@ expected<job_options> resolve(job_options o) {
     return fail("a batch needs at least 1 sample");
   auto agents = static_cast<size_t>(o.agents);
   if (agents > o.batch)
-    return fail(fmt::format("{} agents cannot share a batch of {} samples: use at most {} agents or a larger --batch", agents, o.batch, o.batch));
+    return fail(fmt::format("{} agents cannot share a batch of {} samples: use at most {} agents or a larger --batch",
+                            agents, o.batch, o.batch));
   if (o.micro_batch == 0)
     o.micro_batch = default_micro_batch(o.batch, agents);
   if (o.batch % o.micro_batch != 0)
-    return fail(fmt::format("batch {} is not a multiple of micro-batch {}: choose a --micro-batch that divides it, such as {}",
-                            o.batch, o.micro_batch, default_micro_batch(o.batch, std::max<size_t>(o.batch / std::max<size_t>(o.micro_batch, 1), 1))));
+    return fail(fmt::format(
+      "batch {} is not a multiple of micro-batch {}: choose a --micro-batch that divides it, such as {}", o.batch,
+      o.micro_batch, default_micro_batch(o.batch, std::max<size_t>(o.batch / std::max<size_t>(o.micro_batch, 1), 1))));
   if (agents > o.batch / o.micro_batch)
-    return fail(fmt::format("{} agents but only {} micro-batches per step: use at most {} agents or a smaller --micro-batch than {}",
-                            agents, o.batch / o.micro_batch, o.batch / o.micro_batch, o.micro_batch));
+    return fail(fmt::format(
+      "{} agents but only {} micro-batches per step: use at most {} agents or a smaller --micro-batch than {}", agents,
+      o.batch / o.micro_batch, o.batch / o.micro_batch, o.micro_batch));
   if (o.epochs == 0 && o.steps == 0)
     return fail("nothing says when to stop: give --epochs or --steps");
   if (o.optimizer.learning_rate <= 0)

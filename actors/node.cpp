@@ -45,12 +45,15 @@ hello node::welcome(const hello& from) const {
   auto answer = hello{"troupe", config_.protocol, troupe_version, from.job_id, {}, 0};
   answer.slots = config_.slots - static_cast<uint32_t>(agents_.size());
   if (from.protocol != config_.protocol)
-    answer.refusal = fmt::format("it runs troupe {} (protocol {}), this is troupe {} (protocol {}); install the same version on all hosts",
-                                 troupe_version, config_.protocol, from.version, from.protocol);
+    answer.refusal = fmt::format(
+      "it runs troupe {} (protocol {}), this is troupe {} (protocol {}); install the same version on all hosts",
+      troupe_version, config_.protocol, from.version, from.protocol);
   else if (job_ && job_->description.job_id != from.job_id)
-    answer.refusal = fmt::format("it is taken by job {}; wait for its end or name another node", job_->description.job_id);
+    answer.refusal =
+      fmt::format("it is taken by job {}; wait for its end or name another node", job_->description.job_id);
   else if (answer.slots == 0)
-    answer.refusal = fmt::format("all its {} slots are taken; start it with more --slots or use fewer --agents", config_.slots);
+    answer.refusal =
+      fmt::format("all its {} slots are taken; start it with more --slots or use fewer --agents", config_.slots);
   return answer;
 }
 
@@ -77,7 +80,8 @@ agent_spawned node::spawn_here(const spawn_agent& what) {
   auto threads = static_cast<int>(config_.threads != 0 ? config_.threads : what.job.threads);
   auto device = gpu::device::host({static_cast<int>(what.role.index), threads});
   devices_.push_back(device);
-  auto link = in_place_link{caf::actor_cast<caf::actor>(roles_->find({"supervisor", 0})), to_string(what.role), what.incarnation, std::make_shared<pulse>()};
+  auto link = in_place_link{caf::actor_cast<caf::actor>(roles_->find({"supervisor", 0})), to_string(what.role),
+                            what.incarnation, std::make_shared<pulse>()};
   auto limit = std::chrono::milliseconds{what.job.handler_limit_ms};
   auto hosted = hosted_agent{nullptr, link.beat, stuck_watch{{limit.count() == 0 ? unlimited : limit, watch_pace}}};
   auto handle = spawn_in_place<agent>(home_system(), std::move(link), {what.role, job_, device});
@@ -110,11 +114,13 @@ void node::watch_supervisor() {
   }
 }
 
-// A handler that does not return cannot be interrupted, and its device may be stuck with it: the process has to go (S6).
+// A handler that does not return cannot be interrupted, and its device may be stuck with it: the process has to go
+// (S6).
 void node::look_for_stuck_handlers() {
   for (auto& [role, hosted] : agents_)
     if (hosted.watch.observe(hosted.beat->turns(), home_system().clock().now())) {
-      fmt::print(stderr, "troupe: {} has worked on one message for longer than {}: this process ends\n", to_string(role),
+      fmt::print(stderr, "troupe: {} has worked on one message for longer than {}: this process ends\n",
+                 to_string(role),
                  to_string(nanoseconds{std::chrono::milliseconds{job_->description.handler_limit_ms}}));
       std::fflush(nullptr);
       std::_Exit(stuck_exit_code);

@@ -14,16 +14,17 @@
 namespace troupe {
 
 /// Hosts agents of one job at a time on behalf of a leader elsewhere.
-/// Receives `hello`, `spawn_agent`, `heartbeat`, `bind_role` (the leader). Refuses, with a sentence in the answer: another protocol
-/// version, a second job, more agents than slots, a job that this host cannot open. When the supervisor of its agents is gone,
-/// they end and the node is free again (T4: orphans stop). Ends the whole process when an agent does not get on with a message
-/// within the job's limit, since nothing else helps (T5). Spawned detached, because opening data reads files.
+/// Receives `hello`, `spawn_agent`, `heartbeat`, `bind_role` (the leader). Refuses, with a sentence in the answer:
+/// another protocol version, a second job, more agents than slots, a job that this host cannot open. When the
+/// supervisor of its agents is gone, they end and the node is free again (T4: orphans stop). Ends the whole process
+/// when an agent does not get on with a message within the job's limit, since nothing else helps (T5). Spawned
+/// detached, because opening data reads files.
 class node final : public node_actor::base {
 public:
   struct config {
     uint32_t slots = 1;
-    uint32_t threads = 0;                    ///< per agent; 0: as the job says
-    uint32_t protocol = protocol_version;    ///< tests pretend to be another version
+    uint32_t threads = 0;                 ///< per agent; 0: as the job says
+    uint32_t protocol = protocol_version; ///< tests pretend to be another version
   };
 
   node(caf::actor_config& cfg, config c) : node_actor::base(cfg), config_(c) {}
@@ -49,7 +50,7 @@ private:
   std::shared_ptr<hosted_job> job_;
   std::map<role_id, hosted_agent> agents_;
   std::vector<gpu::device> devices_; // one per agent started; drained when the node ends
-  caf::actor_addr watched_; // the agents' supervisor
+  caf::actor_addr watched_;          // the agents' supervisor
 };
 
 } // namespace troupe

@@ -22,8 +22,8 @@ expected<std::pair<std::string, uint16_t>> parse_address(const std::string& text
   return fail(fmt::format("\"{}\" is no node address: write it as HOST:PORT, for example 127.0.0.1:4242", text));
 }
 
-expected<node_actor> connect_node(caf::actor_system& system, const std::string& host, uint16_t port, const std::string& job_id,
-                                  std::chrono::milliseconds limit) {
+expected<node_actor> connect_node(caf::actor_system& system, const std::string& host, uint16_t port,
+                                  const std::string& job_id, std::chrono::milliseconds limit) {
   auto self = caf::scoped_actor{system};
   auto where = fmt::format("{}:{}", host, port);
   auto handle = caf::strong_actor_ptr{};
@@ -32,14 +32,17 @@ expected<node_actor> connect_node(caf::actor_system& system, const std::string& 
     .receive([&](const caf::node_id&, const caf::strong_actor_ptr& ptr, const std::set<std::string>&) { handle = ptr; },
              [&](const caf::error& e) { problem = caf::to_string(e); });
   if (!problem.empty())
-    return fail(fmt::format("no troupe node answers at {} ({}): start one there with `troupe node --listen {}`", where, problem, where));
+    return fail(fmt::format("no troupe node answers at {} ({}): start one there with `troupe node --listen {}`", where,
+                            problem, where));
   if (!handle)
     return fail(fmt::format("{} answers but hosts no agents: is another program listening there?", where));
   auto answer = hello{};
-  troupe::request(self, caf::actor_cast<caf::actor>(handle), limit, hello{"troupe", protocol_version, troupe_version, job_id, {}, 0})
+  troupe::request(self, caf::actor_cast<caf::actor>(handle), limit,
+                  hello{"troupe", protocol_version, troupe_version, job_id, {}, 0})
     .receive([&](const hello& h) { answer = h; }, [&](const caf::error& e) { problem = caf::to_string(e); });
   if (!problem.empty())
-    return fail(fmt::format("the node at {} does not answer the greeting ({}): is it troupe {}?", where, problem, troupe_version));
+    return fail(fmt::format("the node at {} does not answer the greeting ({}): is it troupe {}?", where, problem,
+                            troupe_version));
   if (!answer.refusal.empty())
     return fail(fmt::format("the node at {} refuses: {}", where, answer.refusal));
   return caf::actor_cast<node_actor>(handle);

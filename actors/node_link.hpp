@@ -9,9 +9,11 @@
 
 namespace troupe {
 
-/// Connects to the node process at host:port and greets it. Blocks up to `limit` per exchange. One sentence each where nobody
-/// answers, where the answer is no node's, and where the node refuses: another version, taken by another job, no free slot.
-expected<node_actor> connect_node(caf::actor_system& system, const std::string& host, uint16_t port, const std::string& job_id,
+/// Connects to the node process at host:port and greets it. Blocks up to `limit` per exchange. One sentence each where
+/// nobody answers, where the answer is no node's, and where the node refuses: another version, taken by another job, no
+/// free slot.
+expected<node_actor> connect_node(caf::actor_system& system, const std::string& host, uint16_t port,
+                                  const std::string& job_id,
                                   std::chrono::milliseconds limit = std::chrono::seconds{10});
 
 /// "host:port"; one sentence where it is not.

@@ -7,7 +7,7 @@
 namespace troupe {
 
 placement::placement(const learn::layout& of, uint32_t shards)
-    : shard_of_(of.blocks().size()), offset_(of.blocks().size()), blocks_(shards), size_(shards) {
+  : shard_of_(of.blocks().size()), offset_(of.blocks().size()), blocks_(shards), size_(shards) {
   assert(shards > 0 && shards <= of.blocks().size());
   auto by_size = std::vector<size_t>(of.blocks().size());
   std::iota(by_size.begin(), by_size.end(), size_t{0});

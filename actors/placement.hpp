@@ -7,8 +7,8 @@
 
 namespace troupe {
 
-/// Which shard holder owns which blocks, and where each block lies in its shard's buffer. A pure function of the layout and
-/// the number of shards, so that every node works it out alike.
+/// Which shard holder owns which blocks, and where each block lies in its shard's buffer. A pure function of the layout
+/// and the number of shards, so that every node works it out alike.
 class placement {
 public:
   /// Largest block first, each to the shard with the fewest floats so far. `shards` must be at least 1 and at most the

@@ -78,10 +78,11 @@ expected<void> check_faults(const job_options& o) {
       return fail(fmt::format("there is no {} for a fault: name a role that --print-tree shows, or one of {}", f.where,
                               fmt::join(names, ", ")));
     if (!possible)
-      return fail(fmt::format("{} cannot suffer {}: docs/testing.md says who can suffer what", f.where, to_string(f.kind)));
+      return fail(
+        fmt::format("{} cannot suffer {}: docs/testing.md says who can suffer what", f.where, to_string(f.kind)));
     if (role == "agent" && !o.nodes.empty())
-      return fail(fmt::format("the agents of --nodes live elsewhere: start their node with TROUPE_FAULTS=\"{}\" instead",
-                              to_string(f)));
+      return fail(fmt::format(
+        "the agents of --nodes live elsewhere: start their node with TROUPE_FAULTS=\"{}\" instead", to_string(f)));
   }
   return {};
 }

@@ -16,16 +16,16 @@ struct runtime_options {
   unsigned workers = 0; ///< threads that run actors; 0: one per core, at least 2
 };
 
-/// An actor system set up for training: actors wake fast, sleep without polling (compute lanes need the cores), and Troupe's
-/// messages are known. Ends only when all its actors have ended.
+/// An actor system set up for training: actors wake fast, sleep without polling (compute lanes need the cores), and
+/// Troupe's messages are known. Ends only when all its actors have ended.
 class runtime {
 public:
   explicit runtime(runtime_options options = {});
 
   [[nodiscard]] caf::actor_system& system() { return *system_; }
 
-  /// Runs a tree until it ends and says why it did. Blocks. `stop` stops the tree in reverse start order, or calls `on_stop`
-  /// instead, where there is a gentler way.
+  /// Runs a tree until it ends and says why it did. Blocks. `stop` stops the tree in reverse start order, or calls
+  /// `on_stop` instead, where there is a gentler way.
   expected<tree_end> run(const supervision_tree& tree, std::stop_token stop = {}, std::function<void()> on_stop = {},
                          std::function<void(const supervision_report&)> on_report = {});
 

@@ -9,8 +9,9 @@
 
 namespace troupe {
 
-/// A shard of the parameters through the life of a step: collect → summed → applied. The pure core of the shard holder (R1):
-/// it decides what counts, the shell holds the numbers. Nothing of a step is visible before the coordinator commits it (R4).
+/// A shard of the parameters through the life of a step: collect → summed → applied. The pure core of the shard holder
+/// (R1): it decides what counts, the shell holds the numbers. Nothing of a step is visible before the coordinator
+/// commits it (R4).
 class shard_core {
 public:
   shard_core(member self, std::vector<block_id> blocks) : self_(std::move(self)), blocks_(std::move(blocks)) {}
@@ -18,16 +19,16 @@ public:
   /// What the shell must do with a contribution.
   struct intake {
     partial_sums::verdict verdict = partial_sums::verdict::duplicate;
-    std::vector<tree_node> replaced;          ///< forget these parts of the block
-    std::vector<partial_sums::merge> merges;  ///< then add these up, in order
-    bool block_complete = false;              ///< the root is in: measure its norm
+    std::vector<tree_node> replaced;         ///< forget these parts of the block
+    std::vector<partial_sums::merge> merges; ///< then add these up, in order
+    bool block_complete = false;             ///< the root is in: measure its norm
   };
 
-  /// Parameters of `version` are in place. True if that is news. `since`: the view in which the run last went back when they
-  /// were current.
+  /// Parameters of `version` are in place. True if that is news. `since`: the view in which the run last went back when
+  /// they were current.
   bool on_loaded(step version, troupe::view since = {});
-  /// Agents that have joined since the last view and need the parameters. Where the run went back (`rewound` rises), the shard
-  /// is empty again until it is loaded.
+  /// Agents that have joined since the last view and need the parameters. Where the run went back (`rewound` rises),
+  /// the shard is empty again until it is loaded.
   std::vector<member> on_view(const view_changed& v);
   intake on_push(const push_gradients& p);
   /// The norm of a block's sum was measured. True once all blocks of the step are: report `norms()`.

@@ -23,12 +23,9 @@ std::vector<block_id> blocks_of(const hosted_job& job, uint32_t shard) {
 } // namespace
 
 shard_holder::shard_holder(interface::pointer self, life now, const config& c)
-    : self_(self),
-      now_(std::move(now)),
-      config_(c),
-      shard_(config_.role.index),
-      core_({config_.role, now_.number()}, blocks_of(*config_.job, shard_)),
-      stream_(config_.where, fail_with_stream(now_, config_.role)) {
+  : self_(self), now_(std::move(now)), config_(c), shard_(config_.role.index),
+    core_({config_.role, now_.number()}, blocks_of(*config_.job, shard_)),
+    stream_(config_.where, fail_with_stream(now_, config_.role)) {
   // nop
 }
 
@@ -72,7 +69,8 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
         report_sums(); // the report or its commit may be what was lost
     },
     [this](const commit_step& c) {
-      if (struck(self_, now_, TROUPE_FAULT(places::holder_before_apply, config_.role, now_.number(), c.at.value), [] {}))
+      if (struck(self_, now_, TROUPE_FAULT(places::holder_before_apply, config_.role, now_.number(), c.at.value),
+                 [] {}))
         return;
       auto before = core_.dropped();
       if (core_.on_commit(c))
@@ -127,17 +125,19 @@ void shard_holder::load(const load_shard& l) {
 }
 
 void shard_holder::take(const push_gradients& p) {
-  auto fits = p.block.value < config_.job->model->layout().blocks().size() && p.gradient.type() == dtype::f32
-              && p.gradient.elements() == block(p.block).size;
+  auto fits = p.block.value < config_.job->model->layout().blocks().size() && p.gradient.type() == dtype::f32 &&
+              p.gradient.elements() == block(p.block).size;
   auto before = core_.dropped();
   auto intake = fits ? core_.on_push(p) : shard_core::intake{};
   config_.job->dropped += fits ? core_.dropped() - before : 1;
-  if (planted(canary::gradient_applied_twice) && intake.verdict == partial_sums::verdict::duplicate && p.at == core_.version())
+  if (planted(canary::gradient_applied_twice) && intake.verdict == partial_sums::verdict::duplicate &&
+      p.at == core_.version())
     for (auto& [k, sum] : sums_)
       if (k.first == p.block) {
         auto twice = payload::floats(sum.elements());
         stream_.enqueue([sum, twice, again = p.gradient]() mutable {
-          gpu::kernels::sum(sum.elements(), sum.as_floats().data(), again.as_floats().data(), twice.mutable_floats().data());
+          gpu::kernels::sum(sum.elements(), sum.as_floats().data(), again.as_floats().data(),
+                            twice.mutable_floats().data());
         });
         sum = twice;
         break;
@@ -195,8 +195,9 @@ void shard_holder::apply(const commit_step& c) {
                   next.mutable_floats().data() + offset, states);
   }
   // The completion keeps everything that the update reads and writes until it is done.
-  stream_.on_complete([this, now = now_, vault = config_.vault, shard = shard_, version = c.at.next(), begun = core_.rewound(), next,
-                       old = values_, state = state_, sums = std::make_shared<std::map<key, payload>>(std::move(sums_))] {
+  stream_.on_complete([this, now = now_, vault = config_.vault, shard = shard_, version = c.at.next(),
+                       begun = core_.rewound(), next, old = values_, state = state_,
+                       sums = std::make_shared<std::map<key, payload>>(std::move(sums_))] {
     vault->keep(shard, {version, next, state, begun});
     now.post([this, begun, next] {
       if (core_.rewound() != begun)
@@ -230,7 +231,8 @@ void shard_holder::deliver_snapshots() {
       if (what.with_state)
         for (auto& s : state_) {
           copies.push_back(payload::floats(s.elements()));
-          stream_.enqueue([from = s, to = copies.back()]() mutable { std::memcpy(to.mutable_data(), from.data(), from.bytes()); });
+          stream_.enqueue(
+            [from = s, to = copies.back()]() mutable { std::memcpy(to.mutable_data(), from.data(), from.bytes()); });
         }
       stream_.on_complete([now = now_, p = promise, version = what.version, values = values_, copies] {
         now.post([p, version, values, copies]() mutable { p.deliver(shard_snapshot{version, values, copies}); });

@@ -17,11 +17,12 @@
 namespace troupe {
 
 /// Owns the blocks of one shard: parameters, optimiser state and the sums of the step in progress (see `shard_core`).
-/// Receives `load_shard`, `commit_step`, `take_snapshot`, `view_changed` (coordinator), `push_gradients`, `pull_parameters`
-/// (agents), `role_bound` (directory); sends `shard_summed` to the coordinator and `parameters` to the agents. Fails with a reason
-/// when its stream does. Owns one stream. Parameters are never written after they were published: an update reads one
-/// buffer and writes another, so agents of the same process use the holder's memory as it is. A new life comes back with the
-/// shard's last commit (`shard_vault`); contributions to the step in progress are pushed to it again.
+/// Receives `load_shard`, `commit_step`, `take_snapshot`, `view_changed` (coordinator), `push_gradients`,
+/// `pull_parameters` (agents), `role_bound` (directory); sends `shard_summed` to the coordinator and `parameters` to
+/// the agents. Fails with a reason when its stream does. Owns one stream. Parameters are never written after they were
+/// published: an update reads one buffer and writes another, so agents of the same process use the holder's memory as
+/// it is. A new life comes back with the shard's last commit (`shard_vault`); contributions to the step in progress are
+/// pushed to it again.
 class shard_holder {
 public:
   using interface = shard_holder_actor;
@@ -63,7 +64,7 @@ private:
   gpu::stream stream_;
   payload values_;
   std::vector<payload> state_;
-  std::map<key, payload> sums_; // parts of the step in progress
+  std::map<key, payload> sums_;                                       // parts of the step in progress
   std::vector<std::pair<take_snapshot, snapshot_promise>> snapshots_; // waiting for their version
 };
 

@@ -10,12 +10,9 @@
 namespace troupe {
 
 step_work::step_work(std::shared_ptr<hosted_job> job, origin from, const lease& l)
-    : job_(std::move(job)),
-      from_(std::move(from)),
-      lease_(l),
-      cover_(sum_tree{l.micro_batches}.cover(l.first, l.last)),
-      blocks_(job_->model->layout().blocks().size(), part{partial_sums{l.micro_batches}, {}}),
-      results_(l.last - l.first) {
+  : job_(std::move(job)), from_(std::move(from)), lease_(l), cover_(sum_tree{l.micro_batches}.cover(l.first, l.last)),
+    blocks_(job_->model->layout().blocks().size(), part{partial_sums{l.micro_batches}, {}}),
+    results_(l.last - l.first) {
   // nop
 }
 

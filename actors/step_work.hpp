@@ -12,9 +12,9 @@
 
 namespace troupe {
 
-/// One lease being computed: sums the gradients of its micro-batches along the step's tree and pushes each block as soon as a
-/// part of the cover is final. Lives on the stream until the last micro-batch is done, with the agent afterwards, which
-/// pushes it again if it may have been lost.
+/// One lease being computed: sums the gradients of its micro-batches along the step's tree and pushes each block as
+/// soon as a part of the cover is final. Lives on the stream until the last micro-batch is done, with the agent
+/// afterwards, which pushes it again if it may have been lost.
 class step_work {
 public:
   step_work(std::shared_ptr<hosted_job> job, origin from, const lease& l);

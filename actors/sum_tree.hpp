@@ -8,8 +8,8 @@
 
 namespace troupe {
 
-/// The fixed binary tree over the micro-batches of one step (R6). A sum that follows it has the same bits whoever computed
-/// which part and in whatever order the parts arrive.
+/// The fixed binary tree over the micro-batches of one step (R6). A sum that follows it has the same bits whoever
+/// computed which part and in whatever order the parts arrive.
 class sum_tree {
 public:
   /// `leaves`: micro-batches of the step, at least 1.
@@ -20,7 +20,8 @@ public:
   /// First micro-batch below a node, and one past its last.
   [[nodiscard]] uint64_t first(tree_node n) const;
   [[nodiscard]] uint64_t last(tree_node n) const;
-  /// A node of this tree, in its one spelling: where a right child would be empty, the parent stands for the left child.
+  /// A node of this tree, in its one spelling: where a right child would be empty, the parent stands for the left
+  /// child.
   [[nodiscard]] bool valid(tree_node n) const;
   /// The node of micro-batch `index` alone, in that spelling.
   [[nodiscard]] tree_node leaf(uint64_t index) const;
@@ -57,8 +58,8 @@ public:
     std::vector<merge> merges;       ///< to carry out in this order, after storing the new value
   };
 
-  /// A part arrives. What is covered by a part that is here is a duplicate; what covers parts that are here replaces them
-  /// (it has the same bits).
+  /// A part arrives. What is covered by a part that is here is a duplicate; what covers parts that are here replaces
+  /// them (it has the same bits).
   change insert(tree_node n);
 
   [[nodiscard]] bool contains(tree_node n) const { return present_.contains(n); }

@@ -47,7 +47,8 @@ std::optional<int> reap(pid_t pid, std::chrono::milliseconds limit) {
 
 std::string describe(pid_t pid, int status) {
   if (WIFSIGNALED(status))
-    return fmt::format("its process {} was ended by signal {} ({})", pid, WTERMSIG(status), ::strsignal(WTERMSIG(status)));
+    return fmt::format("its process {} was ended by signal {} ({})", pid, WTERMSIG(status),
+                       ::strsignal(WTERMSIG(status)));
   auto code = WEXITSTATUS(status);
   return fmt::format("its process {} ended with exit code {}{}", pid, code,
                      code == stuck_exit_code ? ", because a handler did not return" : "");
@@ -102,10 +103,8 @@ expected<worker_process> worker_process::launch(const std::string& program) {
 }
 
 worker_process::worker_process(worker_process&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)),
-      status_(std::exchange(other.status_, std::nullopt)),
-      parent_pipe_(std::exchange(other.parent_pipe_, -1)),
-      output_(std::exchange(other.output_, -1)) {
+  : pid_(std::exchange(other.pid_, -1)), status_(std::exchange(other.status_, std::nullopt)),
+    parent_pipe_(std::exchange(other.parent_pipe_, -1)), output_(std::exchange(other.output_, -1)) {
   // nop
 }
 
@@ -164,9 +163,10 @@ expected<uint16_t> worker_process::port() {
   }
   auto colon = line.rfind(':');
   if (!line.starts_with(ready_prefix) || colon == std::string::npos)
-    return fail(fmt::format("a worker process said \"{}\" where it should have named its port: the program must host agents "
-                            "as troupe does",
-                            line.substr(0, line.find('\n'))));
+    return fail(
+      fmt::format("a worker process said \"{}\" where it should have named its port: the program must host agents "
+                  "as troupe does",
+                  line.substr(0, line.find('\n'))));
   return static_cast<uint16_t>(std::strtoul(line.c_str() + colon + 1, nullptr, 10));
 }
 

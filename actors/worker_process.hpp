@@ -13,8 +13,9 @@ namespace troupe {
 /// Exit code of a process that ended itself because a handler in it did not return (T5).
 inline constexpr int stuck_exit_code = 86;
 
-/// A process of this machine that hosts agents: `PROGRAM node --listen 127.0.0.1:0 --parent-pipe FD`. It ends when this object
-/// goes away, and also when this process dies, because both close the pipe that it watches: no orphans. Move-only.
+/// A process of this machine that hosts agents: `PROGRAM node --listen 127.0.0.1:0 --parent-pipe FD`. It ends when this
+/// object goes away, and also when this process dies, because both close the pipe that it watches: no orphans.
+/// Move-only.
 class worker_process {
 public:
   /// Starts the process and returns at once. `program` empty: this program.
@@ -28,8 +29,8 @@ public:
   expected<uint16_t> port();
   [[nodiscard]] pid_t pid() const { return pid_; }
 
-  /// Waits for the process to end, and says how it did: "its process 123 was ended by signal 9 (Killed)". None where it has not
-  /// ended by then.
+  /// Waits for the process to end, and says how it did: "its process 123 was ended by signal 9 (Killed)". None where it
+  /// has not ended by then.
   std::optional<std::string> ended(std::chrono::milliseconds limit);
   /// Ends the process without asking.
   void kill() const;
@@ -40,8 +41,8 @@ private:
 
   pid_t pid_ = -1;
   std::optional<int> status_; // of waitpid, once it has ended
-  int parent_pipe_ = -1; // write end; nothing is ever written
-  int output_ = -1;      // the worker's standard output
+  int parent_pipe_ = -1;      // write end; nothing is ever written
+  int output_ = -1;           // the worker's standard output
 };
 
 } // namespace troupe

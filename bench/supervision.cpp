@@ -137,7 +137,8 @@ void scale(caf::actor_system& system, bool shells) {
   for (int i = 0; i < 3; ++i)
     many.push_back(children(system, shells, 100'000));
   std::printf("children (%s), start and stop: 1,000 in %.2f ms, 100,000 in %.0f ms, %.2f x linear\n",
-              shells ? "shells" : "plain actors", 1e3 * median(few), 1e3 * median(many), median(many) / (100 * median(few)));
+              shells ? "shells" : "plain actors", 1e3 * median(few), 1e3 * median(many),
+              median(many) / (100 * median(few)));
 }
 
 /// Restarts one child `n` times, in place or by killing it; the resident memory before and after.
@@ -178,8 +179,8 @@ void restarts(caf::actor_system& system, bool in_place, int n) {
   fail(n / 20); // until caches are warm
   auto before = resident_kib();
   fail(n);
-  std::printf("%d restarts %s: resident memory %zu KiB before, %zu KiB after\n", n, in_place ? "in place" : "of the actor",
-              before, resident_kib());
+  std::printf("%d restarts %s: resident memory %zu KiB before, %zu KiB after\n", n,
+              in_place ? "in place" : "of the actor", before, resident_kib());
   running->stop();
   ended.get_future().get();
 }

@@ -28,10 +28,10 @@ struct data_source {
   std::shared_ptr<const dataset> test;
 };
 
-/// `what` is "digits" (procedural, built in), "random:CxHxW:CLASSES" (noise, for measurements), or a folder that holds IDX
-/// files (plain or gz) or CIFAR-10 binaries. The kind of a folder is recognised by its files. Refuses, with one sentence
-/// each: nothing there, a missing or truncated file, a wrong magic number, labels out of range, image and label counts that
-/// differ. Sizes are checked against the headers before anything is allocated.
+/// `what` is "digits" (procedural, built in), "random:CxHxW:CLASSES" (noise, for measurements), or a folder that holds
+/// IDX files (plain or gz) or CIFAR-10 binaries. The kind of a folder is recognised by its files. Refuses, with one
+/// sentence each: nothing there, a missing or truncated file, a wrong magic number, labels out of range, image and
+/// label counts that differ. Sizes are checked against the headers before anything is allocated.
 expected<data_source> open_data(const std::string& what, uint64_t seed);
 
 /// Random crop with `padding` pixels of zeros and horizontal flip; a pure function of (seed, epoch, sample id).
@@ -43,10 +43,10 @@ struct augmentation {
 /// The usual one of a data set: crop by 4 and flip for cifar-10, none for digits and mnist.
 augmentation default_augmentation(const std::string& data_name);
 
-/// Fills images (ids.size(), channels, height, width) and labels (ids.size()); parallel over the calling thread's OpenMP
-/// team. Meant to run inside a stream's task.
+/// Fills images (ids.size(), channels, height, width) and labels (ids.size()); parallel over the calling thread's
+/// OpenMP team. Meant to run inside a stream's task.
 void gather(const dataset& from, std::span<const uint32_t> ids, float* images, int32_t* labels);
-void gather_augmented(const dataset& from, std::span<const uint32_t> ids, augmentation how, uint64_t seed, uint64_t epoch,
-                      float* images, int32_t* labels);
+void gather_augmented(const dataset& from, std::span<const uint32_t> ids, augmentation how, uint64_t seed,
+                      uint64_t epoch, float* images, int32_t* labels);
 
 } // namespace troupe::learn

@@ -22,8 +22,8 @@ enum class purpose : uint32_t {
 class draws {
 public:
   draws(uint64_t seed, purpose why, uint32_t first, uint32_t second)
-    : key_{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)},
-      counter_{0, static_cast<uint32_t>(why), first, second} {}
+    : key_{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)}, counter_{0, static_cast<uint32_t>(why),
+                                                                                     first, second} {}
 
   /// 32 random bits.
   uint32_t word() {

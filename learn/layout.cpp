@@ -51,7 +51,8 @@ const slice* layout::find(std::string_view name) const {
 }
 
 size_t layout::block_of(size_t index) const {
-  const auto found = std::partition_point(blocks_.begin(), blocks_.end(), [&](const block& b) { return b.last <= index; });
+  const auto found =
+    std::partition_point(blocks_.begin(), blocks_.end(), [&](const block& b) { return b.last <= index; });
   return static_cast<size_t>(found - blocks_.begin());
 }
 

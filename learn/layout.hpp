@@ -9,9 +9,9 @@
 
 namespace troupe::learn {
 
-/// `trainable` slices have gradients. `statistic` slices (running mean and variance of batch norm) have no gradient; the
-/// replica writes the batch's statistic where the gradient would be, and the update is an exponential moving average, so
-/// that they too are a weighted mean over micro-batches, whoever computed them.
+/// `trainable` slices have gradients. `statistic` slices (running mean and variance of batch norm) have no gradient;
+/// the replica writes the batch's statistic where the gradient would be, and the update is an exponential moving
+/// average, so that they too are a weighted mean over micro-batches, whoever computed them.
 enum class slice_kind : uint8_t { trainable, statistic };
 
 /// A named tensor inside the flat parameter buffer, row-major, torchvision's name and shape.
@@ -28,17 +28,18 @@ struct block {
   size_t offset = 0; ///< in floats, a multiple of 16
   size_t size = 0;   ///< in floats, padding included, a multiple of 16
   slice_kind kind = slice_kind::trainable;
-  size_t first = 0;  ///< index of the first slice
-  size_t last = 0;   ///< one past the index of the last slice
+  size_t first = 0; ///< index of the first slice
+  size_t last = 0;  ///< one past the index of the last slice
 };
 
-/// How the parameters of a model lie in one flat buffer of floats: trainable slices first, in order of construction, then
-/// the statistics. Gaps between slices are padding, always zero. Gradient and optimiser-state buffers have the same layout.
+/// How the parameters of a model lie in one flat buffer of floats: trainable slices first, in order of construction,
+/// then the statistics. Gaps between slices are padding, always zero. Gradient and optimiser-state buffers have the
+/// same layout.
 class layout {
 public:
   layout() = default;
-  /// Assigns offsets to `slices` (offset and size are ignored on input) and cuts them into blocks of about `block_bytes`;
-  /// a slice is never cut.
+  /// Assigns offsets to `slices` (offset and size are ignored on input) and cuts them into blocks of about
+  /// `block_bytes`; a slice is never cut.
   explicit layout(std::vector<slice> slices, size_t block_bytes = 4u << 20);
 
   [[nodiscard]] std::span<const slice> slices() const { return slices_; }

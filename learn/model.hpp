@@ -20,7 +20,9 @@ struct sample_shape {
   int height = 1;
   int width = 1;
   auto operator<=>(const sample_shape&) const = default;
-  [[nodiscard]] size_t size() const { return static_cast<size_t>(channels) * static_cast<size_t>(height) * static_cast<size_t>(width); }
+  [[nodiscard]] size_t size() const {
+    return static_cast<size_t>(channels) * static_cast<size_t>(height) * static_cast<size_t>(width);
+  }
 };
 
 struct model_options {
@@ -30,14 +32,16 @@ struct model_options {
   precision arithmetic = precision::f32;
 };
 
-/// The immutable description of a model: its layers and the layout of its parameters. Shared by all replicas of a process.
+/// The immutable description of a model: its layers and the layout of its parameters. Shared by all replicas of a
+/// process.
 class model {
 public:
   virtual ~model() = default;
   [[nodiscard]] virtual const model_options& options() const = 0;
   [[nodiscard]] virtual const learn::layout& layout() const = 0;
-  /// Fills a flat buffer of `layout().size()` floats with the initial parameters, a pure function of `seed` and the slice's
-  /// name (PyTorch's default initialisers: Kaiming uniform, batch-norm weight 1, running variance 1, padding 0).
+  /// Fills a flat buffer of `layout().size()` floats with the initial parameters, a pure function of `seed` and the
+  /// slice's name (PyTorch's default initialisers: Kaiming uniform, batch-norm weight 1, running variance 1, padding
+  /// 0).
   virtual void initialise(uint64_t seed, std::span<float> parameters) const = 0;
 };
 

@@ -16,14 +16,14 @@ enum class optimizer_kind : uint8_t { sgd, momentum, adam, adamw, rmsprop };
 struct optimizer_options {
   optimizer_kind kind = optimizer_kind::momentum;
   float learning_rate = 0.05f;
-  float momentum = 0.9f;      ///< momentum and (if > 0) rmsprop
+  float momentum = 0.9f; ///< momentum and (if > 0) rmsprop
   bool nesterov = false;
-  float beta1 = 0.9f;         ///< adam, adamw
+  float beta1 = 0.9f; ///< adam, adamw
   float beta2 = 0.999f;
-  float alpha = 0.99f;        ///< rmsprop
+  float alpha = 0.99f; ///< rmsprop
   float epsilon = 1e-8f;
-  float weight_decay = 0;     ///< coupled (added to the gradient), except adamw
-  float clip_norm = 0;        ///< 0: no clipping; else the global gradient norm is limited to it
+  float weight_decay = 0;          ///< coupled (added to the gradient), except adamw
+  float clip_norm = 0;             ///< 0: no clipping; else the global gradient norm is limited to it
   float statistic_momentum = 0.1f; ///< of batch-norm running statistics
 };
 
@@ -41,8 +41,8 @@ struct update_point {
 };
 
 /// Enqueues one update of a block: reads `gradient` and `parameters`, writes `next` (may alias `parameters`), updates
-/// `state` in place (`state_buffers` spans). A block of statistics becomes (1-m)·parameters + m·gradient instead and its
-/// gradient is not scaled. All buffers: `b.size` floats, 64-byte aligned; they must outlive the work.
+/// `state` in place (`state_buffers` spans). A block of statistics becomes (1-m)·parameters + m·gradient instead and
+/// its gradient is not scaled. All buffers: `b.size` floats, 64-byte aligned; they must outlive the work.
 void update(gpu::stream& s, const optimizer_options& options, update_point at, const block& b, const float* gradient,
             const float* parameters, float* next, std::span<float* const> state);
 

@@ -8,7 +8,8 @@ namespace troupe::learn {
 
 enum class order_kind : uint8_t { shuffled, sequential };
 
-/// The order of samples: which sample stands at a position of an epoch. A pure function of (kind, seed, epoch, size) (R5).
+/// The order of samples: which sample stands at a position of an epoch. A pure function of (kind, seed, epoch, size)
+/// (R5).
 class sample_order {
 public:
   sample_order(order_kind kind, uint64_t seed, size_t samples);

@@ -126,9 +126,9 @@ expected<std::unique_ptr<replica>> make_replica(std::shared_ptr<const model> m, 
     return custom->make_replica(custom);
   auto described = std::dynamic_pointer_cast<const network>(m);
   if (!described)
-    return fail(
-      fmt::format("model {} has no layers that a replica could run: build it with model_builder, or "
-                         "derive it from custom_model", m->options().name));
+    return fail(fmt::format("model {} has no layers that a replica could run: build it with model_builder, or "
+                            "derive it from custom_model",
+                            m->options().name));
   return std::make_unique<network_replica>(std::move(described));
 }
 

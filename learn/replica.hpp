@@ -31,23 +31,23 @@ struct pass_key {
   uint64_t micro_batch = 0;
 };
 
-/// A model that can compute: activations, primitives and workspaces on one device. Not thread-safe; used by one owner and
-/// one stream. All methods only enqueue; nothing blocks. No allocation once every batch size in use has been seen.
+/// A model that can compute: activations, primitives and workspaces on one device. Not thread-safe; used by one owner
+/// and one stream. All methods only enqueue; nothing blocks. No allocation once every batch size in use has been seen.
 class replica {
 public:
   virtual ~replica() = default;
 
   [[nodiscard]] virtual const learn::model& model() const = 0;
 
-  /// From here on in the stream, parameters of block `index` are read from `data` (`block.size` floats, laid out as in the
-  /// layout). `owner` is kept until the block is bound again. Nothing is copied.
+  /// From here on in the stream, parameters of block `index` are read from `data` (`block.size` floats, laid out as in
+  /// the layout). `owner` is kept until the block is bound again. Nothing is copied.
   virtual void bind(gpu::stream& s, size_t index, const float* data, std::shared_ptr<const void> owner) = 0;
 
   /// Forward and backward of one micro-batch. `gradient`: flat buffer in the model's layout; every float of it (padding
-  /// included) is overwritten with d/dp of sum(loss) * scale; statistic slices with batch statistic * scale * n, so that
-  /// summing over the micro-batches of a step gives the weighted mean when scale = 1 / samples of the step. `on_block` is
-  /// called on the lane thread as soon as a block of `gradient` is final, once per block, last layers first. `result` is
-  /// final when the last block is.
+  /// included) is overwritten with d/dp of sum(loss) * scale; statistic slices with batch statistic * scale * n, so
+  /// that summing over the micro-batches of a step gives the weighted mean when scale = 1 / samples of the step.
+  /// `on_block` is called on the lane thread as soon as a block of `gradient` is final, once per block, last layers
+  /// first. `result` is final when the last block is.
   struct train_options {
     pass_key key;
     float scale = 1;

@@ -15,10 +15,11 @@ struct schedule_options {
   uint64_t warmup_steps = 0; ///< rate rises linearly from rate/warmup to rate
   uint64_t step_every = 0;   ///< `step`: multiply by `step_factor` every so many steps
   float step_factor = 0.1f;
-  uint64_t total_steps = 0;  ///< `cosine`: reaches 0 there
+  uint64_t total_steps = 0; ///< `cosine`: reaches 0 there
 };
 
-/// "constant", "cosine", "step:EVERY[:FACTOR]", each optionally preceded by "warmup:STEPS," — one sentence where it is not.
+/// "constant", "cosine", "step:EVERY[:FACTOR]", each optionally preceded by "warmup:STEPS," — one sentence where it is
+/// not.
 expected<schedule_options> parse_schedule(const std::string& text);
 
 /// Rate of update number `step` (from 0).

@@ -8,8 +8,8 @@
 
 namespace troupe {
 
-/// What a process must know to host an agent of a job; sent once, when the agent is spawned. Everything else an agent needs
-/// is a pure function of this and of its leases.
+/// What a process must know to host an agent of a job; sent once, when the agent is spawned. Everything else an agent
+/// needs is a pure function of this and of its leases.
 struct job_description {
   std::string job_id;
   std::string model;
@@ -18,14 +18,15 @@ struct job_description {
   uint8_t arithmetic = 0; ///< learn::precision
   std::string data;       ///< name or folder, on the host where the agent runs
   uint64_t seed = 0;
-  uint8_t order = 0;      ///< learn::order_kind
+  uint8_t order = 0; ///< learn::order_kind
   bool augment = false;
-  uint64_t samples = 0;   ///< of the training set; a host whose set differs refuses
+  uint64_t samples = 0; ///< of the training set; a host whose set differs refuses
   uint64_t batch = 0;
   uint64_t micro_batch = 0;
   uint32_t shards = 1;
-  uint32_t threads = 1;   ///< per agent
-  uint64_t handler_limit_ms = 0; ///< an agent that works on one message for longer is stuck, and its process ends; 0: no limit
+  uint32_t threads = 1; ///< per agent
+  uint64_t handler_limit_ms =
+    0; ///< an agent that works on one message for longer is stuck, and its process ends; 0: no limit
 
   template <class Inspector>
   friend bool inspect(Inspector& f, job_description& x) {

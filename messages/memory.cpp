@@ -11,8 +11,8 @@ namespace {
 
 constexpr size_t huge_page = 2u << 20;
 
-// What spans huge pages starts on one and asks for them: a matrix product walks over its operands in strides, and misses of
-// the translation cache cost it more than misses of the data cache.
+// What spans huge pages starts on one and asks for them: a matrix product walks over its operands in strides, and
+// misses of the translation cache cost it more than misses of the data cache.
 std::align_val_t alignment_of(size_t bytes) {
   return std::align_val_t{bytes < huge_page ? tensor_alignment : huge_page};
 }
@@ -76,8 +76,8 @@ private:
   size_t cached_ = 0;
 };
 
-// Shared by all nodes of a process on purpose: it holds no state that one node could see of another. Never destroyed, as
-// payloads may outlive static destruction.
+// Shared by all nodes of a process on purpose: it holds no state that one node could see of another. Never destroyed,
+// as payloads may outlive static destruction.
 cache& the_cache() {
   static auto* instance = new cache;
   return *instance;

@@ -14,8 +14,8 @@ namespace troupe {
 /// Changes whenever a message or its type id changes: two processes talk only if they agree on it.
 inline constexpr uint32_t protocol_version = 2;
 
-/// First message between two processes, both ways; the first type of the registry, so that its id never moves and a process
-/// of another version can still read it and answer with a sentence.
+/// First message between two processes, both ways; the first type of the registry, so that its id never moves and a
+/// process of another version can still read it and answer with a sentence.
 struct hello {
   std::string magic = "troupe";
   uint32_t protocol = protocol_version;
@@ -39,7 +39,8 @@ struct bind_role {
 
   template <class Inspector>
   friend bool inspect(Inspector& f, bind_role& x) {
-    return f.object(x).fields(f.field("role", x.role), f.field("incarnation", x.incarnation), f.field("handle", x.handle));
+    return f.object(x).fields(f.field("role", x.role), f.field("incarnation", x.incarnation),
+                              f.field("handle", x.handle));
   }
 };
 
@@ -68,8 +69,8 @@ struct spawn_agent {
   }
 };
 
-/// runtime → node, at a steady pace: are you there? Answered by `alive` from the node's own thread, which computes nothing, so
-/// silence means that the whole process is stopped, overloaded or unreachable.
+/// runtime → node, at a steady pace: are you there? Answered by `alive` from the node's own thread, which computes
+/// nothing, so silence means that the whole process is stopped, overloaded or unreachable.
 struct heartbeat {
   uint64_t number = 0;
 

@@ -10,24 +10,34 @@ namespace troupe {
 
 size_t size_of(dtype type) {
   switch (type) {
-    case dtype::i64: return 8;
-    case dtype::f32:
-    case dtype::i32: return 4;
-    case dtype::bf16:
-    case dtype::f16: return 2;
-    case dtype::u8: return 1;
+  case dtype::i64:
+    return 8;
+  case dtype::f32:
+  case dtype::i32:
+    return 4;
+  case dtype::bf16:
+  case dtype::f16:
+    return 2;
+  case dtype::u8:
+    return 1;
   }
   return 1;
 }
 
 std::string to_string(dtype type) {
   switch (type) {
-    case dtype::f32: return "f32";
-    case dtype::bf16: return "bf16";
-    case dtype::f16: return "f16";
-    case dtype::i32: return "i32";
-    case dtype::i64: return "i64";
-    case dtype::u8: return "u8";
+  case dtype::f32:
+    return "f32";
+  case dtype::bf16:
+    return "bf16";
+  case dtype::f16:
+    return "f16";
+  case dtype::i32:
+    return "i32";
+  case dtype::i64:
+    return "i64";
+  case dtype::u8:
+    return "u8";
   }
   return "?";
 }

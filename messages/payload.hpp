@@ -18,9 +18,9 @@ enum class dtype : uint8_t { f32, bf16, f16, i32, i64, u8 };
 size_t size_of(dtype type);
 std::string to_string(dtype type);
 
-/// A dense tensor in a message: reference-counted, 64-byte aligned, row-major. Copying a payload copies a pointer, so a send
-/// inside a process copies nothing; between processes the bytes travel as one raw block. Treat it as immutable once it has
-/// been sent: the receiver reads the same memory.
+/// A dense tensor in a message: reference-counted, 64-byte aligned, row-major. Copying a payload copies a pointer, so a
+/// send inside a process copies nothing; between processes the bytes travel as one raw block. Treat it as immutable
+/// once it has been sent: the receiver reads the same memory.
 class payload {
 public:
   /// The largest payload accepted from the wire.
@@ -49,15 +49,15 @@ public:
   [[nodiscard]] std::span<const float> as_floats() const;
   [[nodiscard]] std::span<float> mutable_floats();
 
-  /// `count` floats from element `first` as a vector that shares this payload's memory. `first` must be a multiple of 16,
-  /// so that the part is aligned as well.
+  /// `count` floats from element `first` as a vector that shares this payload's memory. `first` must be a multiple of
+  /// 16, so that the part is aligned as well.
   [[nodiscard]] payload part(size_t first, size_t count) const;
 
   /// Keeps the memory alive.
   [[nodiscard]] std::shared_ptr<const void> owner() const { return memory_; }
 
-  /// The header fields as they come from a peer: refuses an unknown type, too many dimensions and sizes that overflow or
-  /// exceed `max_bytes`, before anything is allocated.
+  /// The header fields as they come from a peer: refuses an unknown type, too many dimensions and sizes that overflow
+  /// or exceed `max_bytes`, before anything is allocated.
   static expected<payload> from_wire(uint8_t type, std::vector<uint64_t> shape);
 
 private:

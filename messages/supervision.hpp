@@ -8,7 +8,8 @@
 
 namespace troupe {
 
-/// shell → supervisor: the state of a child failed inside its shell, which waits for `replace_state` or for its end (T3).
+/// shell → supervisor: the state of a child failed inside its shell, which waits for `replace_state` or for its end
+/// (T3).
 struct state_failed {
   std::string child; ///< id
   incarnation number;

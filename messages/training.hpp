@@ -39,9 +39,9 @@ struct member {
   }
 };
 
-/// A node of the fixed binary tree over the micro-batches of a step (R6): node (level, index) is the sum of micro-batches
-/// [index·2^level, (index+1)·2^level), cut off at the step's last one. The tree makes the sum's bits independent of who
-/// computed what.
+/// A node of the fixed binary tree over the micro-batches of a step (R6): node (level, index) is the sum of
+/// micro-batches [index·2^level, (index+1)·2^level), cut off at the step's last one. The tree makes the sum's bits
+/// independent of who computed what.
 struct tree_node {
   uint32_t level = 0;
   uint64_t index = 0;
@@ -83,8 +83,8 @@ struct view_changed {
   }
 };
 
-/// remote_agent → coordinator: nothing was heard of this peer for so long that others should take over its work. It may come
-/// back, and joins again then (R8).
+/// remote_agent → coordinator: nothing was heard of this peer for so long that others should take over its work. It may
+/// come back, and joins again then (R8).
 struct peer_unreachable {
   role_id role;
 
@@ -107,8 +107,8 @@ struct request_lease {
   }
 };
 
-/// data_broker → agent: micro-batches [first, last) of step `at` are yours. Also sent unasked, when another agent's part has
-/// to be done again. Which samples they are is a pure function of (seed, step, micro-batch) (R5).
+/// data_broker → agent: micro-batches [first, last) of step `at` are yours. Also sent unasked, when another agent's
+/// part has to be done again. Which samples they are is a pure function of (seed, step, micro-batch) (R5).
 struct lease {
   step at;
   uint64_t first = 0;
@@ -138,8 +138,8 @@ struct step_committed {
 
 // -- a step -----------------------------------------------------------------------------------------------------------
 
-/// agent → shard_holder: the gradient of one block, summed over the micro-batches of `node`, each sample weighted 1/samples
-/// of the step. Keyed by (step, block, node): a copy, or a part of what is there already, counts once (R5).
+/// agent → shard_holder: the gradient of one block, summed over the micro-batches of `node`, each sample weighted
+/// 1/samples of the step. Keyed by (step, block, node): a copy, or a part of what is there already, counts once (R5).
 struct push_gradients {
   origin from;
   step at;
@@ -275,7 +275,8 @@ struct take_snapshot {
 
   template <class Inspector>
   friend bool inspect(Inspector& f, take_snapshot& x) {
-    return f.object(x).fields(f.field("view", x.view), f.field("version", x.version), f.field("with_state", x.with_state));
+    return f.object(x).fields(f.field("view", x.view), f.field("version", x.version),
+                              f.field("with_state", x.with_state));
   }
 };
 

@@ -167,9 +167,9 @@ struct finish {
 
 } // namespace action
 
-using supervisor_action = std::variant<action::start, action::ask_stop, action::kill, action::replace_state,
-                                       action::replace_again, action::end_failed, action::set_timer,
-                                       action::cancel_timer, action::answer, action::report, action::forget,
-                                       action::ready, action::finish>;
+using supervisor_action =
+  std::variant<action::start, action::ask_stop, action::kill, action::replace_state, action::replace_again,
+               action::end_failed, action::set_timer, action::cancel_timer, action::answer, action::report,
+               action::forget, action::ready, action::finish>;
 
 } // namespace troupe

@@ -46,7 +46,8 @@ void start_notice::failed(failure why) const {
 
 void start_notice::lost(exit_cause cause) const {
   auto* to = actor_of(supervisor_);
-  run_in(supervisor_, [to, id = id_, number = number_, cause = std::move(cause)] { to->child_lost(id, number, cause); });
+  run_in(supervisor_,
+         [to, id = id_, number = number_, cause = std::move(cause)] { to->child_lost(id, number, cause); });
 }
 
 } // namespace troupe

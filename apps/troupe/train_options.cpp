@@ -58,7 +58,9 @@ void train_options::declare_model_and_data() {
     ->option_text("NAME")
     ->check(one_of(known_models()))
     ->capture_default_str();
-  app_.add_option("--data", job.data, "digits (built in), a folder with MNIST's or CIFAR-10's files, or random:3x224x224:1000 (noise)")
+  app_
+    .add_option("--data", job.data,
+                "digits (built in), a folder with MNIST's or CIFAR-10's files, or random:3x224x224:1000 (noise)")
     ->option_text("NAME|DIR")
     ->capture_default_str();
   app_.add_option("--order", order_, "order of the samples: shuffled (anew each epoch) or sequential")
@@ -106,8 +108,9 @@ void train_options::declare_training() {
   real("--weight-decay", optimizer.weight_decay, no_limit, "weight decay")->default_str("0; adamw: 0.01");
   real("--clip-norm", optimizer.clip_norm, no_limit, "limit the norm of the gradient to this");
   app_
-    .add_option("--on-nan", on_nan_,
-                "when the gradient of a step is not finite: stop, skip the step, or go back to the last checkpoint (rewind)")
+    .add_option(
+      "--on-nan", on_nan_,
+      "when the gradient of a step is not finite: stop, skip the step, or go back to the last checkpoint (rewind)")
     ->option_text("WHAT")
     ->check(one_of_table(nonfinite_names))
     ->capture_default_str();

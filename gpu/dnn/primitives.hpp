@@ -73,8 +73,9 @@ struct convolution {
   desc bias;
   desc destination;
   window over;
-  /// Asks for Winograd's minimal filtering, F(4x4, 3x3), which multiplies 4 times less for 3x3 windows of stride 1 (A. Lavin,
-  /// S. Gray: "Fast Algorithms for Convolutional Neural Networks", 2015). Computed directly where oneDNN does not have it.
+  /// Asks for Winograd's minimal filtering, F(4x4, 3x3), which multiplies 4 times less for 3x3 windows of stride 1 (A.
+  /// Lavin, S. Gray: "Fast Algorithms for Convolutional Neural Networks", 2015). Computed directly where oneDNN does
+  /// not have it.
   bool winograd = false;
 };
 dnnl::convolution_forward::primitive_desc convolution_forward(const convolution& c, bool training, epilogue after);

@@ -10,9 +10,9 @@
 
 namespace troupe::learn {
 
-/// The embedded default data set: handwriting-like digits, (1, 28, 28), drawn by a program. Sample `id` is a pure function of
-/// (seed, split, id), bit for bit on every platform. It is drawn when it is first read and kept from then on, so that
-/// opening costs nothing; memory is bounded by 785 bytes a sample.
+/// The embedded default data set: handwriting-like digits, (1, 28, 28), drawn by a program. Sample `id` is a pure
+/// function of (seed, split, id), bit for bit on every platform. It is drawn when it is first read and kept from then
+/// on, so that opening costs nothing; memory is bounded by 785 bytes a sample.
 class digits final : public dataset {
 public:
   enum class split : uint8_t { train, test };

@@ -10,7 +10,8 @@ struct point {
   float y = 0;
 };
 
-/// A line drawn without lifting the pen; smooth through its points. Corners are where one stroke ends and the next begins.
+/// A line drawn without lifting the pen; smooth through its points. Corners are where one stroke ends and the next
+/// begins.
 using stroke = std::span<const point>;
 
 /// One way of writing a digit.

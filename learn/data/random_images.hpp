@@ -4,9 +4,9 @@
 
 namespace troupe::learn {
 
-/// Noise of any shape with labels drawn at random: nothing to learn, for measuring the speed of models whose data is not at
-/// hand. Pixels are uniform with mean 0 and deviation 1; sample `id` is a pure function of (seed, split, id), drawn anew
-/// whenever it is read, so that memory does not grow with the shape.
+/// Noise of any shape with labels drawn at random: nothing to learn, for measuring the speed of models whose data is
+/// not at hand. Pixels are uniform with mean 0 and deviation 1; sample `id` is a pure function of (seed, split, id),
+/// drawn anew whenever it is read, so that memory does not grow with the shape.
 class random_images final : public dataset {
 public:
   enum class split : uint8_t { train, test };

@@ -15,8 +15,8 @@ dnn::tag order_for(const plan_builder& p, int channels) {
   return channels % 16 == 0 ? p.usual_order() : dnn::tag::nhwc;
 }
 
-/// Whether Winograd's algorithm wins: 3x3 windows of stride 1, tiles of 4x4 that are mostly filled, and enough channels for
-/// its transformations to pay (measured with 16 to 512 channels on 2x2 to 32x32 images).
+/// Whether Winograd's algorithm wins: 3x3 windows of stride 1, tiles of 4x4 that are mostly filled, and enough channels
+/// for its transformations to pay (measured with 16 to 512 channels on 2x2 to 32x32 images).
 bool suits_winograd(const conv2d::options& o, sample_shape result) {
   return o.kernel == 3 && o.stride == 1 && std::min(o.in, o.out) >= 32 && std::min(result.height, result.width) >= 4;
 }
@@ -120,26 +120,26 @@ emitted conv2d::emit(const emission_site& site) const {
   if (!p.training())
     return {result, {}};
 
-  return {result, [=, &p, input = site.inputs[0], relu = site.relu,
-                   slices = std::vector(site.slices.begin(), site.slices.end())](const std::vector<tensor>& gradients) {
-            const auto given = relu ? relu_gradient(p, result, gradients[0]) : gradients[0];
-            const auto dy = p.convert(given, y.desc());
-            const auto& backward_weights = chosen.backward_weights;
-            std::vector<weight_argument> learned = {
-              {DNNL_ARG_DIFF_WEIGHTS, slices[0], backward_weights.diff_weights_desc()}};
-            if (slices.size() > 1)
-              learned.push_back({DNNL_ARG_DIFF_BIAS, slices[1], chosen.forward.bias_desc()});
-            emit_gradients(p, "conv2d backward weights", dnnl::convolution_backward_weights(backward_weights),
-                           {{DNNL_ARG_SRC, x.memory()}, {DNNL_ARG_DIFF_DST, dy.memory()}}, {x, dy}, learned);
-            const auto& backward_data = chosen.backward_data;
-            if (!backward_data.get(true))
-              return std::vector<tensor>(1);
-            const auto dx = p.make(x.desc());
-            emit_reading(p, "conv2d backward data", dnnl::convolution_backward_data(backward_data),
-                         {{DNNL_ARG_DIFF_DST, dy.memory()}, {DNNL_ARG_DIFF_SRC, dx.memory()}}, {dy, dx},
-                         {{DNNL_ARG_WEIGHTS, slices[0], backward_data.weights_desc()}});
-            return std::vector<tensor>{p.convert(dx, input.desc())};
-          }};
+  return {
+    result, [=, &p, input = site.inputs[0], relu = site.relu,
+             slices = std::vector(site.slices.begin(), site.slices.end())](const std::vector<tensor>& gradients) {
+      const auto given = relu ? relu_gradient(p, result, gradients[0]) : gradients[0];
+      const auto dy = p.convert(given, y.desc());
+      const auto& backward_weights = chosen.backward_weights;
+      std::vector<weight_argument> learned = {{DNNL_ARG_DIFF_WEIGHTS, slices[0], backward_weights.diff_weights_desc()}};
+      if (slices.size() > 1)
+        learned.push_back({DNNL_ARG_DIFF_BIAS, slices[1], chosen.forward.bias_desc()});
+      emit_gradients(p, "conv2d backward weights", dnnl::convolution_backward_weights(backward_weights),
+                     {{DNNL_ARG_SRC, x.memory()}, {DNNL_ARG_DIFF_DST, dy.memory()}}, {x, dy}, learned);
+      const auto& backward_data = chosen.backward_data;
+      if (!backward_data.get(true))
+        return std::vector<tensor>(1);
+      const auto dx = p.make(x.desc());
+      emit_reading(p, "conv2d backward data", dnnl::convolution_backward_data(backward_data),
+                   {{DNNL_ARG_DIFF_DST, dy.memory()}, {DNNL_ARG_DIFF_SRC, dx.memory()}}, {dy, dx},
+                   {{DNNL_ARG_WEIGHTS, slices[0], backward_data.weights_desc()}});
+      return std::vector<tensor>{p.convert(dx, input.desc())};
+    }};
 }
 
 } // namespace troupe::learn

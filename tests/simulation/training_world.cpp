@@ -72,7 +72,8 @@ training_world::training_world(simulation& world, training_shape shape, hosts wh
   : world_(world), shape_(shape), where_(std::move(where)),
     model_(std::make_shared<tiny_model>()), data_{"tiny", std::make_shared<tiny_data>(sizes.samples),
                                                   std::make_shared<tiny_data>(test_samples)},
-    initial_(initial ? std::move(initial) : first_state()), save_(std::move(save)), record_(std::make_shared<run_record>()) {
+    initial_(initial ? std::move(initial) : first_state()), save_(std::move(save)),
+    record_(std::make_shared<run_record>()) {
   record_->start = initial_;
   world_.on_handling([this](const handling& h) { handles(h); });
   world_.on_reconnect([this](host a, host b) {
@@ -195,13 +196,12 @@ supervision_tree training_world::tree() {
   });
   std::vector<startable> shards;
   for (uint32_t i = 0; i < shape_.shards; ++i)
-    shards.push_back(
-      role({"shard_holder", i}, where_.shards[i], shape_.holders, [this, i](const start_context& c) {
-        const auto here = where_.shards[i];
-        return spawn_in_place<shard_holder>(
-          c.system, c.link(),
-          {{"shard_holder", i}, job_on(here), vault_on(here), {}, world_.add_device(here, shape_.work_time)});
-      }));
+    shards.push_back(role({"shard_holder", i}, where_.shards[i], shape_.holders, [this, i](const start_context& c) {
+      const auto here = where_.shards[i];
+      return spawn_in_place<shard_holder>(
+        c.system, c.link(),
+        {{"shard_holder", i}, job_on(here), vault_on(here), {}, world_.add_device(here, shape_.work_time)});
+    }));
   std::vector<startable> agents;
   for (uint32_t i = 0; i < shape_.agents; ++i)
     agents.push_back(role({"agent", i}, where_.agents[i], mortality::mortal, [this, i](const start_context& c) {

@@ -55,8 +55,9 @@ job_description small_job() {
 
 agent_spawned spawn_on(caf::scoped_actor& self, const node_actor& host, const spawn_agent& what) {
   auto result = agent_spawned{};
-  troupe::request(self, host, 20s, what).receive([&](const agent_spawned& s) { result = s; },
-                                                 [&](const caf::error& e) { result.refusal = "request failed: " + caf::to_string(e); });
+  troupe::request(self, host, 20s, what)
+    .receive([&](const agent_spawned& s) { result = s; },
+             [&](const caf::error& e) { result.refusal = "request failed: " + caf::to_string(e); });
   return result;
 }
 
@@ -128,7 +129,8 @@ TEST_CASE("a node refuses a second job, more agents than slots, and a job that i
   INFO(first.refusal);
   REQUIRE(first.handle);
   CHECK(refusal(host.port, "another").find("taken by job") != std::string::npos);
-  CHECK(spawn_on(self, host.actor, {small_job(), {"agent", 1}, {1}, {entry}}).refusal.find("slots") != std::string::npos);
+  CHECK(spawn_on(self, host.actor, {small_job(), {"agent", 1}, {1}, {entry}}).refusal.find("slots") !=
+        std::string::npos);
   // The next incarnation of the same agent takes its slot.
   auto again = spawn_on(self, host.actor, {small_job(), {"agent", 0}, {2}, {entry}});
   CHECK(again.handle);
@@ -147,7 +149,8 @@ TEST_CASE("a node refuses a second job, more agents than slots, and a job that i
   troupe::anon_send_exit(first.handle, caf::exit_reason::kill);
 }
 
-TEST_CASE("T3: an agent on a node whose state fails tells its supervisor and goes on in place, as the next incarnation") {
+TEST_CASE(
+  "T3: an agent on a node whose state fails tells its supervisor and goes on in place, as the next incarnation") {
   auto host = hosted_node{{.slots = 1}};
   auto self = caf::scoped_actor{host.rt.system()};
   auto job = small_job();
@@ -155,7 +158,8 @@ TEST_CASE("T3: an agent on a node whose state fails tells its supervisor and goe
   REQUIRE(model);
   auto me = caf::actor_cast<caf::strong_actor_ptr>(self);
   // Stands for the leader: supervisor, coordinator and everyone else.
-  auto spawned = spawn_on(self, host.actor, {job, {"agent", 0}, {2}, {{{"supervisor", 0}, {}, me}, {{"coordinator", 0}, {1}, me}}});
+  auto spawned =
+    spawn_on(self, host.actor, {job, {"agent", 0}, {2}, {{{"supervisor", 0}, {}, me}, {{"coordinator", 0}, {1}, me}}});
   REQUIRE(spawned.handle);
   auto agent = caf::actor_cast<caf::actor>(spawned.handle);
   auto joined = incarnation{};
@@ -163,7 +167,8 @@ TEST_CASE("T3: an agent on a node whose state fails tells its supervisor and goe
   auto receive_until = [&](auto done) {
     while (!done())
       self->receive([&](const join& j) { joined = j.who.incarnation; }, [&](const state_failed& f) { failed = f; },
-                    [&](const micro_batches_done&) {}, caf::after(20s) >> [] { FAIL("nothing was heard of the agent"); });
+                    [&](const micro_batches_done&) {},
+                    caf::after(20s) >> [] { FAIL("nothing was heard of the agent"); });
   };
   receive_until([&] { return joined == incarnation{2}; });
   auto holder = origin{{"shard_holder", 0}, {1}, {1}};

@@ -67,7 +67,8 @@ TEST_CASE("micro-batches change how a step is cut, not what it computes") {
   auto whole = run(o);
   REQUIRE(whole.train_loss.size() == cut.train_loss.size());
   for (size_t i = 0; i < cut.train_loss.size(); ++i)
-    CHECK(std::abs(cut.train_loss[i].second - whole.train_loss[i].second) < 1e-4 * std::abs(whole.train_loss[i].second));
+    CHECK(std::abs(cut.train_loss[i].second - whole.train_loss[i].second) <
+          1e-4 * std::abs(whole.train_loss[i].second));
 }
 
 TEST_CASE("the same seed trains the same weights and another seed does not") {
@@ -80,7 +81,8 @@ TEST_CASE("the same seed trains the same weights and another seed does not") {
 
 TEST_CASE("every optimiser survives a stop: the resumed run ends with the bits of the uninterrupted one") {
   using learn::optimizer_kind;
-  for (auto kind : {optimizer_kind::sgd, optimizer_kind::momentum, optimizer_kind::adam, optimizer_kind::adamw, optimizer_kind::rmsprop}) {
+  for (auto kind : {optimizer_kind::sgd, optimizer_kind::momentum, optimizer_kind::adam, optimizer_kind::adamw,
+                    optimizer_kind::rmsprop}) {
     auto folder = test::temporary_folder{};
     auto o = small_job();
     o.optimizer.kind = kind;
@@ -193,7 +195,8 @@ TEST_CASE("a data broker that is killed comes back and the run goes on to the sa
   CHECK(report.weights_sha256 == undisturbed.weights_sha256);
 }
 
-TEST_CASE("T3 T8: shard holders that are killed come back with their last commit, and no step is lost or done twice (I10)") {
+TEST_CASE(
+  "T3 T8: shard holders that are killed come back with their last commit, and no step is lost or done twice (I10)") {
   auto o = small_job();
   o.steps = 12;
   o.agents = 2;
@@ -215,7 +218,8 @@ TEST_CASE("T3 T8: shard holders that are killed come back with their last commit
   CHECK(report.train_loss == undisturbed.train_loss);
 }
 
-TEST_CASE("a coordinator that is killed comes back behind its last commit, in the middle of an epoch or at its end (I10)") {
+TEST_CASE(
+  "a coordinator that is killed comes back behind its last commit, in the middle of an epoch or at its end (I10)") {
   auto o = small_job();
   o.batch = 400;
   o.micro_batch = 100;
@@ -236,7 +240,8 @@ TEST_CASE("a coordinator that is killed comes back behind its last commit, in th
   CHECK(report.weights_sha256 == undisturbed.weights_sha256);
 }
 
-TEST_CASE("T8: shards whose last commit is gone take the run back to its checkpoint, or its beginning, and the result is the same") {
+TEST_CASE("T8: shards whose last commit is gone take the run back to its checkpoint, or its beginning, and the result "
+          "is the same") {
   auto folder = test::temporary_folder{};
   auto o = small_job();
   o.steps = 12;

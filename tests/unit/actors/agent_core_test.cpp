@@ -38,7 +38,8 @@ TEST_CASE("an agent computes only with parameters of one version from all shards
   CHECK(core.version() == step{5});
 }
 
-TEST_CASE("a lease for the current step is computed once and the next one is asked for; one for the next step is fetched") {
+TEST_CASE(
+  "a lease for the current step is computed once and the next one is asked for; one for the next step is fetched") {
   auto core = agent_core{me, 1};
   core.on_parameters(of_shard(0), {0});
   auto first = core.on_lease(part(0));
@@ -95,7 +96,8 @@ TEST_CASE("an agent that hears nothing asks again and pushes again, one that mak
 
 namespace {
 
-view_changed view_of(uint64_t number, uint64_t broker = 1, uint64_t holder = 1, uint64_t rewound = 0, uint64_t current = 0) {
+view_changed view_of(uint64_t number, uint64_t broker = 1, uint64_t holder = 1, uint64_t rewound = 0,
+                     uint64_t current = 0) {
   return {{number}, {current}, {me, {{"data_broker", 0}, {broker}}, {{"shard_holder", 0}, {holder}}}, {rewound}};
 }
 

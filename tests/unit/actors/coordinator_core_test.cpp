@@ -218,7 +218,8 @@ TEST_CASE("a resumed run that has reached its end ends at once") {
   CHECK(find<core_t::finish>(core.on_loaded(0)));
 }
 
-// -- what comes back ---------------------------------------------------------------------------------------------------
+// -- what comes back
+// ---------------------------------------------------------------------------------------------------
 
 TEST_CASE("a coordinator that takes over goes on behind the last commit, and says it again (R4)") {
   auto c = small();

@@ -1,6 +1,6 @@
-// The four cores of a training run against each other, in one loop without actors: messages arrive in a seeded random order,
-// are lost or doubled, and every role dies and comes back: shard holders with their last commit or with nothing. What a step
-// sums up is tracked as the multiset of its micro-batches.
+// The four cores of a training run against each other, in one loop without actors: messages arrive in a seeded random
+// order, are lost or doubled, and every role dies and comes back: shard holders with their last commit or with nothing.
+// What a step sums up is tracked as the multiset of its micro-batches.
 
 #include <catch2/catch_test_macros.hpp>
 #include <fmt/format.h>
@@ -23,13 +23,14 @@ struct push_with_content {
   content what;
 };
 
-using message = std::variant<join, view_changed, parameters, lease, evaluate, request_lease, step_committed, push_with_content,
-                             micro_batches_done, shard_summed, commit_step, pull_parameters, evaluation>;
+using message =
+  std::variant<join, view_changed, parameters, lease, evaluate, request_lease, step_committed, push_with_content,
+               micro_batches_done, shard_summed, commit_step, pull_parameters, evaluation>;
 
 class world {
 public:
   world(uint64_t seed, double loss, double twice, double death)
-      : random_(seed), loss_(loss), twice_(twice), death_(death), broker_(sizes, {0}), coordinator_(config()) {
+    : random_(seed), loss_(loss), twice_(twice), death_(death), broker_(sizes, {0}), coordinator_(config()) {
     for (uint32_t i = 0; i < agents_count; ++i)
       start_agent(i);
     for (uint32_t i = 0; i < shards_count; ++i)
@@ -53,15 +54,17 @@ public:
 
   /// Where everybody stands, for a run that does not end.
   std::string standing() const {
-    auto text = fmt::format("coordinator at step {}, running {}, testing {}, view {}, rewound {}; broker at {}; {} rewinds, {} queued",
-                            coordinator_.current().value, coordinator_.running(), coordinator_.testing(), log_->view.value,
-                            log_->rewound.value, broker_.current().value, rewinds, queue_.size());
+    auto text = fmt::format(
+      "coordinator at step {}, running {}, testing {}, view {}, rewound {}; broker at {}; {} rewinds, {} queued",
+      coordinator_.current().value, coordinator_.running(), coordinator_.testing(), log_->view.value,
+      log_->rewound.value, broker_.current().value, rewinds, queue_.size());
     for (auto& s : shards_)
-      text += fmt::format("; {} #{} at {} loaded {} summed {} agents {} rewound {}", to_string(s.self().role), s.self().incarnation.value,
-                          s.version().value, s.loaded(), s.summed(), s.agents().size(), s.rewound().value);
+      text += fmt::format("; {} #{} at {} loaded {} summed {} agents {} rewound {}", to_string(s.self().role),
+                          s.self().incarnation.value, s.version().value, s.loaded(), s.summed(), s.agents().size(),
+                          s.rewound().value);
     for (auto& [i, a] : agents_)
-      text += fmt::format("; agent/{} #{} at {} view {}", i, a.self().incarnation.value, a.version() ? static_cast<int>(a.version()->value) : -1,
-                          a.from().view.value);
+      text += fmt::format("; agent/{} #{} at {} view {}", i, a.self().incarnation.value,
+                          a.version() ? static_cast<int>(a.version()->value) : -1, a.from().view.value);
     return text;
   }
 
@@ -119,7 +122,8 @@ private:
   }
 
   shard_core make_shard(uint32_t k) {
-    return shard_core{member{{"shard_holder", k}, {++shard_starts_[k]}}, std::vector<block_id>{{k}, {k + shards_count}}};
+    return shard_core{member{{"shard_holder", k}, {++shard_starts_[k]}},
+                      std::vector<block_id>{{k}, {k + shards_count}}};
   }
 
   join word_of(uint32_t k) const { return {shards_[k].self(), shards_[k].version(), shards_[k].loaded()}; }
@@ -136,34 +140,35 @@ private:
   void kill() {
     ++deaths_;
     switch (random_() % 5) {
-      case 0: {
-        coordinator_ = coordinator_core{config()};
-        everybody_joins();
-        return;
-      }
-      case 1: {
-        auto old = member{{"data_broker", 0}, {broker_starts_++}};
-        broker_ = broker_core{sizes, {0}};
+    case 0: {
+      coordinator_ = coordinator_core{config()};
+      everybody_joins();
+      return;
+    }
+    case 1: {
+      auto old = member{{"data_broker", 0}, {broker_starts_++}};
+      broker_ = broker_core{sizes, {0}};
+      do_coordinator(coordinator_.on_lost(old));
+      do_coordinator(coordinator_.on_join({{{"data_broker", 0}, {broker_starts_}}, {}, true}));
+      return;
+    }
+    case 2: {
+      auto k = static_cast<uint32_t>(random_() % shards_count);
+      auto had = shards_[k].version();
+      auto since = shards_[k].rewound();
+      auto with_commit = shards_[k].loaded() && (random_() % 2 == 0 || ++lost_ > 2);
+      auto old = shards_[k].self();
+      shards_[k] = make_shard(k);
+      sums_[k].clear();
+      if (with_commit)
+        shards_[k].on_loaded(had, since);
+      if (random_() % 2)
         do_coordinator(coordinator_.on_lost(old));
-        do_coordinator(coordinator_.on_join({{{"data_broker", 0}, {broker_starts_}}, {}, true}));
-        return;
-      }
-      case 2: {
-        auto k = static_cast<uint32_t>(random_() % shards_count);
-        auto had = shards_[k].version();
-        auto since = shards_[k].rewound();
-        auto with_commit = shards_[k].loaded() && (random_() % 2 == 0 || ++lost_ > 2);
-        auto old = shards_[k].self();
-        shards_[k] = make_shard(k);
-        sums_[k].clear();
-        if (with_commit)
-          shards_[k].on_loaded(had, since);
-        if (random_() % 2)
-          do_coordinator(coordinator_.on_lost(old));
-        do_coordinator(coordinator_.on_join(word_of(k)));
-        return;
-      }
-      default: kill_agent();
+      do_coordinator(coordinator_.on_join(word_of(k)));
+      return;
+    }
+    default:
+      kill_agent();
     }
   }
 
@@ -409,7 +414,8 @@ TEST_CASE("every micro-batch takes effect exactly once, whatever the order of me
     check_run(seed, 0, 0, 0);
 }
 
-TEST_CASE("every micro-batch takes effect exactly once while messages are lost and doubled and every role dies (I1, I3, I8)") {
+TEST_CASE(
+  "every micro-batch takes effect exactly once while messages are lost and doubled and every role dies (I1, I3, I8)") {
   for (uint64_t seed = 0; seed < 700; ++seed) {
     auto mix = std::mt19937_64{seed * 977 + 1};
     auto pick = [&](double most) { return mix() % 3 == 0 ? 0.0 : most * static_cast<double>(mix() % 100) / 100; };

@@ -75,7 +75,7 @@ TEST_CASE("T8: when the run goes back a shard is empty until it is loaded, and w
   auto agents = core.on_view({{4}, {3}, {worker, me}, {4}});
   CHECK(agents == std::vector{worker}); // everybody needs the parameters anew
   CHECK_FALSE(core.loaded());
-  CHECK(core.on_loaded({3})); // although it is an earlier version
+  CHECK(core.on_loaded({3}));        // although it is an earlier version
   auto late = push(3, 0, {1, 0}, 2); // said in view 1
   CHECK(core.on_push(late).verdict != partial_sums::verdict::accepted);
   late.from.view = {4};

@@ -139,8 +139,8 @@ TEST_CASE("every option of a job arrives in its place") {
   CHECK(job.threads == 4);
   CHECK(job.isolation == isolation::process);
   CHECK(job.nodes == std::vector<std::string>{"a:1", "b:2"});
-  CHECK(job.faults == std::vector{parse_fault("agent/1@step=20:kill").value(),
-                                  parse_fault("coordinator/0:torn-write").value()});
+  CHECK(job.faults ==
+        std::vector{parse_fault("agent/1@step=20:kill").value(), parse_fault("coordinator/0:torn-write").value()});
   CHECK(job.seed == UINT64_MAX);
   CHECK(job.order == learn::order_kind::sequential);
   CHECK_FALSE(job.augment);

@@ -49,19 +49,22 @@ TEST_CASE("every field of a contribution crosses the wire") {
 
 TEST_CASE("leases, commits, views and evaluations cross the wire") {
   auto l = through_the_wire(lease{{1}, 2, 3, 4, 5, {6}});
-  CHECK((l.at == step{1} && l.first == 2 && l.last == 3 && l.micro_batches == 4 && l.samples == 5 && l.number == attempt{6}));
+  CHECK((l.at == step{1} && l.first == 2 && l.last == 3 && l.micro_batches == 4 && l.samples == 5 &&
+         l.number == attempt{6}));
   auto c = through_the_wire(commit_step{{1}, {2}, 0.25f, 0.5f});
   CHECK((c.view == view{1} && c.at == step{2} && c.learning_rate == 0.25f && c.scale == 0.5f));
   auto v = through_the_wire(view_changed{{9}, {8}, {{{"agent", 1}, {2}}}});
   CHECK((v.number == view{9} && v.current == step{8} && v.members == std::vector<member>{{{"agent", 1}, {2}}}));
   auto e = through_the_wire(evaluation{somebody, {1}, 2, 3, 4.5, 6});
-  CHECK((e.from == somebody && e.version == step{1} && e.first == 2 && e.last == 3 && e.loss_sum == 4.5 && e.correct == 6));
+  CHECK(
+    (e.from == somebody && e.version == step{1} && e.first == 2 && e.last == 3 && e.loss_sum == 4.5 && e.correct == 6));
 }
 
 TEST_CASE("the greeting is the first type of the registry, so that any version can read it") {
   CHECK(caf::type_id_v<hello> == caf::first_custom_type_id);
   auto h = through_the_wire(hello{"troupe", 7, "1.2.3", "job", "no", 2});
-  CHECK((h.magic == "troupe" && h.protocol == 7 && h.version == "1.2.3" && h.job_id == "job" && h.refusal == "no" && h.slots == 2));
+  CHECK((h.magic == "troupe" && h.protocol == 7 && h.version == "1.2.3" && h.job_id == "job" && h.refusal == "no" &&
+         h.slots == 2));
 }
 
 TEST_CASE("ids of different kinds do not mix and read as what they are") {
