@@ -32,6 +32,12 @@ bool reaches(dnnl::cpu_isa wanted) {
 
 constexpr auto average = dnnl::algorithm::pooling_avg_include_padding;
 
+/// The scratchpad is an argument: oneDNN's own belongs to the thread that made the primitive, and is lost with it.
+dnnl::primitive_attr own_scratchpad(dnnl::primitive_attr attr = {}) {
+  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attr;
+}
+
 /// What `make` describes with Winograd's algorithm if `c` asks for it and oneDNN has it, else directly.
 template <class Make>
 auto with_algorithm(const convolution& c, Make make) {
@@ -115,8 +121,8 @@ dnnl::convolution_forward::primitive_desc convolution_forward(const convolution&
   const auto& w = c.over;
   return with_algorithm(c, [&](dnnl::algorithm how, bool may_lack) {
     return dnnl::convolution_forward::primitive_desc(engine(), direction(training), how, c.source, c.weights, c.bias,
-                                                     c.destination, w.stride, w.padding, w.padding, attributes(after),
-                                                     may_lack);
+                                                     c.destination, w.stride, w.padding, w.padding,
+                                                     own_scratchpad(attributes(after)), may_lack);
   });
 }
 
@@ -125,7 +131,7 @@ convolution_backward_data(const convolution& c, const dnnl::convolution_forward:
   const auto& w = c.over;
   return with_algorithm(c, [&](dnnl::algorithm how, bool may_lack) {
     return dnnl::convolution_backward_data::primitive_desc(engine(), how, c.source, c.weights, c.destination, w.stride,
-                                                           w.padding, w.padding, forward, {}, may_lack);
+                                                           w.padding, w.padding, forward, own_scratchpad(), may_lack);
   });
 }
 
@@ -134,7 +140,8 @@ convolution_backward_weights(const convolution& c, const dnnl::convolution_forwa
   const auto& w = c.over;
   return with_algorithm(c, [&](dnnl::algorithm how, bool may_lack) {
     return dnnl::convolution_backward_weights::primitive_desc(engine(), how, c.source, c.weights, c.bias, c.destination,
-                                                              w.stride, w.padding, w.padding, forward, {}, may_lack);
+                                                              w.stride, w.padding, w.padding, forward, own_scratchpad(),
+                                                              may_lack);
   });
 }
 
@@ -203,7 +210,7 @@ dnnl::convolution_forward::primitive_desc convolution_forward(const convolution&
   return with_algorithm(c, [&](dnnl::algorithm how, bool may_lack) {
     const dnnl::convolution_forward::desc d(direction(training), how, c.source, c.weights, c.bias, c.destination,
                                             w.stride, w.padding, w.padding);
-    return dnnl::convolution_forward::primitive_desc(d, attributes(after), engine(), may_lack);
+    return dnnl::convolution_forward::primitive_desc(d, own_scratchpad(attributes(after)), engine(), may_lack);
   });
 }
 
@@ -213,7 +220,7 @@ convolution_backward_data(const convolution& c, const dnnl::convolution_forward:
   return with_algorithm(c, [&](dnnl::algorithm how, bool may_lack) {
     const dnnl::convolution_backward_data::desc d(how, c.source, c.weights, c.destination, w.stride, w.padding,
                                                   w.padding);
-    return dnnl::convolution_backward_data::primitive_desc(d, engine(), forward, may_lack);
+    return dnnl::convolution_backward_data::primitive_desc(d, own_scratchpad(), engine(), forward, may_lack);
   });
 }
 
@@ -223,7 +230,7 @@ convolution_backward_weights(const convolution& c, const dnnl::convolution_forwa
   return with_algorithm(c, [&](dnnl::algorithm how, bool may_lack) {
     const dnnl::convolution_backward_weights::desc d(how, c.source, c.weights, c.bias, c.destination, w.stride,
                                                      w.padding, w.padding);
-    return dnnl::convolution_backward_weights::primitive_desc(d, engine(), forward, may_lack);
+    return dnnl::convolution_backward_weights::primitive_desc(d, own_scratchpad(), engine(), forward, may_lack);
   });
 }
 

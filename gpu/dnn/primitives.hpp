@@ -78,6 +78,7 @@ struct convolution {
   /// not have it.
   bool winograd = false;
 };
+/// Their scratchpad (`scratchpad_desc()`) is the argument DNNL_ARG_SCRATCHPAD.
 dnnl::convolution_forward::primitive_desc convolution_forward(const convolution& c, bool training, epilogue after);
 dnnl::convolution_backward_data::primitive_desc
 convolution_backward_data(const convolution& c, const dnnl::convolution_forward::primitive_desc& forward);

@@ -80,6 +80,22 @@ arrangement choose(const emission_site& site, const conv2d::options& o) {
   return preferred;
 }
 
+/// What a convolution reads and writes, and the tensors among it.
+struct operands {
+  arguments all;
+  std::vector<tensor> tensors;
+};
+
+/// With the primitive's scratchpad, if it needs one: it lives in the arena, for that one operation.
+operands with_scratchpad(plan_builder& p, const dnnl::primitive_desc_base& d, operands o) {
+  const auto wanted = d.scratchpad_desc();
+  if (wanted.get_size() > 0) {
+    o.tensors.push_back(p.make(wanted));
+    o.all.emplace(DNNL_ARG_SCRATCHPAD, o.tensors.back().memory());
+  }
+  return o;
+}
+
 } // namespace
 
 std::vector<parameter> conv2d::parameters() const {
@@ -113,8 +129,10 @@ emitted conv2d::emit(const emission_site& site) const {
   std::vector<weight_argument> weights = {{DNNL_ARG_WEIGHTS, site.slices[0], forward.weights_desc()}};
   if (options_.bias)
     weights.push_back({DNNL_ARG_BIAS, site.slices[1], forward.bias_desc()});
-  emit_reading(p, "conv2d", dnnl::convolution_forward(forward),
-               {{DNNL_ARG_SRC, x.memory()}, {DNNL_ARG_DST, y.memory()}}, {x, y}, weights);
+  const auto forward_operands =
+    with_scratchpad(p, forward, {{{DNNL_ARG_SRC, x.memory()}, {DNNL_ARG_DST, y.memory()}}, {x, y}});
+  emit_reading(p, "conv2d", dnnl::convolution_forward(forward), forward_operands.all, forward_operands.tensors,
+               weights);
   const auto result =
     chosen.type == p.type() ? y : p.convert(y, p.image(site.shape, dnn::image_order(forward.dst_desc())));
   if (!p.training())
@@ -129,14 +147,17 @@ emitted conv2d::emit(const emission_site& site) const {
       std::vector<weight_argument> learned = {{DNNL_ARG_DIFF_WEIGHTS, slices[0], backward_weights.diff_weights_desc()}};
       if (slices.size() > 1)
         learned.push_back({DNNL_ARG_DIFF_BIAS, slices[1], chosen.forward.bias_desc()});
-      emit_gradients(p, "conv2d backward weights", dnnl::convolution_backward_weights(backward_weights),
-                     {{DNNL_ARG_SRC, x.memory()}, {DNNL_ARG_DIFF_DST, dy.memory()}}, {x, dy}, learned);
+      const auto w =
+        with_scratchpad(p, backward_weights, {{{DNNL_ARG_SRC, x.memory()}, {DNNL_ARG_DIFF_DST, dy.memory()}}, {x, dy}});
+      emit_gradients(p, "conv2d backward weights", dnnl::convolution_backward_weights(backward_weights), w.all,
+                     w.tensors, learned);
       const auto& backward_data = chosen.backward_data;
       if (!backward_data.get(true))
         return std::vector<tensor>(1);
       const auto dx = p.make(x.desc());
-      emit_reading(p, "conv2d backward data", dnnl::convolution_backward_data(backward_data),
-                   {{DNNL_ARG_DIFF_DST, dy.memory()}, {DNNL_ARG_DIFF_SRC, dx.memory()}}, {dy, dx},
+      const auto d = with_scratchpad(p, backward_data,
+                                     {{{DNNL_ARG_DIFF_DST, dy.memory()}, {DNNL_ARG_DIFF_SRC, dx.memory()}}, {dy, dx}});
+      emit_reading(p, "conv2d backward data", dnnl::convolution_backward_data(backward_data), d.all, d.tensors,
                    {{DNNL_ARG_WEIGHTS, slices[0], backward_data.weights_desc()}});
       return std::vector<tensor>{p.convert(dx, input.desc())};
     }};

@@ -47,9 +47,10 @@ emitted linear::emit(const emission_site& site) const {
     y, [=, &p, input = site.inputs[0], relu = site.relu, wants_dx = site.wants_gradient[0],
         slices = std::vector(site.slices.begin(), site.slices.end())](const std::vector<tensor>& gradients) {
       const auto dy = p.convert(relu ? relu_gradient(p, y, gradients[0]) : gradients[0], rows);
+      // Straight into the flat buffer, unless tiles are worth a copy.
+      const auto order = type == f32 || !dnn::has_tiles() ? dnn::tag::ab : dnn::tag::any;
       const auto backward_weights = dnn::inner_product_backward_weights(
-        {x.desc(), dnn::desc(weight_dims, f32, type == f32 ? dnn::tag::ab : dnn::tag::any), bias_desc, dy.desc()},
-        forward);
+        {x.desc(), dnn::desc(weight_dims, f32, order), bias_desc, dy.desc()}, forward);
       std::vector<weight_argument> learned = {{DNNL_ARG_DIFF_WEIGHTS, slices[0], backward_weights.diff_weights_desc()}};
       if (slices.size() > 1)
         learned.push_back({DNNL_ARG_DIFF_BIAS, slices[1], bias_desc});
