@@ -1,9 +1,11 @@
 #!/usr/bin/python3
-"""What the framework itself costs: a step with an empty model, a whole command of one step.
+"""What the framework itself costs: a step with an empty model, a whole command of one step; beside the latter, in the same run, the
+time until both ranks of torchrun have made their first step.
 
     bench/overheads.py [--repetitions 5]
 """
 import argparse
+import json
 import time
 
 import side_by_side as bench
@@ -27,6 +29,11 @@ def one_step(*options):
     return wall([bench.troupe(), "train", "--quiet", "--steps", "1", "--no-evaluate", *options])
 
 
+def torchrun_to_first_step(peers):
+    printed = bench.run([str(peers / "tuned"), bench.python, "startup.py", "torchrun"])
+    return 1e3 * json.loads([line for line in printed.splitlines() if line.startswith("{")][-1])["total_to_first_step_s"]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=5)
@@ -41,11 +48,14 @@ def main():
         kept[f"step, {agents} agents, {isolation}"] = cost
     bench.table(["isolation", "agents", "µs per step", "µs per step and agent"], rows)
 
+    peers = bench.peers()
     start = bench.interleave(options.repetitions, threads=lambda: one_step(),
-                             processes=lambda: one_step("--agents", "2", "--isolation", "process"))
+                             processes=lambda: one_step("--agents", "2", "--isolation", "process"),
+                             torchrun=lambda: torchrun_to_first_step(peers))
     kept["whole command of one step"] = start
     print()
-    bench.table(["whole `troupe train --steps 1`", "ms"], [["one process", start["threads"]], ["2 worker processes", start["processes"]]])
+    bench.table(["whole `troupe train --steps 1`", "ms"], [["one process", start["threads"]], ["2 worker processes", start["processes"]],
+                                                           ["torchrun, 2 processes, to their first step", start["torchrun"]]])
     bench.keep("overheads", kept)
 
 
