@@ -89,18 +89,6 @@ TEST_CASE(
   CHECK(std::ranges::all_of(last, is_gone)); // I9
 }
 
-TEST_CASE("T5: a worker whose handler does not return is ended by itself and started again (I10)") {
-  constexpr auto steps = 1000;
-  const temporary_folder folder;
-  process run(job(2, steps, {"--isolation", "process", "--handler-limit", "1", "--fault", "agent/1@step=20:stall=60s"}),
-              folder.path());
-  CHECK(run.wait(30s) == 0); // long before the handler would return
-  CHECK_THAT(run.out(), ContainsSubstring("agent/1 #1"));
-  const auto report = report_in(folder);
-  CHECK(report["restarts"] == 1);
-  CHECK(report["weights_sha256"] == undisturbed(steps));
-}
-
 TEST_CASE(
   "R8: a worker that is stopped for 5 s and goes on costs no step: others take over, and it joins again (I10)") {
   constexpr auto steps = 5000;
