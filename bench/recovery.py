@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """Recovery times by phase: restarts in place, worker processes after SIGKILL, and torchrun with 2 gloo workers in the same run.
 
 Usage: bench/recovery.py [FAULTS] [TRIES OF TORCHRUN]
