@@ -194,7 +194,8 @@ void in_place::failed(exit_kind kind, std::string why, in_place_core::during wha
   tell(cause);
 }
 
-/// Until there is an answer: between hosts a message may be lost (R7). Monitors tell where one of the two has ended.
+/// Says it again until there is an answer: between hosts a message may be lost (R7). Monitors tell where one of the two
+/// has ended. One reminder at a time (R13).
 void in_place::tell(const exit_cause& cause) {
   troupe::anon_send(link_.supervisor, state_failed{link_.child, core_.number(), reason_of(cause)});
   reminder_ = run_after(shell_, reminder_pause, [weak = weak_from_this(), cause] {
