@@ -20,7 +20,7 @@ constexpr uint64_t max_patience_ms = 30000;
 
 agent::agent(interface::pointer self, life now, const config& c)
   : self_(self), now_(std::move(now)), config_(c),
-    core_({config_.role, now_.number()}, config_.job->description.shards),
+    core_({config_.role, now_.number()}, config_.job->description.shards, config_.job->pace()),
     stream_(config_.where, fail_with_stream(now_, config_.role)), patience_ms_(min_patience_ms) {
   // nop
 }
@@ -45,9 +45,14 @@ agent_actor::behavior_type agent::make_behavior() {
     [this](const view_changed& v) { perform(core_.on_view(v)); },
     [this](const parameters& p) {
       auto shard = p.from.role.index;
-      if (core_.wants(p.from, p.version) && p.values.elements() == config_.job->shards.size(shard))
-        arrived_[shard] = p.values;
-      perform(core_.on_parameters(p.from, p.version));
+      auto version = p.applied.version();
+      if (core_.wants(p.from, version) && p.values.elements() == config_.job->shards.size(shard)) {
+        auto& mine = arrived_[shard];
+        mine[version] = p.values;
+        if (mine.size() > agent_core::max_versions)
+          mine.erase(mine.begin());
+      }
+      perform(core_.on_parameters(p.from, p.applied));
     },
     [this](const lease& l) {
       auto handle = [this, l] { perform(core_.on_lease(l)); };
@@ -81,7 +86,7 @@ void agent::perform(const agent_core::announce&) {
 
 void agent::perform(const agent_core::ask& a) {
   if (auto broker = config_.job->roles->find_as<data_broker_actor>({"data_broker", 0}))
-    troupe::anon_send(broker, request_lease{core_.from(), a.at});
+    troupe::anon_send(broker, request_lease{core_.from(), a.at, core_.applied()});
 }
 
 void agent::perform(const agent_core::pull& a) {
@@ -96,14 +101,20 @@ void agent::perform(const agent_core::forget&) {
 
 void agent::perform(const agent_core::use_parameters& a) {
   auto& places = config_.job->shards;
-  for (uint32_t shard = 0; shard < places.shards(); ++shard)
-    for (auto b : places.blocks(shard)) {
-      auto& values = arrived_[shard];
+  for (uint32_t shard = 0; shard < places.shards(); ++shard) {
+    auto& mine = arrived_[shard];
+    auto i = mine.find(a.versions[shard]);
+    if (i == mine.end())
+      continue; // in use already
+    auto values = std::move(i->second);
+    mine.erase(mine.begin(), std::next(i));
+    for (auto b : places.blocks(shard))
       replica_->bind(stream_, b, values.as_floats().data() + places.offset(b), values.owner());
-    }
-  // The step before has committed: nothing of it is needed any more.
-  done_.clear();
-  inputs_.erase(inputs_.begin(), inputs_.lower_bound({a.version, 0}));
+  }
+  // Nothing is needed any more of steps that have taken effect.
+  auto& applied = core_.applied();
+  std::erase_if(done_, [&](auto& work) { return applied.contains(work->what().at); });
+  std::erase_if(inputs_, [&](auto& x) { return applied.contains(x.first.first); });
 }
 
 // -- data -------------------------------------------------------------------------------------------------------------
@@ -153,7 +164,7 @@ void agent::perform(const agent_core::fetch& a) {
 
 void agent::perform(const agent_core::compute& a) {
   auto& job = *config_.job;
-  auto work = std::make_shared<step_work>(config_.job, core_.from(), a.what);
+  auto work = std::make_shared<step_work>(config_.job, core_.from(), a.what, a.base);
   auto blocks = job.model->layout().blocks();
   auto scale = 1.0f / static_cast<float>(a.what.samples);
   for (auto m = a.what.first; m < a.what.last; ++m) {
@@ -175,16 +186,16 @@ void agent::perform(const agent_core::compute& a) {
 void agent::computed(const std::shared_ptr<step_work>& work) {
   --under_way_;
   patience_ms_ = min_patience_ms;
-  if (core_.version() == work->what().at)
+  if (core_.version() && !core_.applied().contains(work->what().at) && !core_.is_void(work->from()))
     done_.push_back(work);
+  perform(core_.on_computed());
 }
 
-void agent::perform(const agent_core::push_again& a) {
-  for (auto& work : done_)
-    if (work->what().at == a.at) {
-      work->push_again();
-      work->report(core_.dropped());
-    }
+void agent::perform(const agent_core::push_again&) {
+  for (auto& work : done_) {
+    work->push_again();
+    work->report(core_.dropped());
+  }
 }
 
 void agent::perform(const agent_core::measure& a) {

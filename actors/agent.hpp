@@ -68,10 +68,10 @@ private:
   agent_core core_;
   gpu::stream stream_;
   std::shared_ptr<learn::replica> replica_;
-  std::map<uint32_t, payload> arrived_; // newest parameters by shard
+  std::map<uint32_t, std::map<step, payload>> arrived_; // by shard: versions not in use yet
   std::map<std::pair<step, uint64_t>, input> inputs_;
   std::map<uint64_t, std::vector<uint32_t>> orders_; // by epoch
-  std::vector<std::shared_ptr<step_work>> done_;     // of the current step, kept until it commits
+  std::vector<std::shared_ptr<step_work>> done_;     // kept until its step takes effect
   size_t under_way_ = 0;                             // pieces of work on the stream
   uint64_t patience_ms_;
 };

@@ -7,13 +7,15 @@ namespace {
 
 // Evaluations that may wait for their parameters at once (R13); the coordinator has one round under way at a time.
 constexpr size_t max_waiting_evaluations = 64;
+// Where a step is one agent's work: one being computed, one whose data is fetched.
+constexpr size_t max_in_hand = 2;
 
 } // namespace
 
 agent_core::actions agent_core::on_coordinator() {
   auto out = actions{announce{}};
   if (version_)
-    out.emplace_back(push_again{*version_});
+    out.emplace_back(push_again{});
   return out;
 }
 
@@ -28,9 +30,11 @@ agent_core::actions agent_core::on_view(const view_changed& v) {
   auto went_back = v.rewound > rewound_;
   if (went_back) {
     rewound_ = v.rewound;
-    have_.assign(shards_, std::nullopt);
+    have_.assign(shards_, {});
     version_.reset();
+    applied_ = {};
     asked_.reset();
+    answered_ = true;
     waiting_.clear();
     started_.clear();
     evaluations_.clear();
@@ -43,48 +47,91 @@ agent_core::actions agent_core::on_view(const view_changed& v) {
     auto [known, first] = peers_.try_emplace(m.role, m.incarnation);
     auto fresh = !first && known->second != m.incarnation;
     known->second = m.incarnation;
-    if (m.role.kind == "data_broker" && fresh && version_) {
-      out.emplace_back(ask{*version_});
-      if (asked_ && *asked_ > *version_)
-        out.emplace_back(ask{*asked_});
-    }
+    if (m.role.kind == "data_broker" && fresh)
+      ask_again(out);
     if (m.role.kind == "shard_holder" && (fresh || went_back) && m.role.index < shards_)
       out.emplace_back(pull{m.role.index});
     if (m.role.kind == "shard_holder" && fresh && version_)
-      out.emplace_back(push_again{*version_});
+      out.emplace_back(push_again{});
   }
   return out;
 }
 
 bool agent_core::wants(const origin& from, step version) const {
   auto shard = from.role.index;
-  return shard < shards_ && !from.is_void(rewound_) && (!have_[shard] || *have_[shard] < version);
+  if (shard >= shards_ || from.is_void(rewound_))
+    return false;
+  auto& mine = have_[shard];
+  return pace_.in_order ? (!version_ || *version_ < version) && !mine.contains(version)
+                        : mine.empty() || mine.begin()->first < version;
 }
 
-agent_core::actions agent_core::on_parameters(const origin& from, step version) {
+// The newest version that every shard has sent is used; where steps commit in any order, the newest of each shard.
+agent_core::actions agent_core::on_parameters(const origin& from, const step_set& applied) {
   auto out = actions{};
+  auto version = applied.version();
   if (!wants(from, version)) {
     ++dropped_;
     return out;
   }
-  have_[from.role.index] = version;
   progress_ = true;
-  if (!std::all_of(have_.begin(), have_.end(), [&](auto& x) { return x == version; }))
+  auto& mine = have_[from.role.index];
+  mine.emplace(version, applied);
+  if (mine.size() > (pace_.in_order ? max_versions : 1))
+    mine.erase(mine.begin());
+  if (pace_.in_order) {
+    if (std::all_of(have_.begin(), have_.end(), [&](auto& x) { return x.contains(version); }))
+      bind(std::vector<step>(shards_, version), applied, out);
     return out;
+  }
+  auto versions = std::vector<step>{};
+  auto lowest = &applied;
+  for (auto& each : have_) {
+    if (each.empty())
+      return out;
+    versions.push_back(each.begin()->first);
+    if (each.begin()->first < lowest->version())
+      lowest = &each.begin()->second;
+  }
+  bind(std::move(versions), *lowest, out);
+  return out;
+}
+
+void agent_core::bind(std::vector<step> versions, const step_set& applied, actions& out) {
+  auto version = applied.version();
   version_ = version;
-  std::erase_if(started_, [&](auto& x) { return x.at < version; });
-  out.emplace_back(use_parameters{version});
+  applied_ = applied;
+  if (pace_.in_order)
+    for (auto& each : have_)
+      each.erase(each.begin(), each.upper_bound(version));
+  std::erase_if(started_, [&](auto& x) { return applied_.contains(x.at); });
+  out.emplace_back(use_parameters{std::move(versions)});
   for (auto& e : evaluations_)
     if (e.version == version && measuring_.insert({e.version, e.first}).second)
       out.emplace_back(measure{e});
   std::erase_if(evaluations_, [&](auto& e) { return e.version <= version; });
-  for (auto& l : waiting_)
-    if (l.at == version)
-      start(l, out);
-  std::erase_if(waiting_, [&](auto& l) { return l.at <= version; });
-  ask_for(version, out);
-  return out;
+  std::erase_if(waiting_, [&](auto& l) { return applied_.contains(l.at); });
+  start_what_may(out);
+  ask_for_more(out);
 }
+
+// One after the other where there is a choice, each with the newest parameters there are by then.
+bool agent_core::may_start(step at) const {
+  return version_ && pace_.fresh(at, *version_) && (pace_ == pace::synchronous() || busy_ == 0);
+}
+
+void agent_core::start_what_may(actions& out) {
+  std::sort(waiting_.begin(), waiting_.end(), [](auto& a, auto& b) { return a.at < b.at; });
+  for (auto i = waiting_.begin(); i != waiting_.end();)
+    if (may_start(i->at)) {
+      start(*i, out);
+      i = waiting_.erase(i);
+    } else {
+      ++i;
+    }
+}
+
+// -- leases -----------------------------------------------------------------------------------------------------------
 
 void agent_core::ask_for(step at, actions& out) {
   if (asked_ && *asked_ >= at)
@@ -93,37 +140,77 @@ void agent_core::ask_for(step at, actions& out) {
   out.emplace_back(ask{at});
 }
 
+void agent_core::ask_for_more(actions& out) {
+  if (pace_.in_order) {
+    for (auto at = *version_; at.value <= version_->value + pace_.ahead; at = at.next())
+      ask_for(at, out);
+  } else if (answered_ && busy_ + waiting_.size() < max_in_hand) {
+    answered_ = false;
+    asked_ = asked_.value_or(applied_.floor);
+    out.emplace_back(ask{*asked_});
+  }
+}
+
+// The answer may be lost, or who knew it is gone.
+void agent_core::ask_again(actions& out) const {
+  if (!version_)
+    return;
+  if (pace_.in_order) {
+    for (auto at = *version_; asked_ && at <= *asked_; at = at.next())
+      out.emplace_back(ask{at});
+    return;
+  }
+  out.emplace_back(ask{applied_.floor});
+  if (!answered_)
+    out.emplace_back(ask{*asked_});
+}
+
 void agent_core::start(const lease& l, actions& out) {
-  if (l.first < l.last && started_.insert({l.at, l.first, l.last}).second)
-    out.emplace_back(compute{l});
-  // The next step's samples are fetched while this one is computed and committed.
-  ask_for(l.at.next(), out);
+  if (l.first < l.last && started_.insert({l.at, l.first, l.last}).second) {
+    ++busy_;
+    out.emplace_back(compute{l, *version_});
+  }
+  if (pace_.in_order) // the next step's samples are fetched while this one is computed and committed
+    ask_for(l.at.next(), out);
 }
 
 agent_core::actions agent_core::on_lease(const lease& l) {
   auto out = actions{};
-  if (version_ && l.at < *version_) {
+  auto same = [&](auto& x) { return x.at == l.at && x.first == l.first && x.last == l.last; };
+  if (applied_.contains(l.at) || started_.contains({l.at, l.first, l.last}) ||
+      std::any_of(waiting_.begin(), waiting_.end(), same)) {
     ++dropped_;
+    if (!pace_.in_order && !answered_ && version_) // a broker that has just begun gives out what is done already
+      out.emplace_back(ask{*asked_});
     return out;
   }
   progress_ = true;
-  if (version_ && l.at == *version_) {
-    if (started_.contains({l.at, l.first, l.last}))
-      ++dropped_;
-    else
-      start(l, out);
-    return out;
+  if (!pace_.in_order) {
+    asked_ = std::max(asked_.value_or(step{}), l.at.next());
+    answered_ = true;
   }
-  auto same = [&](auto& x) { return x.at == l.at && x.first == l.first && x.last == l.last; };
-  if (std::any_of(waiting_.begin(), waiting_.end(), same)) {
-    ++dropped_;
-    return out;
+  if (may_start(l.at)) {
+    start(l, out);
+  } else {
+    waiting_.push_back(l);
+    if (l.first < l.last)
+      out.emplace_back(fetch{l});
   }
-  waiting_.push_back(l);
-  if (l.first < l.last)
-    out.emplace_back(fetch{l});
+  if (!pace_.in_order && version_)
+    ask_for_more(out);
   return out;
 }
+
+agent_core::actions agent_core::on_computed() {
+  auto out = actions{};
+  busy_ -= busy_ > 0;
+  start_what_may(out);
+  if (!pace_.in_order && version_)
+    ask_for_more(out);
+  return out;
+}
+
+// -- evaluation -------------------------------------------------------------------------------------------------------
 
 agent_core::actions agent_core::on_evaluate(const evaluate& e) {
   if (version_ && e.version == *version_ && measuring_.insert({e.version, e.first}).second)
@@ -148,8 +235,8 @@ agent_core::actions agent_core::on_tick() {
   for (uint32_t shard = 0; shard < shards_; ++shard)
     out.emplace_back(pull{shard});
   if (version_) {
-    out.emplace_back(push_again{*version_});
-    out.emplace_back(ask{*version_});
+    out.emplace_back(push_again{});
+    ask_again(out);
   }
   return out;
 }

@@ -6,20 +6,25 @@
 #include <variant>
 #include <vector>
 
+#include "actors/pace.hpp"
 #include "messages/training.hpp"
 
 namespace troupe {
 
 /// An agent through a run: collect parameters, compute what is leased, fetch the next data meanwhile. The pure core of
-/// the agent (R1): events in, actions out; the shell owns the stream and the numbers.
+/// the agent (R1): events in, actions out; the shell owns the stream and the numbers. How far it runs ahead of the
+/// parameters is the pace's.
 class agent_core {
 public:
-  agent_core(member self, uint32_t shards) : self_(std::move(self)), shards_(shards) {}
+  agent_core(member self, uint32_t shards, pace how = {}) : self_(std::move(self)), shards_(shards), pace_(how) {}
+
+  /// Versions kept of a shard that is ahead of others (R13).
+  static constexpr size_t max_versions = 4;
 
   struct announce {}; ///< send `join` to the coordinator
   struct use_parameters {
-    step version;
-  }; ///< bind what the shards sent for this version
+    std::vector<step> versions;
+  }; ///< bind what the shards have sent: by shard, which version
   struct ask {
     step at;
   }; ///< send `request_lease`
@@ -28,13 +33,12 @@ public:
   }; ///< read and augment the samples
   struct compute {
     lease what;
-  }; ///< train and push; the parameters of that step are bound
+    step base;
+  }; ///< train and push, with the parameters that are bound: those of version `base`
   struct measure {
     evaluate what;
-  }; ///< evaluate with the bound parameters
-  struct push_again {
-    step at;
-  }; ///< what was pushed for the step may be lost: send it once more
+  };                    ///< evaluate with the bound parameters
+  struct push_again {}; ///< what was pushed for steps that have not taken effect may be lost: send it once more
   struct pull {
     uint32_t shard;
   };                ///< ask a shard holder for newer parameters
@@ -47,8 +51,10 @@ public:
   /// Repairs at once what a broker or a shard holder that was started again cannot know.
   actions on_view(const view_changed& v);
   /// Of the shard holder `from`, for its shard.
-  actions on_parameters(const origin& from, step version);
+  actions on_parameters(const origin& from, const step_set& applied);
   actions on_lease(const lease& l);
+  /// What was started with `compute` is done.
+  actions on_computed();
   actions on_evaluate(const evaluate& e);
   /// The evaluation of test samples from `first` on was answered.
   void on_measured(step version, uint64_t first);
@@ -58,7 +64,12 @@ public:
 
   /// Whether parameters that arrive would be used: older ones are dropped before their values are looked at.
   [[nodiscard]] bool wants(const origin& from, step version) const;
+  /// Of the parameters in use; where shards are at different ones, the lowest.
   [[nodiscard]] std::optional<step> version() const { return version_; }
+  /// The steps that made the parameters in use.
+  [[nodiscard]] const step_set& applied() const { return applied_; }
+  /// Whether what was said in that view was taken back since.
+  [[nodiscard]] bool is_void(const origin& from) const { return from.is_void(rewound_); }
   [[nodiscard]] origin from() const { return {self_.role, self_.incarnation, view_}; }
   [[nodiscard]] const member& self() const { return self_; }
   /// Messages that changed nothing because they were old or doubled (I13).
@@ -66,7 +77,12 @@ public:
 
 private:
   void start(const lease& l, actions& out);
+  void start_what_may(actions& out);
   void ask_for(step at, actions& out);
+  void ask_for_more(actions& out);
+  void ask_again(actions& out) const;
+  [[nodiscard]] bool may_start(step at) const;
+  void bind(std::vector<step> versions, const step_set& applied, actions& out);
 
   struct range {
     step at;
@@ -77,12 +93,17 @@ private:
 
   member self_;
   uint32_t shards_;
+  pace pace_;
   view view_;
   view rewound_;
   std::map<role_id, incarnation> peers_; // brokers and shard holders of the last view
-  std::vector<std::optional<step>> have_ = std::vector<std::optional<step>>(shards_);
+  // Versions that came from each shard, newer than the one in use; asynchronous: the newest, in use or not.
+  std::vector<std::map<step, step_set>> have_ = std::vector<std::map<step, step_set>>(shards_);
   std::optional<step> version_;
-  std::optional<step> asked_;
+  step_set applied_;
+  std::optional<step> asked_;  // the highest step asked for; asynchronous: from which one on
+  bool answered_ = true;       // asynchronous: whether that was
+  size_t busy_ = 0;            // started and not computed
   std::vector<lease> waiting_; // for parameters
   std::set<range> started_;
   std::vector<evaluate> evaluations_; // waiting for their version

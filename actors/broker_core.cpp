@@ -5,12 +5,6 @@
 #include "messages/canary.hpp"
 
 namespace troupe {
-namespace {
-
-// Steps for which leases are given out: the current one and the next, so that an agent can fetch data ahead.
-constexpr uint64_t open_steps = 2;
-
-} // namespace
 
 bool broker_core::present(const member& who) const {
   return std::find(agents_.begin(), agents_.end(), who) != agents_.end();
@@ -64,10 +58,11 @@ std::vector<broker_core::grant> broker_core::on_view(const view_changed& v) {
   if (v.rewound > rewound_) {
     rewound_ = v.rewound;
     plans_.clear();
-    current_ = v.current;
+    waiting_.clear();
+    committed_ = {v.current, {}};
   }
-  if (v.current > current_) // a broker that was restarted learns where the run is
-    advance({v.current.value - 1});
+  committed_.merge({v.current, {}}); // a broker that was restarted learns where the run is
+  forget_committed();
   agents_.clear();
   for (auto& m : v.members)
     if (m.role.kind == "agent")
@@ -84,6 +79,9 @@ std::vector<broker_core::grant> broker_core::on_view(const view_changed& v) {
       if (heir && p.first < p.last)
         grants.push_back(make_grant(at, *heir, p));
     }
+  std::erase_if(waiting_, [&](auto& x) { return !present(x.second.first); });
+  for (auto& g : serve_waiting())
+    grants.push_back(g);
   return grants;
 }
 
@@ -97,29 +95,73 @@ std::vector<broker_core::grant> broker_core::answer(const member& who, step at) 
   return grants;
 }
 
+// The lowest step from `from` on that is the agent's own, else the lowest that is nobody's.
+std::optional<broker_core::grant> broker_core::whole_step(const member& who, step from) {
+  for (auto& [at, parts] : plans_)
+    if (at >= from && parts.front().owner == who)
+      return make_grant(at, who, parts.front());
+  for (auto at = committed_.floor; at.value <= committed_.floor.value + pace_.ahead; at = at.next())
+    if (!committed_.contains(at) && !plans_.contains(at)) {
+      auto all = part{0, learn::micro_batches_of_step(sizes_, at.value), who, attempt{1}};
+      plans_[at] = {all};
+      return make_grant(at, who, all);
+    }
+  return std::nullopt;
+}
+
+std::vector<broker_core::grant> broker_core::serve_waiting() {
+  auto grants = std::vector<grant>{};
+  for (auto i = waiting_.begin(); i != waiting_.end();)
+    if (auto g = whole_step(i->second.first, i->second.second)) {
+      grants.push_back(*g);
+      i = waiting_.erase(i);
+    } else {
+      break; // nothing is free for the others either
+    }
+  return grants;
+}
+
 std::vector<broker_core::grant> broker_core::on_request(const request_lease& r) {
   auto who = member{r.from.role, r.from.incarnation};
-  if (r.at < current_ || r.from.is_void(rewound_) || !present(who)) {
+  auto late = pace_.in_order && r.at < committed_.floor;
+  if (late || r.from.is_void(rewound_) || !present(who)) {
     ++dropped_;
     return {};
   }
-  // Who asks for a step has the parameters of the one before it, so what lies further back has committed, whether or
-  // not the coordinator's word of it arrived.
-  if (r.at.value >= current_.value + open_steps)
-    advance({r.at.value - open_steps});
-  return answer(who, r.at);
+  // Whether or not the coordinator's word of it arrived. Who has seen no view yet may speak of a time before the run
+  // went back.
+  if (r.from.view >= rewound_)
+    committed_.merge(r.applied);
+  forget_committed();
+  auto grants = serve_waiting();
+  if (pace_.in_order) {
+    if (r.at.value > committed_.floor.value + pace_.ahead + 1) // one further on than may be computed: to fetch data
+      ++dropped_;
+    else
+      grants = answer(who, r.at);
+  } else if (auto g = whole_step(who, r.at)) {
+    grants.push_back(*g);
+  } else {
+    waiting_.insert_or_assign(who.role, std::pair{who, r.at});
+  }
+  return grants;
 }
 
-void broker_core::on_committed(const step_committed& c) {
-  if (c.view < rewound_)
-    ++dropped_;              // of a time before the run went back
-  else if (c.at >= current_) // else known already, from a request for a later step
-    advance(c.at);
+std::vector<broker_core::grant> broker_core::on_committed(const step_committed& c) {
+  if (c.view < rewound_) { // of a time before the run went back
+    ++dropped_;
+    return {};
+  }
+  if (pace_.in_order)
+    committed_.merge({c.at.next(), {}});
+  else
+    committed_.insert(c.at);
+  forget_committed();
+  return serve_waiting();
 }
 
-void broker_core::advance(step past) {
-  current_ = past.next();
-  plans_.erase(plans_.begin(), plans_.lower_bound(current_));
+void broker_core::forget_committed() {
+  std::erase_if(plans_, [&](auto& x) { return committed_.contains(x.first); });
 }
 
 } // namespace troupe

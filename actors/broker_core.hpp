@@ -4,18 +4,19 @@
 #include <optional>
 #include <vector>
 
+#include "actors/pace.hpp"
 #include "learn/order.hpp"
 #include "messages/training.hpp"
 
 namespace troupe {
 
 /// Who computes which micro-batches: the pure core of the data broker (R1). A step's micro-batches are split into
-/// contiguous parts over the agents of the view in rank order; the part of an agent that is gone goes to the others,
-/// with the next attempt number. Every micro-batch of a step is leased until the step commits, so no sample is lost
-/// (I1).
+/// contiguous parts over the agents of the view in rank order; where the pace is asynchronous, a step goes to one agent
+/// whole, the next one to whoever asks next. The part of an agent that is gone goes to the others, with the next
+/// attempt number. Every micro-batch of a step is leased until the step commits, so no sample is lost (I1).
 class broker_core {
 public:
-  broker_core(learn::batch_sizes sizes, step first) : sizes_(sizes), current_(first) {}
+  broker_core(learn::batch_sizes sizes, step first, pace how = {}) : sizes_(sizes), pace_(how), committed_{first, {}} {}
 
   /// A lease to hand to an agent.
   struct grant {
@@ -27,10 +28,11 @@ public:
   std::vector<grant> on_view(const view_changed& v);
   /// An agent asks for work. Asking again gets the same answer.
   std::vector<grant> on_request(const request_lease& r);
-  /// A step took effect: its leases are done.
-  void on_committed(const step_committed& c);
+  /// A step took effect: its leases are done. Agents that wait for a whole step may get one.
+  std::vector<grant> on_committed(const step_committed& c);
 
-  [[nodiscard]] step current() const { return current_; }
+  /// The first step that has not committed, as far as is known here.
+  [[nodiscard]] step current() const { return committed_.floor; }
   /// Messages that changed nothing because they were old (I13).
   [[nodiscard]] uint64_t dropped() const { return dropped_; }
 
@@ -42,20 +44,24 @@ private:
     attempt number{1};
   };
 
-  void advance(step past);
+  void forget_committed();
   std::vector<part>& plan(step at);
   grant make_grant(step at, const member& to, const part& p) const;
   std::vector<grant> answer(const member& who, step at);
+  std::optional<grant> whole_step(const member& who, step from);
+  std::vector<grant> serve_waiting();
   bool present(const member& who) const;
   // The agent with the least to do in a plan, preferably the given role.
   std::optional<member> stand_in(const std::vector<part>& parts, const role_id& preferred) const;
 
   learn::batch_sizes sizes_;
-  step current_;
+  pace pace_;
+  step_set committed_;
   view view_;
   view rewound_;
   std::vector<member> agents_; // in rank order
   std::map<step, std::vector<part>> plans_;
+  std::map<role_id, std::pair<member, step>> waiting_; // for a whole step: from which one on
   uint64_t dropped_ = 0;
 };
 

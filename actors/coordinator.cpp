@@ -174,11 +174,13 @@ void coordinator::perform(const coordinator_core::test& a) {
 }
 
 void coordinator::perform(const coordinator_core::step_done& a) {
-  if (a.at < record_.counted) // done before, and again since the run went back
+  if (a.version < record_.counted) // done before, and again since the run went back
     return;
-  record_.counted = a.at.next();
+  record_.counted = a.version.next();
   auto& outcome = record_.outcome;
   outcome.samples += a.samples;
+  for (auto& [updates, micro_batches] : a.staleness)
+    outcome.staleness[updates] += micro_batches;
   if (!record_.first_commit) {
     record_.first_commit = now();
     outcome.seconds_to_first_step = seconds_since(*record_.born);
@@ -187,13 +189,13 @@ void coordinator::perform(const coordinator_core::step_done& a) {
     outcome.steady_samples += a.samples;
     outcome.training_seconds = seconds_since(*record_.first_commit) - record_.test_seconds;
   }
-  if ((a.at.value + 1) % config_.log_every == 0)
-    outcome.train_loss.emplace_back(a.at.value + 1, a.loss);
+  if ((a.version.value + 1) % config_.log_every == 0)
+    outcome.train_loss.emplace_back(a.version.value + 1, a.loss);
   if (!config_.observer.on_step)
     return;
   auto rate = outcome.training_seconds > 0 ? static_cast<double>(outcome.steady_samples) / outcome.training_seconds : 0;
   config_.observer.on_step(
-    {a.at.value + 1, core_.last_step(), a.epoch, config_.core.epochs, a.loss, a.accuracy, rate, outcome.samples});
+    {a.version.value + 1, core_.last_step(), a.epoch, config_.core.epochs, a.loss, a.accuracy, rate, outcome.samples});
 }
 
 void coordinator::perform(const coordinator_core::epoch_done& a) {

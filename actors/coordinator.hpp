@@ -35,8 +35,9 @@ struct run_outcome {
   double seconds_to_first_step = 0; ///< from the start of the coordinator to the first commit
   std::vector<std::pair<uint64_t, double>> train_loss;
   std::vector<double> test_accuracy;
-  uint64_t agent_drops = 0;   ///< messages dropped by agents
-  uint64_t skipped_steps = 0; ///< whose gradient was not finite
+  uint64_t agent_drops = 0;               ///< messages dropped by agents
+  uint64_t skipped_steps = 0;             ///< whose gradient was not finite
+  std::map<uint64_t, uint64_t> staleness; ///< micro-batches by how many updates old their parameters were
 };
 
 /// What of a run outlives its coordinator: where it stands, and what is to be reported at the end. One life writes it
@@ -50,7 +51,7 @@ struct run_record {
   std::optional<time_point> began;
   std::optional<time_point> first_commit;
   double test_seconds = 0; ///< since the first commit
-  step counted;            ///< one past the last step that is in `outcome`
+  step counted;            ///< version up to which `outcome` counts
   std::map<role_id, uint64_t> drops;
   std::shared_ptr<const model_state> start; ///< what shards are loaded with
   bool done = false;                        ///< `on_done` was called

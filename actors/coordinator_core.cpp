@@ -16,7 +16,8 @@ constexpr int behind_limit = 5;
 } // namespace
 
 coordinator_core::coordinator_core(config c) : config_(std::move(c)) {
-  current_ = log().begun ? log().current : config_.first;
+  if (!log().begun)
+    log().applied = {config_.first, {}};
   last_step_ = config_.epochs * learn::steps_per_epoch(config_.sizes);
   if (config_.steps != 0 && (config_.epochs == 0 || config_.steps < last_step_))
     last_step_ = config_.steps;
@@ -46,19 +47,26 @@ std::optional<member> coordinator_core::member_of(const role_id& role) const {
 
 // -- steps ------------------------------------------------------------------------------------------------------------
 
+// Contributions to it count. Where an agent is ahead of what is known here, it is by no more than the same distance.
+bool coordinator_core::open(step at) const {
+  return !log().applied.contains(at) && at.value <= log().applied.floor.value + config_.pace.ahead;
+}
+
 coordinator_core::actions coordinator_core::on_results(const micro_batches_done& d) {
   auto out = actions{};
   if (phase_ == phase::finished) // agents work ahead until they are stopped
     return out;
-  auto total = learn::micro_batches_of_step(config_.sizes, current_.value);
-  auto ours = (d.at == current_ && member_now(d.from)) || planted(canary::ack_without_attempt);
+  auto unchecked = planted(canary::ack_without_attempt);
+  auto at = unchecked ? log().applied.floor : d.at;
+  auto total = learn::micro_batches_of_step(config_.sizes, at.value);
+  auto ours = (open(d.at) && member_now(d.from) && config_.pace.fresh(d.at, d.base)) || unchecked;
   if (phase_ != phase::running || !ours || d.from.is_void(log().rewound) || d.micro_batches != total) {
     ++dropped_;
     return out;
   }
   for (auto& r : d.results)
     if (r.index < total)
-      results_.emplace(r.index, r);
+      results_[at].emplace(r.index, outcome{r, d.base});
   try_commit(out);
   return out;
 }
@@ -71,96 +79,171 @@ coordinator_core::actions coordinator_core::on_summed(const shard_summed& s) {
     ++dropped_;
     return out;
   }
-  if (log().last && s.at == log().last->at) {
-    behind_.erase(s.from.role.index);
-    out.emplace_back(commit{*log().last}); // its commit was lost
+  auto& held = holds_[s.from.role.index];
+  held = std::max(held, s.version);
+  if (log().applied.contains(s.at)) { // its commit was lost
+    commit_again(s.version, out);
+    if (out.empty())
+      ++dropped_;
+    caught_up(s);
+    try_commit(out);
     return out;
   }
-  if (s.at != current_) {
+  caught_up(s);
+  if (!open(s.at)) {
     ++dropped_;
     return out;
   }
-  behind_.erase(s.from.role.index);
   for (auto& n : s.norms)
-    norms_.insert_or_assign(n.block, n);
+    norms_[s.at].insert_or_assign(n.block, reported{n, s.from.role.index});
   try_commit(out);
   return out;
 }
 
+// A shard that came back without the sums of its next update has them again.
+void coordinator_core::caught_up(const shard_summed& s) {
+  auto i = behind_.find(s.from.role.index);
+  if (i == behind_.end())
+    return;
+  auto& recent = log().recent;
+  auto ready =
+    std::any_of(recent.begin(), recent.end(), [&](auto& c) { return c.version == s.version && c.at == s.at; });
+  auto reached = step{s.version.value + (ready ? 1 : 0)};
+  if (reached >= current())
+    behind_.erase(i);
+  else if (reached > i->second.version)
+    i->second = {reached, 0};
+}
+
+void coordinator_core::commit_again(step from, actions& out) const {
+  for (auto& c : log().recent)
+    if (c.version >= from)
+      out.emplace_back(commit{c});
+}
+
+// A holder that begins anew does not have what the one before had summed up.
+void coordinator_core::forget_sums(uint32_t shard) {
+  for (auto& [at, norms] : norms_)
+    std::erase_if(norms, [&](auto& x) { return x.second.shard == shard; });
+}
+
 // Summed in block order, whichever shard owned which block.
-double coordinator_core::gradient_norm() const {
+double coordinator_core::gradient_norm(step at) const {
   double sum = 0;
-  for (auto& [block, n] : norms_)
-    sum += n.squared;
+  for (auto& [block, n] : norms_.at(at))
+    sum += n.norm.squared;
   return std::sqrt(sum);
 }
 
+// -- commits ----------------------------------------------------------------------------------------------------------
+
+// Where steps commit in another order than their own: the first step that has to wait for all before it. What follows
+// an epoch, a checkpoint or a wish to stop is then made by whole numbers of steps.
+step coordinator_core::barrier() const {
+  auto& applied = log().applied;
+  if (log().stop_asked)
+    return applied.above.empty() ? applied.floor.next() : applied.above.back();
+  auto per_epoch = learn::steps_per_epoch(config_.sizes);
+  auto next = std::min(last_step_, (applied.floor.value / per_epoch + 1) * per_epoch);
+  if (config_.checkpoint_every != 0)
+    next = std::min(next, (applied.floor.value / config_.checkpoint_every + 1) * config_.checkpoint_every);
+  return {next};
+}
+
+// The next step to commit, if one is complete.
+std::optional<step> coordinator_core::complete() const {
+  auto& applied = log().applied;
+  auto last = config_.pace.in_order ? applied.floor.next() : barrier();
+  for (auto at = applied.floor; at < last && at.value <= applied.floor.value + config_.pace.ahead; at = at.next()) {
+    if (applied.contains(at))
+      continue;
+    auto results = results_.find(at);
+    auto norms = norms_.find(at);
+    if (results != results_.end() && results->second.size() == learn::micro_batches_of_step(config_.sizes, at.value) &&
+        norms != norms_.end() && norms->second.size() == config_.blocks)
+      return at;
+  }
+  return std::nullopt;
+}
+
 void coordinator_core::try_commit(actions& out) {
-  auto total = learn::micro_batches_of_step(config_.sizes, current_.value);
-  if (phase_ != phase::running || round_ || results_.size() < total || norms_.size() < config_.blocks)
-    return;
-  auto finite = std::all_of(norms_.begin(), norms_.end(), [](auto& x) { return x.second.finite; });
+  while (phase_ == phase::running && !round_) {
+    auto at = complete();
+    // No shard is left behind by more commits than are kept for it.
+    auto held = holds_.empty() ? current() : std::min_element(holds_.begin(), holds_.end(), [](auto& a, auto& b) {
+                                               return a.second < b.second;
+                                             })->second;
+    if (!at || current().value > held.value + config_.pace.ahead || !commit_one(*at, out))
+      return;
+  }
+}
+
+bool coordinator_core::commit_one(step at, actions& out) {
+  auto version = current();
+  auto& norms = norms_[at];
+  auto finite = std::all_of(norms.begin(), norms.end(), [](auto& x) { return x.second.norm.finite; });
   if (!finite && config_.on_nonfinite == nonfinite::stop) {
     phase_ = phase::finished;
     out.emplace_back(
       give_up{fmt::format("the gradient of step {} is not finite, so it was not applied: lower the learning "
                           "rate, limit the gradient with --clip-norm, or choose --on-nan skip",
-                          current_.value + 1)});
-    return;
+                          at.value + 1)});
+    return false;
   }
   if (!finite && config_.on_nonfinite == nonfinite::rewind) {
     rewind("the gradient is not finite", out);
-    return;
+    return false;
   }
-  auto c =
-    commit_step{log().view, current_,
-                learn::learning_rate(config_.schedule, config_.optimizer.learning_rate, current_.value), 1, !finite};
+  auto c = commit_step{
+    log().view, at,     version, learn::learning_rate(config_.schedule, config_.optimizer.learning_rate, version.value),
+    1,          !finite};
   if (finite && config_.optimizer.clip_norm > 0) // torch.nn.utils.clip_grad_norm_
     c.scale =
-      static_cast<float>(std::min(1.0, static_cast<double>(config_.optimizer.clip_norm) / (gradient_norm() + 1e-6)));
+      static_cast<float>(std::min(1.0, static_cast<double>(config_.optimizer.clip_norm) / (gradient_norm(at) + 1e-6)));
   if (!finite) {
     ++log().skipped;
     out.emplace_back(
-      note{fmt::format("the gradient of step {} is not finite: the step changes nothing", current_.value + 1)});
+      note{fmt::format("the gradient of step {} is not finite: the step changes nothing", at.value + 1)});
   }
-  auto done = step_done{current_, epoch_of(current_) + 1, 0, 0, 0};
+  auto done = step_done{version, epoch_of(version) + 1};
   double loss = 0;
   int64_t correct = 0;
-  for (auto& [index, r] : results_) {
-    loss += r.loss_sum;
-    correct += r.correct;
-    done.samples += static_cast<uint64_t>(r.samples);
+  for (auto& [index, r] : results_[at]) {
+    loss += r.result.loss_sum;
+    correct += r.result.correct;
+    done.samples += static_cast<uint64_t>(r.result.samples);
+    ++done.staleness[version.value - std::min(r.base, version).value];
   }
   done.loss = loss / static_cast<double>(std::max<uint64_t>(done.samples, 1));
   done.accuracy = static_cast<double>(correct) / static_cast<double>(std::max<uint64_t>(done.samples, 1));
-  results_.clear();
-  norms_.clear();
-  auto before = current_;
-  current_ = current_.next();
-  log().last = c; // before anybody hears of it
-  log().current = current_;
-  if (current_ > log().furthest) {
-    log().furthest = current_;
+  results_.erase(at);
+  norms_.erase(at);
+  log().applied.insert(at); // before anybody hears of it
+  log().recent.push_back(c);
+  if (log().recent.size() > config_.pace.ahead + 1)
+    log().recent.erase(log().recent.begin());
+  if (current() > log().furthest) {
+    log().furthest = current();
     log().rewinds = 0;
   }
   // Evaluations go out before the commit, so that an agent has them before it has the parameters they ask for.
-  auto epoch_ends = epoch_of(current_) != epoch_of(before);
-  auto at_end = current_.value >= last_step_;
-  if (config_.test_samples > 0 && (epoch_ends || at_end) && current_ > log().tested)
-    begin_test(current_, epoch_of(before) + 1, out);
+  auto epoch_ends = epoch_of(current()) != epoch_of(version);
+  if (config_.test_samples > 0 && (epoch_ends || current().value >= last_step_) && current() > log().tested)
+    begin_test(current(), epoch_of(version) + 1, out);
   out.emplace_back(commit{c});
-  out.emplace_back(committed{{log().view, before}});
-  out.emplace_back(done);
-  after_commit(before, out);
+  out.emplace_back(committed{{log().view, at}});
+  out.emplace_back(std::move(done));
+  after_commit(out);
+  return true;
 }
 
-void coordinator_core::after_commit(step before, actions& out) {
-  auto epoch_ends = epoch_of(current_) != epoch_of(before);
-  auto at_end = current_.value >= last_step_;
-  auto due = config_.checkpoint_every == 0 ? epoch_ends : current_.value % config_.checkpoint_every == 0;
-  if (config_.checkpoints && due && !at_end)
-    out.emplace_back(checkpoint{current_});
-  if (log().stop_asked)
+void coordinator_core::after_commit(actions& out) {
+  auto version = current();
+  auto epoch_ends = epoch_of(version) != epoch_of({version.value - 1});
+  auto due = config_.checkpoint_every == 0 ? epoch_ends : version.value % config_.checkpoint_every == 0;
+  if (config_.checkpoints && due && version.value < last_step_)
+    out.emplace_back(checkpoint{version});
+  if (log().stop_asked && log().applied.above.empty())
     end(stop_cause::interrupted, out);
   else
     end_if_done(out);
@@ -169,7 +252,7 @@ void coordinator_core::after_commit(step before, actions& out) {
 void coordinator_core::end(stop_cause cause, actions& out) {
   phase_ = phase::finished;
   round_.reset();
-  out.emplace_back(finish{current_, cause});
+  out.emplace_back(finish{current(), cause});
 }
 
 coordinator_core::actions coordinator_core::on_stop() {
@@ -237,7 +320,7 @@ coordinator_core::actions coordinator_core::on_evaluation(const evaluation& e) {
   round_.reset();
   if (config_.target_accuracy > 0 && accuracy >= config_.target_accuracy)
     end(stop_cause::target_reached, out);
-  else if (current_.value >= last_step_)
+  else if (current().value >= last_step_)
     end_if_done(out);
   else if (log().stop_asked)
     end(stop_cause::interrupted, out);
@@ -254,8 +337,8 @@ coordinator_core::actions coordinator_core::on_tick() {
     for (auto& [first, work] : round_->open)
       if (work.second)
         out.emplace_back(test{{log().view, round_->version, first, work.first}, *work.second});
-  for (auto& [shard, ticks] : behind_)
-    if (++ticks > behind_limit) {
+  for (auto& [shard, late] : behind_)
+    if (++late.ticks > behind_limit) {
       rewind(fmt::format("shard_holder/{} misses contributions to the step before", shard), out);
       break;
     }

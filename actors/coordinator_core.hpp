@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "actors/job.hpp"
+#include "actors/pace.hpp"
 #include "learn/optimizer.hpp"
 #include "learn/order.hpp"
 #include "learn/schedule.hpp"
@@ -22,10 +23,10 @@ struct run_log {
   bool begun = false;              ///< the shards have been loaded once
   troupe::view view;               ///< last one published
   troupe::view rewound;            ///< in which the run last went back
-  step current;                    ///< being worked on
-  std::optional<commit_step> last; ///< written before it is sent
+  step_set applied;                ///< steps that have committed
+  std::vector<commit_step> recent; ///< the latest of their commits, ascending; written before they are sent
   step tested;                     ///< version that was evaluated last
-  step furthest;                   ///< one past the highest step that was ever committed
+  step furthest;                   ///< highest version there ever was
   uint32_t rewinds = 0;            ///< since the run last got further than ever
   uint64_t skipped = 0;            ///< steps whose gradient was not finite
   bool stop_asked = false;
@@ -41,6 +42,7 @@ public:
     uint32_t shards = 1;
     size_t blocks = 1; ///< of the layout, over all shards
     learn::batch_sizes sizes;
+    troupe::pace pace;
     step first; ///< where the run begins: 0, or where a checkpoint left off
     uint64_t epochs = 1;
     uint64_t steps = 0; ///< 0: no limit
@@ -82,11 +84,12 @@ public:
     step version;
   }; ///< snapshot all shards as of this version and write it
   struct step_done {
-    step at;
-    uint64_t epoch;
-    double loss;
-    double accuracy;
-    uint64_t samples;
+    step version; ///< of the parameters that it was applied to: how many were before it
+    uint64_t epoch = 0;
+    double loss = 0;
+    double accuracy = 0;
+    uint64_t samples = 0;
+    std::map<uint64_t, uint64_t> staleness = {}; ///< micro-batches by how many updates old their parameters were
   };
   struct epoch_done {
     uint64_t epoch;
@@ -132,7 +135,8 @@ public:
     auto i = members_.find(who.role);
     return i != members_.end() && i->second == who;
   }
-  [[nodiscard]] step current() const { return current_; }
+  /// Version of the parameters: steps that have committed.
+  [[nodiscard]] step current() const { return log().applied.version(); }
   [[nodiscard]] uint64_t last_step() const { return last_step_; } ///< where the run stops at the latest
   [[nodiscard]] bool running() const { return phase_ == phase::running; }
   [[nodiscard]] bool testing() const { return round_.has_value(); }
@@ -159,26 +163,45 @@ private:
   void lost_parameters(const join& j, actions& out);
   void end_if_done(actions& out);
   void try_commit(actions& out);
-  void after_commit(step done, actions& out);
+  bool commit_one(step at, actions& out);
+  void after_commit(actions& out);
+  std::optional<step> complete() const;
+  step barrier() const;
+  bool open(step at) const;
+  void commit_again(step from, actions& out) const;
+  void caught_up(const shard_summed& s);
+  void forget_sums(uint32_t shard);
   void begin_test(step version, uint64_t epoch, actions& out);
   void hand_out_tests(actions& out);
   void end(stop_cause cause, actions& out);
   uint64_t epoch_of(step at) const;
   std::vector<member> agents() const;
   bool member_now(const origin& from) const;
-  double gradient_norm() const;
+  double gradient_norm(step at) const;
   run_log& log() const { return *config_.log; }
 
   config config_;
   uint64_t last_step_ = 0;
   phase phase_ = phase::gathering;
   std::map<role_id, member> members_;
-  std::map<uint32_t, step> holds_; ///< version of each shard, as it joined; none: it has no parameters
-  std::map<uint32_t, int> behind_; ///< ticks that shards have missed the last commit for
+  struct outcome { // of a micro-batch
+    micro_batch_result result;
+    step base;
+  };
+
+  std::map<uint32_t, step> holds_; ///< version of each shard, as it last said; none: it has no parameters
+  struct lateness {
+    step version; ///< of the shard
+    int ticks = 0;
+  };
+  std::map<uint32_t, lateness> behind_; ///< shards that came back without the sums of updates that have committed
   std::set<uint32_t> loaded_;
-  step current_;
-  std::map<uint64_t, micro_batch_result> results_;
-  std::map<block_id, block_norm> norms_;
+  std::map<step, std::map<uint64_t, outcome>> results_; ///< by step and micro-batch
+  struct reported {
+    block_norm norm;
+    uint32_t shard;
+  };
+  std::map<step, std::map<block_id, reported>> norms_;
   std::optional<round> round_;
   uint64_t dropped_ = 0;
 };

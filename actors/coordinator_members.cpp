@@ -20,7 +20,7 @@ void coordinator_core::tell_view(actions& out) const {
     list.push_back(m);
   auto to = list;
   std::stable_partition(to.begin(), to.end(), [](auto& m) { return m.role.kind != "agent"; });
-  out.emplace_back(publish{{log().view, current_, std::move(list), log().rewound}, std::move(to)});
+  out.emplace_back(publish{{log().view, log().applied.floor, std::move(list), log().rewound}, std::move(to)});
 }
 
 coordinator_core::actions coordinator_core::on_join(const join& j) {
@@ -50,7 +50,7 @@ coordinator_core::actions coordinator_core::on_join(const join& j) {
     if (holder && phase_ == phase::loading && !known) {
       loaded_.erase(j.who.role.index);
       tell_view(out);
-      out.emplace_back(load{j.who.role.index, current_});
+      out.emplace_back(load{j.who.role.index, current()});
     }
     return out;
   }
@@ -59,8 +59,10 @@ coordinator_core::actions coordinator_core::on_join(const join& j) {
     return out;
   }
   publish_view(out);
-  if (holder)
+  if (holder) {
+    forget_sums(j.who.role.index);
     lost_parameters(j, out);
+  }
   hand_out_tests(out);
   return out;
 }
@@ -79,7 +81,7 @@ void coordinator_core::begin_if_gathered(actions& out) {
   }
   phase_ = phase::loading;
   for (uint32_t shard = 0; shard < config_.shards; ++shard)
-    out.emplace_back(load{shard, current_});
+    out.emplace_back(load{shard, current()});
 }
 
 // Another coordinator led this run before. Every shard is at the current step, or short of its commit, which is said
@@ -95,24 +97,25 @@ void coordinator_core::take_over(actions& out) {
     if (phase_ != phase::running)
       return;
   }
-  if (log().last) {
-    out.emplace_back(commit{*log().last});
-    out.emplace_back(committed{{log().view, log().last->at}});
-    auto before = log().last->at;
-    if (config_.test_samples > 0 && current_ > log().tested &&
-        (epoch_of(current_) != epoch_of(before) || current_.value >= last_step_))
-      begin_test(current_, epoch_of(before) + 1, out);
+  commit_again({}, out);
+  for (auto& c : log().recent)
+    out.emplace_back(committed{{log().view, c.at}});
+  if (!log().recent.empty()) {
+    auto before = log().recent.back().version;
+    if (config_.test_samples > 0 && current() > log().tested &&
+        (epoch_of(current()) != epoch_of(before) || current().value >= last_step_))
+      begin_test(current(), epoch_of(before) + 1, out);
   }
   end_if_done(out);
 }
 
-// A shard that comes back with the parameters of the current step, or of the one before whose commit it missed, goes
-// on. From anything else there is no way but back.
+// A shard that comes back with the parameters of the current version, or of one before and the commits that it missed
+// are still known, goes on. From anything else there is no way but back.
 void coordinator_core::lost_parameters(const join& j, actions& out) {
-  if (j.loaded && j.version == current_)
+  if (j.loaded && j.version == current())
     return;
-  if (j.loaded && log().last && j.version == log().last->at)
-    behind_[j.who.role.index] = 0;
+  if (j.loaded && !log().recent.empty() && j.version >= log().recent.front().version)
+    behind_[j.who.role.index] = {j.version, 0};
   else
     rewind(fmt::format("{} lost its parameters", to_string(j.who.role)), out);
 }
@@ -123,7 +126,7 @@ void coordinator_core::rewind(const std::string& why, actions& out) {
     out.emplace_back(give_up{
       fmt::format("{} at step {}, after going back {} times without getting any further: continue from the last "
                   "checkpoint with --resume",
-                  why, current_.value + 1, max_rewinds)});
+                  why, current().value + 1, max_rewinds)});
     return;
   }
   phase_ = phase::restoring;
@@ -132,9 +135,10 @@ void coordinator_core::rewind(const std::string& why, actions& out) {
   behind_.clear();
   loaded_.clear();
   round_.reset();
-  log().last.reset();
+  log().recent.clear();
+  holds_.clear();
   out.emplace_back(
-    note{fmt::format("{} at step {}: the run goes back to its last checkpoint", why, current_.value + 1)});
+    note{fmt::format("{} at step {}: the run goes back to its last checkpoint", why, current().value + 1)});
   out.emplace_back(restore{});
 }
 
@@ -143,12 +147,12 @@ coordinator_core::actions coordinator_core::on_restored(step version) {
   if (phase_ != phase::restoring)
     return out;
   phase_ = phase::loading;
-  current_ = log().current = version;
+  log().applied = {version, {}};
   log().view = log().view.next();
   log().rewound = log().view;
   tell_view(out);
   for (uint32_t shard = 0; shard < config_.shards; ++shard)
-    out.emplace_back(load{shard, current_});
+    out.emplace_back(load{shard, current()});
   return out;
 }
 
@@ -159,8 +163,9 @@ coordinator_core::actions coordinator_core::on_loaded(uint32_t shard) {
     return out;
   phase_ = phase::running;
   log().begun = true;
-  log().current = current_;
-  if (current_.value >= last_step_) // a finished run was resumed
+  for (uint32_t each = 0; each < config_.shards; ++each)
+    holds_[each] = current();
+  if (current().value >= last_step_) // a finished run was resumed
     end_if_done(out);
   else
     publish_view(out);
@@ -170,12 +175,12 @@ coordinator_core::actions coordinator_core::on_loaded(uint32_t shard) {
 coordinator_core::actions coordinator_core::on_load_lost(uint32_t shard) {
   auto out = actions{};
   if (phase_ == phase::loading && !loaded_.contains(shard) && members_.contains({"shard_holder", shard}))
-    out.emplace_back(load{shard, current_});
+    out.emplace_back(load{shard, current()});
   return out;
 }
 
 void coordinator_core::end_if_done(actions& out) {
-  auto done = current_.value + (planted(canary::epoch_ends_too_early) ? 1 : 0);
+  auto done = current().value + (planted(canary::epoch_ends_too_early) ? 1 : 0);
   if (done >= last_step_ && !round_)
     end(config_.steps != 0 && last_step_ == config_.steps ? stop_cause::steps_done : stop_cause::epochs_done, out);
 }

@@ -6,7 +6,7 @@
 namespace troupe {
 
 data_broker::data_broker(interface::pointer self, life now, const config& c)
-  : self_(self), now_(std::move(now)), config_(c), core_(config_.job->sizes(), config_.first) {
+  : self_(self), now_(std::move(now)), config_(c), core_(config_.job->sizes(), config_.first, config_.job->pace()) {
   // nop
 }
 
@@ -43,8 +43,7 @@ data_broker_actor::behavior_type data_broker::make_behavior() {
     },
     [this, counting](const step_committed& c) {
       auto before = core_.dropped();
-      core_.on_committed(c);
-      counting(std::vector<broker_core::grant>{}, before);
+      counting(core_.on_committed(c), before);
     },
   };
 }

@@ -22,6 +22,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
+pace pace_of(const job_options& o) {
+  return o.asynchronous ? pace::asynchronous(static_cast<uint64_t>(o.agents)) : pace::bounded(o.staleness);
+}
+
 job_description describe(const job_options& o, const learn::data_source& data) {
   auto shape = data.train->shape();
   auto d = job_description{};
@@ -40,6 +44,9 @@ job_description describe(const job_options& o, const learn::data_source& data) {
   d.batch = o.batch;
   d.micro_batch = o.micro_batch;
   d.shards = static_cast<uint32_t>(o.shards);
+  auto how = pace_of(o);
+  d.ahead = how.ahead;
+  d.in_order = how.in_order;
   d.threads = static_cast<uint32_t>(o.threads);
   d.handler_limit_ms = static_cast<uint64_t>(o.handler_limit.count());
   return d;
@@ -110,13 +117,20 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
     outcome_(std::make_shared<std::optional<expected<run_outcome>>>()) {
   record_->start = initial_;
   // An agent and a shard holder share a device: while the agents wait for an update, their cores work on it. Where
-  // agents live elsewhere, the holders have devices of their own here.
-  for (int i = 0; i < (remote_ ? options_.shards : options_.agents); ++i)
-    devices_.push_back(gpu::device::host({i, options_.threads}));
+  // agents live elsewhere, or do not wait, the holders have devices of their own here.
+  auto apart = remote_ != nullptr || job_->pace() != pace::synchronous();
+  if (!remote_)
+    for (int i = 0; i < options_.agents; ++i)
+      devices_.push_back(gpu::device::host({i, options_.threads}));
+  auto first = apart ? devices_.size() : 0;
+  if (apart)
+    for (int i = 0; i < options_.shards; ++i)
+      devices_.push_back(gpu::device::host({static_cast<int>(first) + i, remote_ ? options_.threads : 1}));
   for (uint32_t i = 0; i < static_cast<uint32_t>(options_.shards); ++i)
-    shards.emplace_back(fmt::format("shard_holder/{}", i), [this, i](const start_context& c) -> started {
+    shards.emplace_back(fmt::format("shard_holder/{}", i), [this, i, first](const start_context& c) -> started {
       auto role = role_id{"shard_holder", i};
-      auto config = shard_holder::config{role, job_, vault_, options_.optimizer, devices_[i % devices_.size()]};
+      auto& where = devices_[first + i % (devices_.size() - first)];
+      auto config = shard_holder::config{role, job_, vault_, options_.optimizer, where};
       return announce(*job_, role, c.number, spawn_in_place<shard_holder>(c.system, c.link(), std::move(config)));
     });
   for (uint32_t rank = 0; rank < static_cast<uint32_t>(options_.agents); ++rank)
@@ -147,6 +161,7 @@ coordinator::config data_parallel::leader_config() {
   c.shards = static_cast<uint32_t>(o.shards);
   c.blocks = job_->model->layout().blocks().size();
   c.sizes = job_->sizes();
+  c.pace = job_->pace();
   c.first = initial_->version;
   c.epochs = o.epochs;
   c.steps = o.steps;
@@ -215,6 +230,7 @@ expected<job_report> data_parallel::report(const tree_end& end) {
   r.weights_sha256 = learn::weights_sha256(layout, outcome->final.parameters.values());
   r.restarts = end.restarts;
   r.skipped_steps = outcome->skipped_steps;
+  r.staleness = outcome->staleness;
   r.dropped_messages = job_->dropped + outcome->agent_drops;
   r.parameters = layout.parameters();
   r.tree = print_tree(tree());

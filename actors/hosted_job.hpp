@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "actors/directory.hpp"
+#include "actors/pace.hpp"
 #include "actors/placement.hpp"
 #include "learn/dataset.hpp"
 #include "learn/model.hpp"
@@ -26,6 +27,7 @@ struct hosted_job {
   [[nodiscard]] learn::batch_sizes sizes() const {
     return {description.samples, description.batch, description.micro_batch};
   }
+  [[nodiscard]] troupe::pace pace() const { return {description.ahead, description.in_order}; }
 
   /// Opens data and model as described; one sentence where this host cannot take part.
   static expected<std::shared_ptr<hosted_job>> open(const job_description& what, std::shared_ptr<directory> roles);

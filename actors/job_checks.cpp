@@ -11,6 +11,9 @@
 namespace troupe {
 namespace {
 
+// Gradients of so many steps are kept at a time (R13).
+constexpr uint64_t max_staleness = 64;
+
 // The largest divisor of `batch` that yields at least one micro-batch per agent.
 size_t default_micro_batch(size_t batch, size_t agents) {
   for (auto n = agents; n <= batch; ++n)
@@ -31,6 +34,10 @@ expected<job_options> resolve(job_options o) {
     return fail(fmt::format("there is no model \"{}\": choose one of {}", o.model, fmt::join(names, ", ")));
   if (o.sync != "ps")
     return fail(fmt::format("there is no way to synchronise called \"{}\": choose ps (parameter shards)", o.sync));
+  if (o.asynchronous && o.staleness != 0)
+    return fail("--staleness is either a number of updates or async");
+  if (o.staleness > max_staleness)
+    return fail(fmt::format("a staleness of {} steps: choose at most {}, or async", o.staleness, max_staleness));
   if (o.device != "cpu")
     return fail(fmt::format("there is no device \"{}\" here: choose cpu", o.device));
   if (o.agents < 1)

@@ -6,15 +6,19 @@
 
 namespace troupe {
 
-bool shard_core::on_loaded(step version, troupe::view since) {
-  if (loaded_ && version <= version_)
+void shard_core::empty() {
+  applying_.reset();
+  steps_.clear();
+  commits_.clear();
+}
+
+bool shard_core::on_loaded(const step_set& applied, troupe::view since) {
+  if (loaded_ && applied.version() <= version())
     return false;
   rewound_ = std::max(rewound_, since);
   loaded_ = true;
-  applying_ = false;
-  version_ = version;
-  sums_.clear();
-  norms_.clear();
+  applied_ = applied;
+  empty();
   return true;
 }
 
@@ -28,10 +32,9 @@ std::vector<member> shard_core::on_view(const view_changed& v) {
   if (v.rewound > rewound_) {
     rewound_ = v.rewound;
     // Agents of before have forgotten what they had.
-    loaded_ = applying_ = false;
+    loaded_ = false;
     agents_.clear();
-    sums_.clear();
-    norms_.clear();
+    empty();
   }
   auto before = std::move(agents_);
   agents_.clear();
@@ -44,7 +47,7 @@ std::vector<member> shard_core::on_view(const view_changed& v) {
   }
   if (planted(canary::partial_sum_used) && agents_.size() - fresh.size() < before.size())
     for (auto& b : blocks_)
-      norms_.try_emplace(b, block_norm{b, 0, true});
+      steps_[applied_.floor].norms.try_emplace(b, block_norm{b, 0, true});
   return fresh;
 }
 
@@ -54,14 +57,20 @@ bool shard_core::current(const origin& from) const {
   return std::find(agents_.begin(), agents_.end(), member{from.role, from.incarnation}) != agents_.end();
 }
 
+// Where steps commit as they are complete, agents may know of commits that have not arrived here: twice the distance.
+bool shard_core::open(step at) const {
+  auto reach = pace_.in_order ? pace_.ahead : 2 * pace_.ahead;
+  return loaded_ && !applied_.contains(at) && applying_ != at && at.value <= applied_.floor.value + reach;
+}
+
 shard_core::intake shard_core::on_push(const push_gradients& p) {
   auto result = intake{};
   auto ours = std::find(blocks_.begin(), blocks_.end(), p.block) != blocks_.end();
-  if (!loaded_ || applying_ || p.at != version_ || !ours || !current(p.from) || p.micro_batches == 0) {
+  if (!open(p.at) || !ours || !current(p.from) || p.micro_batches == 0 || !pace_.fresh(p.at, p.base)) {
     ++dropped_;
     return result;
   }
-  auto& sums = sums_.try_emplace(p.block, p.micro_batches).first->second;
+  auto& sums = steps_[p.at].sums.try_emplace(p.block, p.micro_batches).first->second;
   if (sums.tree().leaves() != p.micro_batches) {
     ++dropped_;
     result.verdict = partial_sums::verdict::invalid;
@@ -78,32 +87,65 @@ shard_core::intake shard_core::on_push(const push_gradients& p) {
 }
 
 bool shard_core::on_norm(step at, block_norm norm) {
-  if (at != version_ || applying_)
+  if (!open(at))
     return false;
-  norms_[norm.block] = norm;
-  return summed();
+  steps_[at].norms[norm.block] = norm;
+  return summed(at);
 }
 
-bool shard_core::on_commit(const commit_step& c) {
-  if (!loaded_ || applying_ || c.at != version_ || c.view < rewound_ || !summed()) {
+std::optional<commit_step> shard_core::on_commit(const commit_step& c) {
+  auto late = c.version < version() || (applying_ && c.version == version());
+  auto far = c.version.value > version().value + pace_.ahead + 1;
+  if (!loaded_ || late || far || c.view < rewound_) {
     ++dropped_;
-    return false;
+    return std::nullopt;
   }
-  applying_ = true;
-  return true;
+  commits_.insert_or_assign(c.version, c);
+  return next();
 }
 
-void shard_core::on_applied() {
-  version_ = version_.next();
-  applying_ = false;
-  sums_.clear();
-  norms_.clear();
+std::optional<commit_step> shard_core::next() {
+  auto i = commits_.find(version());
+  if (i == commits_.end() || applying_)
+    return std::nullopt;
+  auto c = i->second;
+  commits_.erase(i);
+  if (!summed(c.at) || applied_.contains(c.at)) { // what it lacks comes again, and then the commit as well
+    ++dropped_;
+    return std::nullopt;
+  }
+  applying_ = c.at;
+  return c;
 }
 
-std::vector<block_norm> shard_core::norms() const {
+std::optional<commit_step> shard_core::on_applied() {
+  steps_.erase(*applying_);
+  applied_.insert(*applying_);
+  applying_.reset();
+  return next();
+}
+
+bool shard_core::summed(step at) const {
+  auto i = steps_.find(at);
+  return i != steps_.end() && i->second.norms.size() == blocks_.size();
+}
+
+std::vector<step> shard_core::summed() const {
+  auto result = std::vector<step>{};
+  auto committed = [&](step at) {
+    return std::any_of(commits_.begin(), commits_.end(), [&](auto& c) { return c.second.at == at; });
+  };
+  for (auto& [at, each] : steps_)
+    if (summed(at) && applying_ != at && !committed(at))
+      result.push_back(at);
+  return result;
+}
+
+std::vector<block_norm> shard_core::norms(step at) const {
   auto result = std::vector<block_norm>{};
-  for (auto& [block, norm] : norms_)
-    result.push_back(norm);
+  if (auto i = steps_.find(at); i != steps_.end())
+    for (auto& [block, norm] : i->second.norms)
+      result.push_back(norm);
   return result;
 }
 

@@ -4,17 +4,20 @@
 #include <optional>
 #include <vector>
 
+#include "actors/pace.hpp"
 #include "actors/sum_tree.hpp"
 #include "messages/training.hpp"
 
 namespace troupe {
 
-/// A shard of the parameters through the life of a step: collect → summed → applied. The pure core of the shard holder
-/// (R1): it decides what counts, the shell holds the numbers. Nothing of a step is visible before the coordinator
-/// commits it (R4).
+/// A shard of the parameters through the life of its steps: collect → summed → applied. The pure core of the shard
+/// holder (R1): it decides what counts, the shell holds the numbers. Nothing of a step is visible before the
+/// coordinator commits it (R4). Several steps are collected at a time where the pace lets agents run ahead; they are
+/// applied one after the other, in the order in which they commit.
 class shard_core {
 public:
-  shard_core(member self, std::vector<block_id> blocks) : self_(std::move(self)), blocks_(std::move(blocks)) {}
+  shard_core(member self, std::vector<block_id> blocks, pace how = {})
+    : self_(std::move(self)), blocks_(std::move(blocks)), pace_(how) {}
 
   /// What the shell must do with a contribution.
   struct intake {
@@ -24,44 +27,57 @@ public:
     bool block_complete = false;             ///< the root is in: measure its norm
   };
 
-  /// Parameters of `version` are in place. True if that is news. `since`: the view in which the run last went back when
-  /// they were current.
-  bool on_loaded(step version, troupe::view since = {});
+  /// Parameters are in place that these steps have made. True if that is news. `since`: the view in which the run last
+  /// went back when they were current.
+  bool on_loaded(const step_set& applied, troupe::view since = {});
   /// Agents that have joined since the last view and need the parameters. Where the run went back (`rewound` rises),
   /// the shard is empty again until it is loaded.
   std::vector<member> on_view(const view_changed& v);
   intake on_push(const push_gradients& p);
-  /// The norm of a block's sum was measured. True once all blocks of the step are: report `norms()`.
+  /// The norm of a block's sum was measured. True once all blocks of the step are: report `norms(at)`.
   bool on_norm(step at, block_norm norm);
-  /// True: apply the update now, then call `on_applied`.
-  bool on_commit(const commit_step& c);
-  void on_applied();
+  /// What to apply now, before `on_applied` is called: nothing while another update is under way or missing.
+  std::optional<commit_step> on_commit(const commit_step& c);
+  /// The update is done; the next one, if it has been committed meanwhile.
+  std::optional<commit_step> on_applied();
 
   [[nodiscard]] bool loaded() const { return loaded_; }
-  [[nodiscard]] step version() const { return version_; }
+  [[nodiscard]] step version() const { return applied_.version(); }
+  [[nodiscard]] const step_set& applied() const { return applied_; }
   /// The view in which the run last went back; what was begun before is void.
   [[nodiscard]] view rewound() const { return rewound_; }
   [[nodiscard]] const std::vector<member>& agents() const { return agents_; }
-  [[nodiscard]] bool summed() const { return norms_.size() == blocks_.size(); }
-  [[nodiscard]] std::vector<block_norm> norms() const;
+  /// Steps of which all blocks are summed and measured, and which have not committed as far as is known here.
+  [[nodiscard]] std::vector<step> summed() const;
+  [[nodiscard]] bool summed(step at) const;
+  [[nodiscard]] std::vector<block_norm> norms(step at) const;
   [[nodiscard]] origin from() const { return {self_.role, self_.incarnation, view_}; }
   [[nodiscard]] const member& self() const { return self_; }
-  /// Contributions and commits that changed nothing because they were old, doubled or not ours (I13).
+  /// Contributions and commits that changed nothing because they were old, doubled, too stale or not ours (I13).
   [[nodiscard]] uint64_t dropped() const { return dropped_; }
 
 private:
+  struct collecting {
+    std::map<block_id, partial_sums> sums;
+    std::map<block_id, block_norm> norms;
+  };
+
   bool current(const origin& from) const;
+  bool open(step at) const;
+  void empty();
+  std::optional<commit_step> next();
 
   member self_;
   std::vector<block_id> blocks_;
+  pace pace_;
   view view_;
   view rewound_;
   std::vector<member> agents_;
   bool loaded_ = false;
-  bool applying_ = false;
-  step version_;
-  std::map<block_id, partial_sums> sums_;
-  std::map<block_id, block_norm> norms_;
+  step_set applied_;
+  std::optional<step> applying_;
+  std::map<step, collecting> steps_;
+  std::map<step, commit_step> commits_; // by version, waiting for those before
   uint64_t dropped_ = 0;
 };
 

@@ -24,7 +24,7 @@ std::vector<block_id> blocks_of(const hosted_job& job, uint32_t shard) {
 
 shard_holder::shard_holder(interface::pointer self, life now, const config& c)
   : self_(self), now_(std::move(now)), config_(c), shard_(config_.role.index),
-    core_({config_.role, now_.number()}, blocks_of(*config_.job, shard_)),
+    core_({config_.role, now_.number()}, blocks_of(*config_.job, shard_), config_.job->pace()),
     stream_(config_.where, fail_with_stream(now_, config_.role)) {
   // nop
 }
@@ -40,8 +40,8 @@ payload shard_holder::zeros() const {
 }
 
 shard_holder_actor::behavior_type shard_holder::make_behavior() {
-  // Behind whatever a life before has left on the lane.
-  stream_.on_complete([this, now = now_] { now.post([this] { restore(); }); });
+  // Behind an update that a life before may have left on the lane.
+  config_.vault->when_settled(shard_, [this, now = now_] { now.post([this] { restore(); }); });
   config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(self_));
   return {
     [this](const role_bound& r) {
@@ -65,16 +65,15 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
     [this](const pull_parameters& p) {
       if (core_.loaded() && (p.any || p.have < core_.version()))
         publish({p.from.role, p.from.incarnation});
-      if (core_.loaded() && core_.summed())
-        report_sums(); // the report or its commit may be what was lost
+      report_sums(); // a report or its commit may be what was lost
     },
     [this](const commit_step& c) {
       if (struck(self_, now_, TROUPE_FAULT(places::holder_before_apply, config_.role, now_.number(), c.at.value),
                  [] {}))
         return;
       auto before = core_.dropped();
-      if (core_.on_commit(c))
-        apply(c);
+      if (auto ready = core_.on_commit(c))
+        apply(*ready);
       config_.job->dropped += core_.dropped() - before;
     },
     [this](const take_snapshot& t) {
@@ -89,7 +88,7 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
 void shard_holder::restore() {
   restored_ = true;
   if (auto kept = config_.vault->find(shard_)) {
-    core_.on_loaded(kept->version, kept->since);
+    core_.on_loaded(kept->applied, kept->since);
     values_ = std::move(kept->values);
     state_ = std::move(kept->state);
   }
@@ -99,8 +98,7 @@ void shard_holder::restore() {
 void shard_holder::announce() {
   if (!restored_)
     return;
-  if (core_.loaded() && core_.summed())
-    report_sums();
+  report_sums();
   if (auto coordinator = config_.job->roles->find_as<coordinator_actor>({"coordinator", 0}))
     troupe::anon_send(coordinator, join{core_.self(), core_.version(), core_.loaded()});
 }
@@ -110,7 +108,7 @@ void shard_holder::load(const load_shard& l) {
   auto fits = [&](const payload& p) { return p.type() == dtype::f32 && p.elements() == size; };
   if (!fits(l.values) || !std::all_of(l.state.begin(), l.state.end(), fits))
     throw std::invalid_argument(fmt::format("{} was given parameters of another size", to_string(config_.role)));
-  if (!core_.on_loaded(l.version)) {
+  if (!core_.on_loaded({l.version, {}})) {
     ++config_.job->dropped;
     return;
   }
@@ -119,7 +117,7 @@ void shard_holder::load(const load_shard& l) {
   for (auto missing = static_cast<size_t>(learn::state_buffers(config_.optimizer)); state_.size() < missing;)
     state_.push_back(zeros());
   sums_.clear();
-  config_.vault->keep(shard_, {l.version, values_, state_, core_.rewound()});
+  config_.vault->keep(shard_, {core_.applied(), values_, state_, core_.rewound()});
   for (auto& agent : core_.agents())
     publish(agent);
 }
@@ -133,7 +131,7 @@ void shard_holder::take(const push_gradients& p) {
   if (planted(canary::gradient_applied_twice) && intake.verdict == partial_sums::verdict::duplicate &&
       p.at == core_.version())
     for (auto& [k, sum] : sums_)
-      if (k.first == p.block) {
+      if (std::get<block_id>(k) == p.block) {
         auto twice = payload::floats(sum.elements());
         stream_.enqueue([sum, twice, again = p.gradient]() mutable {
           gpu::kernels::sum(sum.elements(), sum.as_floats().data(), again.as_floats().data(),
@@ -145,78 +143,89 @@ void shard_holder::take(const push_gradients& p) {
   if (intake.verdict != partial_sums::verdict::accepted)
     return;
   for (auto& gone : intake.replaced)
-    sums_.erase({p.block, gone});
-  sums_[{p.block, p.node}] = p.gradient;
+    sums_.erase({p.at, p.block, gone});
+  sums_[{p.at, p.block, p.node}] = p.gradient;
   for (auto& m : intake.merges) {
     // Out of place: what an agent pushed stays as it is, in case it has to be pushed again.
-    auto left = std::move(sums_[{p.block, m.left}]);
-    auto right = std::move(sums_[{p.block, m.right}]);
+    auto left = std::move(sums_[{p.at, p.block, m.left}]);
+    auto right = std::move(sums_[{p.at, p.block, m.right}]);
     auto sum = payload::floats(left.elements());
     stream_.enqueue([left, right, sum]() mutable {
       gpu::kernels::sum(sum.elements(), left.as_floats().data(), right.as_floats().data(), sum.mutable_floats().data());
     });
-    sums_.erase({p.block, m.left});
-    sums_.erase({p.block, m.right});
-    sums_[{p.block, m.into}] = std::move(sum);
+    sums_.erase({p.at, p.block, m.left});
+    sums_.erase({p.at, p.block, m.right});
+    sums_[{p.at, p.block, m.into}] = std::move(sum);
   }
   if (intake.block_complete)
-    measure(p.block);
+    measure(p.at, p.block);
 }
 
-void shard_holder::measure(block_id id) {
-  auto& root = std::find_if(sums_.begin(), sums_.end(), [&](auto& x) { return x.first.first == id; })->second;
-  stream_.enqueue([this, now = now_, id, at = core_.version(), begun = core_.rewound(), sum = root] {
+void shard_holder::measure(step at, block_id id) {
+  auto& root = sums_.lower_bound({at, id, {}})->second;
+  stream_.enqueue([this, now = now_, id, at, begun = core_.rewound(), sum = root] {
     auto n = gpu::kernels::norm_and_finite(sum.elements(), sum.as_floats().data());
     now.post([this, at, begun, norm = block_norm{id, n.sum_of_squares, n.finite}] {
       if (core_.rewound() == begun && core_.on_norm(at, norm))
-        report_sums();
+        report_sums(at);
     });
   });
 }
 
-void shard_holder::report_sums() {
+void shard_holder::report_sums(step at) {
   if (auto coordinator = config_.job->roles->find_as<coordinator_actor>({"coordinator", 0}))
-    troupe::anon_send(coordinator, shard_summed{core_.from(), core_.version(), core_.norms()});
+    troupe::anon_send(coordinator, shard_summed{core_.from(), at, core_.version(), core_.norms(at)});
+}
+
+void shard_holder::report_sums() {
+  for (auto at : core_.summed())
+    report_sums(at);
 }
 
 void shard_holder::apply(const commit_step& c) {
   auto next = c.skip ? values_ : payload::floats(values_.elements());
-  auto at = learn::update_point{c.at.value + 1, c.learning_rate, c.scale};
-  stream_.enqueue([vault = config_.vault, shard = shard_] { vault->open(shard); });
-  for (auto& [k, sum] : sums_) {
-    if (c.skip)
-      break;
-    auto& b = block(k.first);
-    auto offset = config_.job->shards.offset(k.first.value);
+  auto at = learn::update_point{c.version.value + 1, c.learning_rate, c.scale};
+  auto sums = std::make_shared<std::vector<payload>>(); // of this step, kept until the update is done
+  auto update = config_.vault->begin(shard_);
+  for (auto i = sums_.lower_bound({c.at, {}, {}}); i != sums_.end() && std::get<step>(i->first) == c.at;
+       i = sums_.erase(i)) {
+    auto id = std::get<block_id>(i->first);
+    auto offset = config_.job->shards.offset(id.value);
     auto states = std::vector<float*>{};
     for (auto& s : state_)
       states.push_back(s.mutable_floats().data() + offset);
-    learn::update(stream_, config_.optimizer, at, b, sum.as_floats().data(), values_.as_floats().data() + offset,
-                  next.mutable_floats().data() + offset, states);
+    if (!c.skip)
+      learn::update(stream_, config_.optimizer, at, block(id), i->second.as_floats().data(),
+                    values_.as_floats().data() + offset, next.mutable_floats().data() + offset, states);
+    sums->push_back(std::move(i->second));
   }
+  auto applied = core_.applied();
+  applied.insert(c.at);
   // The completion keeps everything that the update reads and writes until it is done.
-  stream_.on_complete([this, now = now_, vault = config_.vault, shard = shard_, version = c.at.next(),
-                       begun = core_.rewound(), next, old = values_, state = state_,
-                       sums = std::make_shared<std::map<key, payload>>(std::move(sums_))] {
-    vault->keep(shard, {version, next, state, begun});
+  stream_.on_complete([this, now = now_, update = std::move(update), applied, begun = core_.rewound(), next,
+                       old = values_, state = state_, sums]() mutable {
+    update->keep({applied, next, state, begun});
+    update.reset();
     now.post([this, begun, next] {
       if (core_.rewound() != begun)
         return; // the run went back meanwhile
       values_ = next;
-      core_.on_applied();
+      auto ready = core_.on_applied();
       for (auto& agent : core_.agents())
         publish(agent);
       deliver_snapshots();
+      if (ready)
+        apply(*ready);
+      report_sums(); // of steps further on: they may wait for word that this shard is no longer behind
     });
   });
-  sums_.clear();
 }
 
 void shard_holder::publish(const member& to) {
   if (!core_.loaded())
     return;
   if (auto agent = config_.job->roles->find_as<agent_actor>(to.role))
-    troupe::anon_send(agent, parameters{core_.from(), core_.version(), values_});
+    troupe::anon_send(agent, parameters{core_.from(), core_.applied(), values_});
 }
 
 void shard_holder::deliver_snapshots() {

@@ -3,6 +3,7 @@
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
 #include <map>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -16,7 +17,7 @@
 
 namespace troupe {
 
-/// Owns the blocks of one shard: parameters, optimiser state and the sums of the step in progress (see `shard_core`).
+/// Owns the blocks of one shard: parameters, optimiser state and the sums of the steps in progress (see `shard_core`).
 /// Receives `load_shard`, `commit_step`, `take_snapshot`, `view_changed` (coordinator), `push_gradients`,
 /// `pull_parameters` (agents), `role_bound` (directory); sends `shard_summed` to the coordinator and `parameters` to
 /// the agents. Fails with a reason when its stream does. Owns one stream. Parameters are never written after they were
@@ -40,13 +41,14 @@ public:
   interface::behavior_type make_behavior();
 
 private:
-  using key = std::pair<block_id, tree_node>;
+  using key = std::tuple<step, block_id, tree_node>;
   using snapshot_promise = caf::typed_response_promise<shard_snapshot>;
 
   void restore();
   void announce();
   void take(const push_gradients& p);
-  void measure(block_id block);
+  void measure(step at, block_id block);
+  void report_sums(step at);
   void report_sums();
   void apply(const commit_step& c);
   void publish(const member& to);
@@ -64,7 +66,7 @@ private:
   gpu::stream stream_;
   payload values_;
   std::vector<payload> state_;
-  std::map<key, payload> sums_;                                       // parts of the step in progress
+  std::map<key, payload> sums_;                                       // parts of the steps in progress
   std::vector<std::pair<take_snapshot, snapshot_promise>> snapshots_; // waiting for their version
 };
 

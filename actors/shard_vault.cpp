@@ -4,9 +4,35 @@
 
 namespace troupe {
 
-void shard_vault::open(uint32_t shard) {
+std::shared_ptr<shard_vault::update> shard_vault::begin(uint32_t shard) {
   auto guard = std::lock_guard{mutex_};
   commits_.erase(shard);
+  ++under_way_[shard];
+  return std::make_shared<update>(shared_from_this(), shard);
+}
+
+void shard_vault::settle(uint32_t shard, std::optional<commit> made) {
+  auto waiting = std::vector<std::function<void()>>{};
+  {
+    auto guard = std::lock_guard{mutex_};
+    if (made)
+      commits_.insert_or_assign(shard, std::move(*made));
+    if (--under_way_[shard] == 0)
+      waiting = std::exchange(waiting_[shard], {});
+  }
+  for (auto& then : waiting)
+    then();
+}
+
+void shard_vault::when_settled(uint32_t shard, std::function<void()> then) {
+  {
+    auto guard = std::lock_guard{mutex_};
+    if (under_way_[shard] != 0) {
+      waiting_[shard].push_back(std::move(then));
+      return;
+    }
+  }
+  then();
 }
 
 void shard_vault::keep(uint32_t shard, commit what) {

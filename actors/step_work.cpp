@@ -9,8 +9,9 @@
 
 namespace troupe {
 
-step_work::step_work(std::shared_ptr<hosted_job> job, origin from, const lease& l)
-  : job_(std::move(job)), from_(std::move(from)), lease_(l), cover_(sum_tree{l.micro_batches}.cover(l.first, l.last)),
+step_work::step_work(std::shared_ptr<hosted_job> job, origin from, const lease& l, step base)
+  : job_(std::move(job)), from_(std::move(from)), lease_(l), base_(base),
+    cover_(sum_tree{l.micro_batches}.cover(l.first, l.last)),
     blocks_(job_->model->layout().blocks().size(), part{partial_sums{l.micro_batches}, {}}),
     results_(l.last - l.first) {
   // nop
@@ -33,7 +34,7 @@ void step_work::finished(uint64_t index, size_t b, payload gradient) {
   }
   if (std::find(cover_.begin(), cover_.end(), node) == cover_.end())
     return;
-  push({from_, lease_.at, {b}, node, lease_.micro_batches, std::move(values[node])});
+  push({from_, lease_.at, base_, {b}, node, lease_.micro_batches, std::move(values[node])});
   values.erase(node);
   sums.remove(node);
 }
@@ -58,7 +59,7 @@ void step_work::push_again() const {
 }
 
 void step_work::report(uint64_t dropped) const {
-  auto done = micro_batches_done{from_, lease_.at, lease_.micro_batches, {}, dropped};
+  auto done = micro_batches_done{from_, lease_.at, base_, lease_.micro_batches, {}, dropped};
   for (size_t i = 0; i < results_.size(); ++i) {
     auto& r = results_[i];
     done.results.push_back({lease_.first + i, r.loss_sum, r.correct, r.samples});

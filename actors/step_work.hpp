@@ -17,7 +17,8 @@ namespace troupe {
 /// afterwards, which pushes it again if it may have been lost.
 class step_work {
 public:
-  step_work(std::shared_ptr<hosted_job> job, origin from, const lease& l);
+  /// `base`: version of the parameters it is computed with.
+  step_work(std::shared_ptr<hosted_job> job, origin from, const lease& l, step base);
 
   /// Where micro-batch `index` writes its result.
   learn::batch_result* result(uint64_t index) { return &results_[index - lease_.first]; }
@@ -31,6 +32,7 @@ public:
   void report(uint64_t dropped) const;
 
   [[nodiscard]] const lease& what() const { return lease_; }
+  [[nodiscard]] const origin& from() const { return from_; }
 
 private:
   struct part {
@@ -43,6 +45,7 @@ private:
   std::shared_ptr<hosted_job> job_;
   origin from_;
   lease lease_;
+  step base_;
   std::vector<tree_node> cover_;
   std::vector<part> blocks_;
   std::vector<learn::batch_result> results_;

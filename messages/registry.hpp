@@ -61,6 +61,9 @@ CAF_ADD_TYPE_ID(troupe, (troupe::peer_unreachable))
 CAF_ADD_TYPE_ID(troupe, (troupe::replace_state))
 CAF_ADD_TYPE_ID(troupe, (troupe::state_failed))
 
+CAF_ADD_TYPE_ID(troupe, (troupe::step_set))
+CAF_ADD_TYPE_ID(troupe, (std::vector<troupe::step>))
+
 CAF_END_TYPE_ID_BLOCK(troupe)
 
 namespace troupe {

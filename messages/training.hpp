@@ -6,6 +6,7 @@
 
 #include "messages/ids.hpp"
 #include "messages/payload.hpp"
+#include "messages/step_set.hpp"
 
 namespace troupe {
 
@@ -96,14 +97,17 @@ struct peer_unreachable {
 
 // -- data -------------------------------------------------------------------------------------------------------------
 
-/// agent → data_broker: asks for its part of `at`. Answered by a `lease`, at once or when the step begins.
+/// agent → data_broker: asks for its part of `at`, or, where a step is one agent's work, for a whole step, `at` or
+/// later. Answered by a `lease`, at once or when there is work. Says what the agent knows to have taken effect, in case
+/// the coordinator's word of it was lost.
 struct request_lease {
   origin from;
   step at;
+  step_set applied;
 
   template <class Inspector>
   friend bool inspect(Inspector& f, request_lease& x) {
-    return f.object(x).fields(f.field("from", x.from), f.field("at", x.at));
+    return f.object(x).fields(f.field("from", x.from), f.field("at", x.at), f.field("applied", x.applied));
   }
 };
 
@@ -143,6 +147,7 @@ struct step_committed {
 struct push_gradients {
   origin from;
   step at;
+  step base; ///< version of the parameters it was computed with
   block_id block;
   tree_node node;
   uint64_t micro_batches = 0; ///< of the whole step
@@ -150,9 +155,9 @@ struct push_gradients {
 
   template <class Inspector>
   friend bool inspect(Inspector& f, push_gradients& x) {
-    return f.object(x).fields(f.field("from", x.from), f.field("at", x.at), f.field("block", x.block),
-                              f.field("node", x.node), f.field("micro_batches", x.micro_batches),
-                              f.field("gradient", x.gradient));
+    return f.object(x).fields(f.field("from", x.from), f.field("at", x.at), f.field("base", x.base),
+                              f.field("block", x.block), f.field("node", x.node),
+                              f.field("micro_batches", x.micro_batches), f.field("gradient", x.gradient));
   }
 };
 
@@ -174,14 +179,16 @@ struct micro_batch_result {
 struct micro_batches_done {
   origin from;
   step at;
+  step base;                  ///< version of the parameters they were computed with
   uint64_t micro_batches = 0; ///< of the whole step
   std::vector<micro_batch_result> results;
   uint64_t dropped = 0; ///< messages this incarnation has dropped so far (I13)
 
   template <class Inspector>
   friend bool inspect(Inspector& f, micro_batches_done& x) {
-    return f.object(x).fields(f.field("from", x.from), f.field("at", x.at), f.field("micro_batches", x.micro_batches),
-                              f.field("results", x.results), f.field("dropped", x.dropped));
+    return f.object(x).fields(f.field("from", x.from), f.field("at", x.at), f.field("base", x.base),
+                              f.field("micro_batches", x.micro_batches), f.field("results", x.results),
+                              f.field("dropped", x.dropped));
   }
 };
 
@@ -201,18 +208,22 @@ struct block_norm {
 struct shard_summed {
   origin from;
   step at;
+  step version; ///< of the shard
   std::vector<block_norm> norms;
 
   template <class Inspector>
   friend bool inspect(Inspector& f, shard_summed& x) {
-    return f.object(x).fields(f.field("from", x.from), f.field("at", x.at), f.field("norms", x.norms));
+    return f.object(x).fields(f.field("from", x.from), f.field("at", x.at), f.field("version", x.version),
+                              f.field("norms", x.norms));
   }
 };
 
-/// coordinator → shard_holder: step `at` commits: apply it once (R4). A holder that is past it ignores it.
+/// coordinator → shard_holder: step `at` commits: apply it once (R4), as the update that makes version + 1 of
+/// `version`. A holder that is past it ignores it.
 struct commit_step {
   troupe::view view;
   step at;
+  step version;
   float learning_rate = 0;
   float scale = 1;   ///< of the gradient, from clipping by the global norm
   bool skip = false; ///< the gradient is not finite: count the step and change nothing (T6, I11)
@@ -221,20 +232,21 @@ struct commit_step {
 
   template <class Inspector>
   friend bool inspect(Inspector& f, commit_step& x) {
-    return f.object(x).fields(f.field("view", x.view), f.field("at", x.at), f.field("learning_rate", x.learning_rate),
-                              f.field("scale", x.scale), f.field("skip", x.skip));
+    return f.object(x).fields(f.field("view", x.view), f.field("at", x.at), f.field("version", x.version),
+                              f.field("learning_rate", x.learning_rate), f.field("scale", x.scale),
+                              f.field("skip", x.skip));
   }
 };
 
-/// shard_holder → agents: the shard's blocks after `version` updates, one behind the other in block order.
+/// shard_holder → agents: the shard's blocks after the updates of these steps, one behind the other in block order.
 struct parameters {
   origin from;
-  step version;
-  payload values; ///< (floats of the shard) f32
+  step_set applied; ///< its `version()` is that of the parameters
+  payload values;   ///< (floats of the shard) f32
 
   template <class Inspector>
   friend bool inspect(Inspector& f, parameters& x) {
-    return f.object(x).fields(f.field("from", x.from), f.field("version", x.version), f.field("values", x.values));
+    return f.object(x).fields(f.field("from", x.from), f.field("applied", x.applied), f.field("values", x.values));
   }
 };
 

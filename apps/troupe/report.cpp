@@ -63,6 +63,7 @@ json options_of(const job_options& job) {
               {"precision", name_of(precision_names, job.precision)},
               {"agents", job.agents},
               {"sync", job.sync},
+              {"staleness", job.asynchronous ? json("async") : json(job.staleness)},
               {"device", job.device},
               {"isolation", name_of(isolation_names, job.isolation)},
               {"handler-limit", job.handler_limit.count() / 1000},
@@ -85,6 +86,14 @@ json options_of(const job_options& job) {
        {std::pair{"init", &job.init}, {"export", &job.export_to}, {"checkpoint", &job.checkpoint}})
     if (!text->empty())
       out[key] = *text;
+  return out;
+}
+
+/// By how many updates old the parameters were: for how many micro-batches.
+json histogram_of(const std::map<uint64_t, uint64_t>& counts) {
+  auto out = json::object();
+  for (const auto& [updates, micro_batches] : counts)
+    out[std::to_string(updates)] = micro_batches;
   return out;
 }
 
@@ -120,6 +129,7 @@ nlohmann::ordered_json report_of(const job_options& job, const job_report& repor
           {"weights_sha256", report.weights_sha256},
           {"restarts", report.restarts},
           {"skipped_steps", report.skipped_steps},
+          {"staleness", histogram_of(report.staleness)},
           {"dropped_messages", report.dropped_messages},
           {"peak_rss", {{"process", memory.process}, {"largest_worker", memory.children}}},
           {"tree", report.tree}};

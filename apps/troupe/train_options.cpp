@@ -1,5 +1,6 @@
 #include "apps/troupe/train_options.hpp"
 
+#include <charconv>
 #include <fmt/format.h>
 #include <limits>
 
@@ -29,13 +30,24 @@ float usual_learning_rate(learn::optimizer_kind kind) {
   return kind == sgd || kind == momentum ? learn::optimizer_options{}.learning_rate : 1e-3f;
 }
 
+/// 0 for "async", which says that there is no limit.
+expected<uint64_t> parse_staleness(const std::string& text) {
+  if (text == "async")
+    return 0;
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size())
+    return fail("give a number of updates, or async");
+  return value;
+}
+
 } // namespace
 
 train_options::train_options(CLI::App& app)
   : app_(app), optimizer_(to_string(result_.job.optimizer.kind)),
     precision_(name_of(precision_names, result_.job.precision)),
     isolation_(name_of(isolation_names, result_.job.isolation)), order_(name_of(order_names, result_.job.order)),
-    on_nan_(name_of(nonfinite_names, result_.job.on_nonfinite)),
+    on_nan_(name_of(nonfinite_names, result_.job.on_nonfinite)), staleness_("0"),
     handler_limit_(static_cast<uint64_t>(result_.job.handler_limit.count()) / 1000) {
   app_.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app_
@@ -139,6 +151,13 @@ void train_options::declare_agents() {
     ->option_text("MODE")
     ->check(one_of({"ps"}))
     ->capture_default_str();
+  app_
+    .add_option("--staleness", staleness_,
+                "how many updates old the parameters may be that a gradient is computed with; 0: agents keep in step; "
+                "async: no limit, each agent's batch is an update of its own")
+    ->option_text("N|async")
+    ->check(parsed_by(parse_staleness))
+    ->capture_default_str();
   app_.add_option("--device", job.device, "what agents compute on")->option_text("NAME")->capture_default_str();
   app_.add_option("--threads", job.threads, "per agent [the machine's cores, shared out]")
     ->option_text("N")
@@ -239,6 +258,8 @@ expected<train> train_options::finish() {
   job.isolation = value_of(isolation_names, isolation_).value();
   job.order = value_of(order_names, order_).value();
   job.on_nonfinite = value_of(nonfinite_names, on_nan_).value();
+  job.asynchronous = staleness_ == "async";
+  job.staleness = job.asynchronous ? 0 : parse_staleness(staleness_).value();
   job.handler_limit = std::chrono::seconds{handler_limit_};
   job.augment = !no_augment_;
   job.evaluate = !no_evaluate_;

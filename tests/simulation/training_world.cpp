@@ -31,6 +31,8 @@ job_description description_of(const training_shape& shape) {
   d.batch = sizes.batch;
   d.micro_batch = sizes.micro_batch;
   d.shards = shape.shards;
+  d.ahead = shape.pace.ahead;
+  d.in_order = shape.pace.in_order;
   return d;
 }
 
@@ -165,6 +167,7 @@ coordinator::config training_world::leader_config() {
   c.shards = shape_.shards;
   c.blocks = tiny_model::blocks;
   c.sizes = sizes;
+  c.pace = shape_.pace;
   c.first = initial_->version;
   c.epochs = shape_.epochs;
   c.schedule.kind = learn::schedule_kind::constant;
@@ -227,10 +230,50 @@ void training_world::handles(const handling& h) {
     for (const auto& r : done.results)
       reported_[done.at.value].insert(r.index);
   } else if (h.who.starts_with("shard_holder") && h.what.match_elements<commit_step>()) {
+    check(h.what.get_as<commit_step>(0));
     const auto at = h.what.get_as<commit_step>(0).at.value;
     if (const auto wanted = learn::micro_batches_of_step(sizes, at); reported_[at].size() < wanted)
       world_.violated(fmt::format("R4: step {} commits after the results of {} of its {} micro-batches", at,
                                   reported_[at].size(), wanted));
+  } else if (h.who.starts_with("shard_holder") && h.what.match_elements<push_gradients>()) {
+    const auto& p = h.what.get_as<push_gradients>(0);
+    if (!shape_.pace.fresh(p.at, p.base))
+      world_.violated(fmt::format("a gradient for step {} was computed with version {}", p.at.value, p.base.value));
+  }
+}
+
+// Every shard applies the same steps in the same order, each once.
+void training_world::check(const commit_step& c) {
+  const auto& rewound = record_->log->rewound;
+  if (c.view < rewound)
+    return;
+  if (since_ != rewound) {
+    since_ = rewound;
+    said_.clear();
+    order_.clear();
+  }
+  const auto [known, first] = order_.emplace(c.version, c.at);
+  if (known->second != c.at)
+    world_.violated(fmt::format("I3: version {} is made by step {} and by step {}", c.version.value + 1,
+                                known->second.value, c.at.value));
+  for (const auto& [version, at] : order_)
+    if (at == c.at && version != c.version)
+      world_.violated(fmt::format("I1: step {} takes effect twice", at.value));
+}
+
+// Whoever says it, and however often.
+void training_world::check_alike(const parameters& p) {
+  if (p.from.view.value == 0 || p.from.is_void(record_->log->rewound) || since_ != record_->log->rewound)
+    return;
+  const auto& places = job_on(where_.leader)->shards;
+  for (const auto b : places.blocks(p.from.role.index)) {
+    const auto values = p.values.as_floats().subspan(places.offset(b), layout().blocks()[b].size);
+    auto& known = said_[{p.applied.version(), b}];
+    if (known.empty())
+      known.assign(values.begin(), values.end());
+    else if (std::memcmp(known.data(), values.data(), values.size_bytes()) != 0)
+      world_.violated(
+        fmt::format("I3: two different sets of parameters are version {} of block {}", p.applied.version().value, b));
   }
 }
 
@@ -238,11 +281,11 @@ void training_world::check(const parameters& p) {
   if (on_parameters)
     on_parameters(p);
   if (!shape_.compare)
-    return;
+    return check_alike(p);
   const auto& places = job_on(where_.leader)->shards;
   for (const auto b : places.blocks(p.from.role.index))
     if (const auto wrong = undisturbed_run::known().differs(
-          p.version, b, p.values.as_floats().subspan(places.offset(b), layout().blocks()[b].size)))
+          p.applied.version(), b, p.values.as_floats().subspan(places.offset(b), layout().blocks()[b].size)))
       world_.violated(*wrong);
 }
 
@@ -259,22 +302,25 @@ void training_world::check_end() {
   }
   const auto& known = undisturbed_run::known();
   const auto& done = **outcome_;
-  if (done.final.version.value != known.steps())
-    return world_.violated(
-      fmt::format("I1: the run ended after {} of {} steps", done.final.version.value, known.steps()));
-  for (size_t b = 0; b < tiny_model::blocks; ++b) {
+  const auto steps = shape_.epochs * learn::steps_per_epoch(sizes);
+  if (done.final.version.value != steps)
+    return world_.violated(fmt::format("I1: the run ended after {} of {} steps", done.final.version.value, steps));
+  for (size_t b = 0; shape_.compare && b < tiny_model::blocks; ++b) {
     const auto& where = layout().blocks()[b];
     if (const auto wrong =
           known.differs(done.final.version, b, done.final.parameters.values().subspan(where.offset, where.size)))
       return world_.violated(*wrong);
   }
   uint64_t samples = 0;
-  for (auto s = initial_->version.value; s < known.steps(); ++s)
+  for (auto s = initial_->version.value; s < steps; ++s)
     samples += learn::samples_of_step(sizes, s);
   if (done.samples != samples)
     world_.violated(fmt::format("I1: {} samples took effect instead of {}", done.samples, samples));
+  for (const auto& [updates, micro_batches] : done.staleness)
+    if (shape_.pace.in_order && updates > shape_.pace.ahead)
+      world_.violated(fmt::format("{} micro-batches were {} updates old", micro_batches, updates));
   const auto& accuracy = known.test_accuracy();
-  if (!std::equal(done.test_accuracy.rbegin(), done.test_accuracy.rend(), accuracy.rbegin()))
+  if (shape_.compare && !std::equal(done.test_accuracy.rbegin(), done.test_accuracy.rend(), accuracy.rbegin()))
     world_.violated("I10: an evaluation differs from the one of the undisturbed run");
 }
 
@@ -290,7 +336,7 @@ const undisturbed_run& undisturbed_run::known() {
     all.on_parameters = [&](const parameters& p) {
       for (const auto b : places.blocks(p.from.role.index)) {
         const auto values = p.values.as_floats().subspan(places.offset(b), all.layout().blocks()[b].size);
-        run.parameters_[{p.version, b}].assign(values.begin(), values.end());
+        run.parameters_[{p.applied.version(), b}].assign(values.begin(), values.end());
       }
     };
     world.expect(

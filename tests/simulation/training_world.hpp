@@ -24,8 +24,9 @@ struct training_shape {
   mortality holders = mortality::immortal;
   mortality broker = mortality::immortal;
   uint64_t epochs = 3;
+  troupe::pace pace;
   uint64_t checkpoint_every = 0;                         ///< steps; 0: none
-  bool compare = true;                                   ///< with the undisturbed run
+  bool compare = true;                                   ///< with the undisturbed run; needs the synchronous pace
   nanoseconds work_time = std::chrono::milliseconds{20}; ///< most that a piece of work takes
 };
 
@@ -101,6 +102,8 @@ private:
   void tell(const role_id& role, host to);
   void reconnect(host a, host b);
   void check(const parameters& p);
+  void check_alike(const parameters& p);
+  void check(const commit_step& c);
   void handles(const handling& h);
   /// Starts a role where it lives and makes it known everywhere.
   template <class Spawn>
@@ -119,7 +122,11 @@ private:
   std::map<host, opened> jobs_;
   std::map<role_id, known_role> roles_;
   std::map<uint64_t, std::set<uint64_t>> reported_; ///< by step: micro-batches whose results the coordinator got
-  bool lost_state_ = false;                         ///< a shard holder has died or was cut off
+  // What is said of versions since the run last went back, where it is not known beforehand.
+  view since_;
+  std::map<std::pair<step, size_t>, std::vector<float>> said_; ///< by version and block
+  std::map<step, step> order_;                                 ///< by version: the step that was applied to it
+  bool lost_state_ = false;                                    ///< a shard holder has died or was cut off
   bool ready_ = false;
   std::optional<running_tree> tree_;
   std::optional<tree_end> end_;

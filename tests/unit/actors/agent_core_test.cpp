@@ -142,3 +142,62 @@ TEST_CASE("T8: when the run goes back, an agent forgets where it was and takes n
   CHECK(count<agent_core::forget>(core.on_view(view_of(8, 1, 1, 7, 3))) == 0);
   CHECK(core.version() == step{3});
 }
+
+// -- the staleness dial -----------------------------------------------------------------------------------------------
+
+namespace {
+
+template <class T>
+const T* first(const agent_core::actions& xs) {
+  for (auto& x : xs)
+    if (auto* found = std::get_if<T>(&x))
+      return found;
+  return nullptr;
+}
+
+} // namespace
+
+TEST_CASE("with a staleness of k, an agent computes up to k steps ahead of its parameters and not one more") {
+  auto core = agent_core{me, 1, pace::bounded(2)};
+  CHECK(count<agent_core::ask>(core.on_parameters(of_shard(0), {0})) == 3); // steps 0, 1 and 2
+  CHECK(count<agent_core::compute>(core.on_lease(part(0))) == 1);
+  CHECK(count<agent_core::compute>(core.on_lease(part(1))) == 0); // one after the other
+  CHECK(count<agent_core::compute>(core.on_lease(part(2))) == 0);
+  CHECK(count<agent_core::fetch>(core.on_lease(part(3))) == 1);
+  CHECK(count<agent_core::compute>(core.on_computed()) == 1);
+  CHECK(first<agent_core::compute>(core.on_computed())->base == step{0});
+  CHECK(core.on_computed().empty()); // step 3 needs version 1
+  auto next = core.on_parameters(of_shard(0), {1});
+  REQUIRE(first<agent_core::compute>(next));
+  CHECK(first<agent_core::compute>(next)->what.at == step{3});
+  CHECK(first<agent_core::compute>(next)->base == step{1});
+}
+
+TEST_CASE("where a shard is ahead of the others, the newest version that all have sent is used") {
+  auto core = agent_core{me, 2, pace::bounded(2)};
+  core.on_parameters(of_shard(0), {1});
+  core.on_parameters(of_shard(0), {2});
+  core.on_parameters(of_shard(1), {1});
+  CHECK(core.version() == step{1});
+  core.on_parameters(of_shard(1), {2});
+  CHECK(core.version() == step{2});
+}
+
+TEST_CASE("an asynchronous agent has one step under way and one in hand, and takes what each shard has newest") {
+  auto core = agent_core{me, 2, pace::asynchronous(2)};
+  core.on_parameters(of_shard(0), {{3}, {{5}}});
+  auto begun = core.on_parameters(of_shard(1), {{3}, {}});
+  REQUIRE(first<agent_core::use_parameters>(begun));
+  CHECK(first<agent_core::use_parameters>(begun)->versions == std::vector<step>{{4}, {3}});
+  CHECK(core.version() == step{3});
+  CHECK(first<agent_core::ask>(begun)->at == step{3});
+  auto got = core.on_lease(part(7, 0, 4));
+  CHECK(count<agent_core::compute>(got) == 1);
+  CHECK(first<agent_core::ask>(got)->at == step{8});
+  auto more = core.on_lease(part(9, 0, 4));
+  CHECK(count<agent_core::fetch>(more) == 1);
+  CHECK(count<agent_core::ask>(more) == 0);
+  auto done = core.on_computed();
+  CHECK(first<agent_core::compute>(done)->what.at == step{9});
+  CHECK(first<agent_core::ask>(done)->at == step{10});
+}

@@ -15,7 +15,7 @@ view_changed members(uint64_t number, std::vector<member> list) {
 }
 
 request_lease ask(const member& who, uint64_t at) {
-  return {{who.role, who.incarnation, {1}}, {at}};
+  return {{who.role, who.incarnation, {1}}, {at}, {}};
 }
 
 constexpr auto sizes = learn::batch_sizes{100, 40, 10}; // steps of 4, 4 and 2 micro-batches
@@ -105,13 +105,48 @@ TEST_CASE("requests from old incarnations, for past steps and old views change n
   CHECK(core.dropped() == 3);
 }
 
-TEST_CASE("a request that is ahead shows that the steps before it have committed") {
+TEST_CASE("a request says what has committed, whether or not the coordinator's word of it came") {
   auto core = broker_core{sizes, {0}};
   core.on_view(members(1, {agent(0)}));
-  auto opened = core.on_request(ask(agent(0), 2));
+  CHECK(core.on_request(ask(agent(0), 2)).empty()); // too far ahead for what is known here
+  CHECK(core.dropped() == 1);
+  auto r = ask(agent(0), 2);
+  r.applied = {{1}, {}};
+  auto opened = core.on_request(r);
   REQUIRE(opened.size() == 1);
   CHECK(opened[0].what.at == step{2});
   CHECK(core.current() == step{1});
+}
+
+TEST_CASE(
+  "asynchronous: a step goes whole to whoever asks, who asks again gets the same, and no more than the window") {
+  auto core = broker_core{sizes, {0}, {2, false}};
+  core.on_view(members(1, {agent(0), agent(1)}));
+  auto first = core.on_request(ask(agent(0), 0));
+  REQUIRE(first.size() == 1);
+  CHECK(first[0].what.at == step{0});
+  CHECK(first[0].what.first == 0);
+  CHECK(first[0].what.last == 4);
+  CHECK(core.on_request(ask(agent(0), 0))[0].what.at == step{0});
+  CHECK(core.on_request(ask(agent(0), 1))[0].what.at == step{1});
+  CHECK(core.on_request(ask(agent(1), 0))[0].what.at == step{2});
+  CHECK(core.on_request(ask(agent(1), 3)).empty()); // 0 has not committed: it waits
+  CHECK(core.on_committed({{1}, {1}}).empty());
+  auto later = core.on_committed({{1}, {0}});
+  REQUIRE(later.size() == 1);
+  CHECK(later[0].to == agent(1));
+  CHECK(later[0].what.at == step{3});
+}
+
+TEST_CASE("asynchronous: the steps of an agent that is gone go to others, and those that wait get them") {
+  auto core = broker_core{sizes, {0}, {2, false}};
+  core.on_view(members(1, {agent(0), agent(1)}));
+  core.on_request(ask(agent(0), 0));
+  core.on_request(ask(agent(1), 0));
+  auto moved = core.on_view(members(2, {agent(1)}));
+  REQUIRE(moved.size() == 1);
+  CHECK(moved[0].what.at == step{0});
+  CHECK(moved[0].what.number == attempt{2});
 }
 
 TEST_CASE("T8: when the run goes back the leases are void and the earlier steps are given out again") {

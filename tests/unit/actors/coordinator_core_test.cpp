@@ -42,14 +42,14 @@ core_t running(core_t::config c) {
 }
 
 micro_batches_done done(uint64_t at, uint64_t first, uint64_t last, member from = agent0) {
-  auto d = micro_batches_done{{from.role, from.incarnation, {1}}, {at}, 2, {}, 0};
+  auto d = micro_batches_done{{from.role, from.incarnation, {1}}, {at}, {at}, 2, {}, 0};
   for (auto i = first; i < last; ++i)
     d.results.push_back({i, 20.0, 5, 10});
   return d;
 }
 
 shard_summed summed(uint64_t at, double squared = 1, bool finite = true) {
-  return {{holder.role, holder.incarnation, {1}}, {at}, {{{0}, squared, finite}}};
+  return {{holder.role, holder.incarnation, {1}}, {at}, {at}, {{{0}, squared, finite}}};
 }
 
 core_t::actions run_step(core_t& core, uint64_t at) {
@@ -234,7 +234,7 @@ TEST_CASE("a coordinator that takes over goes on behind the last commit, and say
   auto out = after.on_join({holder, {0}, true}); // it missed the commit
   CHECK_FALSE(find<core_t::load>(out));
   REQUIRE(find<core_t::commit>(out));
-  CHECK(find<core_t::commit>(out)->what == *c.log->last);
+  CHECK(find<core_t::commit>(out)->what == c.log->recent.back());
   REQUIRE(find<core_t::publish>(out));
   CHECK(find<core_t::publish>(out)->what.number > view_before);
   CHECK(find<core_t::commit>(run_step(after, 1)));
@@ -312,7 +312,7 @@ TEST_CASE("T8: a shard that comes back with the current parameters goes on, one 
   auto late = done(0, 0, 2);
   late.from.view = rewound;
   core.on_results(late);
-  auto sums = shard_summed{{third.role, third.incarnation, rewound}, {0}, {{{0}, 1, true}}};
+  auto sums = shard_summed{{third.role, third.incarnation, rewound}, {0}, {0}, {{{0}, 1, true}}};
   CHECK(find<core_t::commit>(core.on_summed(sums)));
 }
 

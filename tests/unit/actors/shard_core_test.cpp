@@ -10,13 +10,13 @@ const auto me = member{{"shard_holder", 0}, {1}};
 const auto worker = member{{"agent", 0}, {1}};
 
 push_gradients push(uint64_t at, uint64_t block, tree_node node, uint64_t leaves, member from = worker) {
-  return {{from.role, from.incarnation, {1}}, {at}, {block}, node, leaves, {}};
+  return {{from.role, from.incarnation, {1}}, {at}, {at}, {block}, node, leaves, {}};
 }
 
 shard_core running() {
   auto core = shard_core{me, {{0}, {3}}};
   CHECK(core.on_view({{1}, {}, {worker, me}}) == std::vector{worker});
-  CHECK(core.on_loaded({7}));
+  CHECK(core.on_loaded({{7}, {}}));
   return core;
 }
 
@@ -28,15 +28,15 @@ TEST_CASE("a step is summed when every block is complete and measured, and appli
   auto whole = core.on_push(push(7, 0, {0, 1}, 2));
   CHECK(whole.block_complete);
   CHECK(whole.merges.size() == 1);
-  CHECK_FALSE(core.on_commit({{1}, {7}, 0.1f, 1})); // block 3 is missing
+  CHECK_FALSE(core.on_commit({{1}, {7}, {7}, 0.1f, 1})); // block 3 is missing
   CHECK_FALSE(core.on_norm({7}, {{0}, 1, true}));
   CHECK(core.on_push(push(7, 3, {1, 0}, 2)).block_complete);
   CHECK(core.on_norm({7}, {{3}, 2, true}));
-  CHECK(core.on_commit({{1}, {7}, 0.1f, 1}));
-  CHECK_FALSE(core.on_commit({{1}, {7}, 0.1f, 1})); // while it is applied
+  CHECK(core.on_commit({{1}, {7}, {7}, 0.1f, 1}));
+  CHECK_FALSE(core.on_commit({{1}, {7}, {7}, 0.1f, 1})); // while it is applied
   core.on_applied();
   CHECK(core.version() == step{8});
-  CHECK_FALSE(core.on_commit({{1}, {7}, 0.1f, 1})); // and afterwards
+  CHECK_FALSE(core.on_commit({{1}, {7}, {7}, 0.1f, 1})); // and afterwards
   CHECK(core.version() == step{8});
 }
 
@@ -64,8 +64,8 @@ TEST_CASE("a view names the agents that joined since the last one, and an old vi
 
 TEST_CASE("the version of a shard never goes back (I3)") {
   auto core = running();
-  CHECK_FALSE(core.on_loaded({3}));
-  CHECK_FALSE(core.on_loaded({7}));
+  CHECK_FALSE(core.on_loaded({{3}, {}}));
+  CHECK_FALSE(core.on_loaded({{7}, {}}));
   CHECK(core.version() == step{7});
 }
 
@@ -75,7 +75,7 @@ TEST_CASE("T8: when the run goes back a shard is empty until it is loaded, and w
   auto agents = core.on_view({{4}, {3}, {worker, me}, {4}});
   CHECK(agents == std::vector{worker}); // everybody needs the parameters anew
   CHECK_FALSE(core.loaded());
-  CHECK(core.on_loaded({3}));        // although it is an earlier version
+  CHECK(core.on_loaded({{3}, {}}));  // although it is an earlier version
   auto late = push(3, 0, {1, 0}, 2); // said in view 1
   CHECK(core.on_push(late).verdict != partial_sums::verdict::accepted);
   late.from.view = {4};
@@ -87,6 +87,69 @@ TEST_CASE("T8: when the run goes back a shard is empty until it is loaded, and w
   }());
   core.on_norm({3}, {{0}, 1, true});
   core.on_norm({3}, {{3}, 1, true});
-  CHECK_FALSE(core.on_commit({{1}, {3}, 0.1f, 1})); // a commit of before
-  CHECK(core.on_commit({{4}, {3}, 0.1f, 1}));
+  CHECK_FALSE(core.on_commit({{1}, {3}, {3}, 0.1f, 1})); // a commit of before
+  CHECK(core.on_commit({{4}, {3}, {3}, 0.1f, 1}));
+}
+
+// -- the staleness dial -----------------------------------------------------------------------------------------------
+
+namespace {
+
+shard_core at_pace(pace how) {
+  auto core = shard_core{me, {{0}}, how};
+  core.on_view({{1}, {}, {worker, me}});
+  core.on_loaded({{7}, {}});
+  return core;
+}
+
+push_gradients whole(uint64_t at, uint64_t base) {
+  auto p = push(at, 0, {0, 0}, 1);
+  p.base = {base};
+  return p;
+}
+
+void sum_up(shard_core& core, uint64_t at, uint64_t base) {
+  REQUIRE(core.on_push(whole(at, base)).block_complete);
+  core.on_norm({at}, {{0}, 1, true});
+}
+
+} // namespace
+
+TEST_CASE("a shard refuses what is more stale than the bound, and what is further ahead") {
+  auto core = at_pace(pace::bounded(2));
+  CHECK(core.on_push(whole(9, 7)).verdict == partial_sums::verdict::accepted);
+  CHECK(core.on_push(whole(8, 5)).verdict != partial_sums::verdict::accepted);
+  CHECK(core.on_push(whole(10, 8)).verdict != partial_sums::verdict::accepted);
+  CHECK(core.dropped() == 2);
+}
+
+TEST_CASE("commits that arrive early wait for those before them, and are applied one at a time") {
+  auto core = at_pace(pace::bounded(2));
+  for (uint64_t at : {7, 8, 9})
+    sum_up(core, at, 7);
+  CHECK(core.summed().size() == 3);
+  CHECK_FALSE(core.on_commit({{1}, {8}, {8}, 0.1f, 1}));
+  CHECK(core.summed().size() == 2); // no need to report it
+  auto first = core.on_commit({{1}, {7}, {7}, 0.1f, 1});
+  REQUIRE(first);
+  CHECK(first->at == step{7});
+  CHECK_FALSE(core.on_commit({{1}, {9}, {9}, 0.1f, 1}));
+  CHECK(core.on_applied()->at == step{8});
+  CHECK(core.on_applied()->at == step{9});
+  CHECK_FALSE(core.on_applied());
+  CHECK(core.version() == step{10});
+}
+
+TEST_CASE("asynchronous steps are applied in the order of their commits, each once") {
+  auto core = at_pace(pace::asynchronous(1));
+  sum_up(core, 9, 7);
+  REQUIRE(core.on_commit({{1}, {9}, {7}, 0.1f, 1}));
+  CHECK_FALSE(core.on_applied());
+  CHECK(core.version() == step{8});
+  CHECK(core.applied() == step_set{{7}, {{9}}});
+  CHECK(core.on_push(whole(9, 7)).verdict != partial_sums::verdict::accepted);
+  sum_up(core, 7, 2); // however old
+  REQUIRE(core.on_commit({{1}, {7}, {8}, 0.1f, 1}));
+  core.on_applied();
+  CHECK(core.applied() == step_set{{8}, {{9}}});
 }

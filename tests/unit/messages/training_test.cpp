@@ -30,7 +30,7 @@ const auto somebody = origin{{"agent", 3}, {4}, {5}};
 } // namespace
 
 TEST_CASE("every field of a contribution crosses the wire") {
-  auto p = push_gradients{somebody, {6}, {7}, {1, 2}, 8, payload::floats(16)};
+  auto p = push_gradients{somebody, {6}, {5}, {7}, {1, 2}, 8, payload::floats(16)};
   auto back = through_the_wire(p);
   CHECK(back.from == p.from);
   CHECK(back.at == p.at);
@@ -38,7 +38,7 @@ TEST_CASE("every field of a contribution crosses the wire") {
   CHECK(back.node == p.node);
   CHECK(back.micro_batches == 8);
   CHECK(back.gradient.elements() == 16);
-  auto d = through_the_wire(micro_batches_done{somebody, {1}, 4, {{2, 0.5, 3, 4}}, 9});
+  auto d = through_the_wire(micro_batches_done{somebody, {1}, {0}, 4, {{2, 0.5, 3, 4}}, 9});
   CHECK(d.dropped == 9);
   REQUIRE(d.results.size() == 1);
   CHECK(d.results[0].index == 2);
@@ -51,7 +51,7 @@ TEST_CASE("leases, commits, views and evaluations cross the wire") {
   auto l = through_the_wire(lease{{1}, 2, 3, 4, 5, {6}});
   CHECK((l.at == step{1} && l.first == 2 && l.last == 3 && l.micro_batches == 4 && l.samples == 5 &&
          l.number == attempt{6}));
-  auto c = through_the_wire(commit_step{{1}, {2}, 0.25f, 0.5f});
+  auto c = through_the_wire(commit_step{{1}, {2}, {3}, 0.25f, 0.5f});
   CHECK((c.view == view{1} && c.at == step{2} && c.learning_rate == 0.25f && c.scale == 0.5f));
   auto v = through_the_wire(view_changed{{9}, {8}, {{{"agent", 1}, {2}}}});
   CHECK((v.number == view{9} && v.current == step{8} && v.members == std::vector<member>{{{"agent", 1}, {2}}}));

@@ -1,0 +1,44 @@
+// The staleness dial: agents that run ahead of their parameters, by a bounded number of steps or asynchronously, while
+// agents, shard holders and links fail. No gradient is older than the bound, every step takes effect once, and all
+// shards apply the same steps in the same order.
+
+#include "tests/simulation/scenarios.hpp"
+#include "tests/simulation/training_world.hpp"
+
+using namespace troupe::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr fault_mix most{.loss = 0.15,
+                         .twice = 0.3,
+                         .reorder = 0.3,
+                         .delay = 20ms,
+                         .kills = 2,
+                         .crashes = 0.3,
+                         .pauses = 0.5,
+                         .cuts = 0.3,
+                         .haste = 0.05};
+
+void play(simulation& world) {
+  training_shape shape{.epochs = 6, .compare = false};
+  shape.agents = static_cast<uint32_t>(1 + world.chance().below(4));
+  shape.shards = static_cast<uint32_t>(1 + world.chance().below(3));
+  shape.holders = world.chance().below(4) == 0 ? mortality::mortal : mortality::immortal;
+  shape.pace = world.chance().below(3) == 0 ? troupe::pace::asynchronous(shape.agents)
+                                            : troupe::pace::bounded(1 + world.chance().below(5));
+  const troupe::armed_faults planned{draw_faults(world.chance(), shape)};
+  auto& run = world.make<training_world>(world, shape, training_world::add_hosts(world, shape));
+  world.run_until([&] { return run.is_ready() || run.has_ended(); }, 1min);
+  world.storm(15s);
+  world.calm();
+  world.expect(
+    "I8: the run comes to its end", [&] { return run.has_ended(); }, 5min);
+  run.check_end();
+}
+
+} // namespace
+
+scenario troupe::testing::staleness_scenario() {
+  return {.most = most, .play = play};
+}

@@ -1,0 +1,50 @@
+#include "actors/shard_vault.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+
+using namespace troupe;
+
+namespace {
+
+shard_vault::commit at(uint64_t version) {
+  return {{{version}, {}}, payload::floats(16), {}, {}};
+}
+
+} // namespace
+
+TEST_CASE("a holder comes back with the last update, once it is done, whoever began it") {
+  auto vault = std::make_shared<shard_vault>();
+  vault->keep(0, at(3));
+  auto update = vault->begin(0);
+  CHECK_FALSE(vault->find(0)); // its state is being written
+  auto settled = 0;
+  vault->when_settled(0, [&] { ++settled; });
+  CHECK(settled == 0);
+  update->keep(at(4));
+  update.reset();
+  CHECK(settled == 1);
+  REQUIRE(vault->find(0));
+  CHECK(vault->find(0)->applied.version() == step{4});
+  vault->when_settled(0, [&] { ++settled; });
+  CHECK(settled == 2);
+}
+
+TEST_CASE("an update that is dropped half way leaves nothing to come back with") {
+  auto vault = std::make_shared<shard_vault>();
+  vault->keep(0, at(3));
+  vault->begin(0).reset();
+  CHECK_FALSE(vault->find(0));
+  auto settled = false;
+  vault->when_settled(0, [&] { settled = true; });
+  CHECK(settled);
+}
+
+TEST_CASE("an update of one shard does not hold up another") {
+  auto vault = std::make_shared<shard_vault>();
+  vault->keep(1, at(3));
+  auto update = vault->begin(0);
+  auto settled = false;
+  vault->when_settled(1, [&] { settled = true; });
+  CHECK(settled);
+  CHECK(vault->find(1));
+}
