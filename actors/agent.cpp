@@ -20,7 +20,7 @@ constexpr uint64_t max_patience_ms = 30000;
 
 agent::agent(interface::pointer self, life now, const config& c)
   : self_(self), now_(std::move(now)), config_(c),
-    core_({config_.role, now_.number()}, config_.job->description.shards, config_.job->pace()),
+    core_({config_.role, now_.number()}, config_.job->description.shards, config_.job->pace(), config_.job->ring()),
     stream_(config_.where, fail_with_stream(now_, config_.role)), patience_ms_(min_patience_ms) {
   // nop
 }
@@ -44,7 +44,7 @@ agent_actor::behavior_type agent::make_behavior() {
     },
     [this](const view_changed& v) { perform(core_.on_view(v)); },
     [this](const parameters& p) {
-      auto shard = p.from.role.index;
+      auto shard = config_.job->ring() ? 0 : p.from.role.index;
       auto version = p.applied.version();
       if (core_.wants(p.from, version) && p.values.elements() == config_.job->shards.size(shard)) {
         auto& mine = arrived_[shard];
@@ -90,7 +90,7 @@ void agent::perform(const agent_core::ask& a) {
 }
 
 void agent::perform(const agent_core::pull& a) {
-  if (auto holder = config_.job->roles->find_as<shard_holder_actor>({"shard_holder", a.shard}))
+  if (auto holder = config_.job->roles->find_as<shard_holder_actor>(config_.job->holder(a.shard, config_.role)))
     troupe::anon_send(holder, pull_parameters{core_.from(), !core_.version(), core_.version().value_or(step{})});
 }
 

@@ -42,26 +42,33 @@ agent_core::actions agent_core::on_view(const view_changed& v) {
     out.emplace_back(forget{});
   }
   for (auto& m : v.members) {
-    if (m.role.kind != "shard_holder" && m.role.kind != "data_broker")
+    auto shard = shard_of(m.role);
+    if (!shard && m.role.kind != "data_broker")
       continue;
     auto [known, first] = peers_.try_emplace(m.role, m.incarnation);
     auto fresh = !first && known->second != m.incarnation;
     known->second = m.incarnation;
     if (m.role.kind == "data_broker" && fresh)
       ask_again(out);
-    if (m.role.kind == "shard_holder" && (fresh || went_back) && m.role.index < shards_)
-      out.emplace_back(pull{m.role.index});
-    if (m.role.kind == "shard_holder" && fresh && version_)
+    if (shard && (fresh || went_back))
+      out.emplace_back(pull{*shard});
+    if (shard && fresh && version_)
       out.emplace_back(push_again{});
   }
   return out;
 }
 
+std::optional<uint32_t> agent_core::shard_of(const role_id& holder) const {
+  if (ring_)
+    return holder == role_id{"ring_peer", self_.role.index} ? std::optional{0u} : std::nullopt;
+  return holder.kind == "shard_holder" && holder.index < shards_ ? std::optional{holder.index} : std::nullopt;
+}
+
 bool agent_core::wants(const origin& from, step version) const {
-  auto shard = from.role.index;
-  if (shard >= shards_ || from.is_void(rewound_))
+  auto shard = shard_of(from.role);
+  if (!shard || from.is_void(rewound_))
     return false;
-  auto& mine = have_[shard];
+  auto& mine = have_[*shard];
   return pace_.in_order ? (!version_ || *version_ < version) && !mine.contains(version)
                         : mine.empty() || mine.begin()->first < version;
 }
@@ -75,7 +82,7 @@ agent_core::actions agent_core::on_parameters(const origin& from, const step_set
     return out;
   }
   progress_ = true;
-  auto& mine = have_[from.role.index];
+  auto& mine = have_[*shard_of(from.role)];
   mine.emplace(version, applied);
   if (mine.size() > (pace_.in_order ? max_versions : 1))
     mine.erase(mine.begin());

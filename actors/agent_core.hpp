@@ -16,7 +16,9 @@ namespace troupe {
 /// parameters is the pace's.
 class agent_core {
 public:
-  agent_core(member self, uint32_t shards, pace how = {}) : self_(std::move(self)), shards_(shards), pace_(how) {}
+  /// `ring`: its own ring peer takes the place of the shard holders.
+  agent_core(member self, uint32_t shards, pace how = {}, bool ring = false)
+    : self_(std::move(self)), shards_(shards), pace_(how), ring_(ring) {}
 
   /// Versions kept of a shard that is ahead of others (R13).
   static constexpr size_t max_versions = 4;
@@ -82,6 +84,7 @@ private:
   void ask_for_more(actions& out);
   void ask_again(actions& out) const;
   [[nodiscard]] bool may_start(step at) const;
+  [[nodiscard]] std::optional<uint32_t> shard_of(const role_id& holder) const;
   void bind(std::vector<step> versions, const step_set& applied, actions& out);
 
   struct range {
@@ -94,6 +97,7 @@ private:
   member self_;
   uint32_t shards_;
   pace pace_;
+  bool ring_;
   view view_;
   view rewound_;
   std::map<role_id, incarnation> peers_; // brokers and shard holders of the last view

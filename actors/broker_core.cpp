@@ -1,6 +1,7 @@
 #include "actors/broker_core.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "messages/canary.hpp"
 
@@ -64,8 +65,14 @@ std::vector<broker_core::grant> broker_core::on_view(const view_changed& v) {
   committed_.merge({v.current, {}}); // a broker that was restarted learns where the run is
   forget_committed();
   agents_.clear();
+  crew_since_ = v.crew_since;
+  auto has_peer = [&](const member& m) {
+    return std::any_of(v.members.begin(), v.members.end(), [&](auto& x) {
+      return x.role == role_id{"ring_peer", m.role.index};
+    });
+  };
   for (auto& m : v.members)
-    if (m.role.kind == "agent")
+    if (m.role.kind == "agent" && (!ring_ || has_peer(m)))
       agents_.push_back(m);
   std::sort(agents_.begin(), agents_.end());
   for (auto& [at, parts] : plans_)
@@ -94,6 +101,39 @@ std::vector<broker_core::grant> broker_core::answer(const member& who, step at) 
     grants.push_back(make_grant(at, who, part{0, 0, who, attempt{1}}));
   return grants;
 }
+
+// -- plans for ring peers ---------------------------------------------------------------------------------------------
+
+// While the members are the same a plan does not change: whoever asks gets the same one.
+std::optional<step_plan> broker_core::on_plan_request(const request_plan& r) {
+  if (r.at < committed_.floor || r.crew_since < crew_since_ || r.from.is_void(rewound_)) {
+    ++dropped_;
+    return std::nullopt;
+  }
+  if (r.crew_since > crew_since_) {
+    std::erase_if(early_, [&](auto& x) { return x.from.role == r.from.role; });
+    early_.push_back(r);
+    return std::nullopt;
+  }
+  if (r.from.view >= rewound_)
+    committed_.merge({r.at, {}}); // who asks for it has applied the step before
+  forget_committed();
+  auto p = step_plan{r.at, crew_since_, learn::micro_batches_of_step(sizes_, r.at.value), {}};
+  for (auto& each : plan(r.at))
+    if (each.owner)
+      p.parts.push_back({each.first, each.last, each.owner->role.index});
+  return p;
+}
+
+std::vector<std::pair<role_id, step_plan>> broker_core::plans_waited_for() {
+  auto result = std::vector<std::pair<role_id, step_plan>>{};
+  for (auto& r : std::exchange(early_, {}))
+    if (auto p = on_plan_request(r))
+      result.emplace_back(r.from.role, std::move(*p));
+  return result;
+}
+
+// -- leases -----------------------------------------------------------------------------------------------------------
 
 // The lowest step from `from` on that is the agent's own, else the lowest that is nobody's.
 std::optional<broker_core::grant> broker_core::whole_step(const member& who, step from) {

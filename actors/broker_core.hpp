@@ -16,7 +16,9 @@ namespace troupe {
 /// attempt number. Every micro-batch of a step is leased until the step commits, so no sample is lost (I1).
 class broker_core {
 public:
-  broker_core(learn::batch_sizes sizes, step first, pace how = {}) : sizes_(sizes), pace_(how), committed_{first, {}} {}
+  /// `ring`: agents work only with a ring peer at their side.
+  broker_core(learn::batch_sizes sizes, step first, pace how = {}, bool ring = false)
+    : sizes_(sizes), pace_(how), ring_(ring), committed_{first, {}} {}
 
   /// A lease to hand to an agent.
   struct grant {
@@ -28,6 +30,10 @@ public:
   std::vector<grant> on_view(const view_changed& v);
   /// An agent asks for work. Asking again gets the same answer.
   std::vector<grant> on_request(const request_lease& r);
+  /// A ring peer asks who contributes what. One who knows of a later view than is known here waits for it.
+  std::optional<step_plan> on_plan_request(const request_plan& r);
+  /// Those who waited, as of the last view.
+  std::vector<std::pair<role_id, step_plan>> plans_waited_for();
   /// A step took effect: its leases are done. Agents that wait for a whole step may get one.
   std::vector<grant> on_committed(const step_committed& c);
 
@@ -56,10 +62,13 @@ private:
 
   learn::batch_sizes sizes_;
   pace pace_;
+  bool ring_;
   step_set committed_;
   view view_;
   view rewound_;
   std::vector<member> agents_; // in rank order
+  view crew_since_;
+  std::vector<request_plan> early_;
   std::map<step, std::vector<part>> plans_;
   std::map<role_id, std::pair<member, step>> waiting_; // for a whole step: from which one on
   uint64_t dropped_ = 0;

@@ -130,9 +130,10 @@ void coordinator::perform(const coordinator_core::publish& a) {
 void coordinator::perform(const coordinator_core::load& a) {
   auto& places = config_.job->shards;
   auto blocks = config_.job->model->layout().blocks();
+  auto shard = config_.core.ring ? 0 : a.shard; // a ring peer holds the one there is
   auto part = [&](const learn::flat& flat) {
-    auto result = payload::floats(places.size(a.shard));
-    for (auto b : places.blocks(a.shard))
+    auto result = payload::floats(places.size(shard));
+    for (auto b : places.blocks(shard))
       std::memcpy(result.mutable_floats().data() + places.offset(b), flat.data() + blocks[b].offset,
                   blocks[b].size * sizeof(float));
     return result;
@@ -140,13 +141,14 @@ void coordinator::perform(const coordinator_core::load& a) {
   auto message = load_shard{core_.number(), a.version, part(record_.start->parameters), {}};
   for (auto& s : record_.start->state)
     message.state.push_back(part(s));
-  auto holder = config_.job->roles->find_as<shard_holder_actor>({"shard_holder", a.shard});
+  auto role = role_id{config_.core.ring ? "ring_peer" : "shard_holder", a.shard};
+  auto holder = config_.job->roles->find_as<shard_holder_actor>(role);
   troupe::request(self_, holder, shard_deadline, std::move(message))
     .then(life_.guard([this, shard = a.shard] { perform(core_.on_loaded(shard)); }),
-          life_.guard([this, shard = a.shard](const caf::error& e) {
+          life_.guard([this, role, shard = a.shard](const caf::error& e) {
             if (e == caf::sec::request_timeout)
               perform(coordinator_core::give_up{
-                fmt::format("shard_holder/{} did not take its parameters: {}", shard, caf::to_string(e))});
+                fmt::format("{} did not take its parameters: {}", to_string(role), caf::to_string(e))});
             else
               run_after(self_, tick, life_.guard([this, shard] { perform(core_.on_load_lost(shard)); }));
           }));
@@ -156,8 +158,8 @@ void coordinator::perform(const coordinator_core::commit& a) {
   auto at = a.what.at.value;
   if (struck(self_, life_, TROUPE_FAULT(places::coordinator_before_commit, self_role, life_.number(), at), [] {}))
     return;
-  for (uint32_t shard = 0; shard < config_.job->shards.shards(); ++shard)
-    if (auto holder = config_.job->roles->find_as<shard_holder_actor>({"shard_holder", shard}))
+  for (auto& role : core_.holders())
+    if (auto holder = config_.job->roles->find_as<shard_holder_actor>(role))
       troupe::anon_send(holder, a.what);
 }
 
@@ -279,8 +281,9 @@ void coordinator::collect(const collection& what) {
   auto size = job.model->layout().size();
   auto all = std::make_shared<gathering>(gathering{what, {what.version, learn::flat{size}, {}}, job.shards.shards()});
   for (uint32_t shard = 0; shard < job.shards.shards(); ++shard) {
-    auto holder = job.roles->find_as<shard_holder_actor>({"shard_holder", shard});
-    troupe::request(self_, holder, shard_deadline, take_snapshot{core_.number(), what.version, what.with_state})
+    auto role = config_.core.ring ? core_.any_holder() : role_id{"shard_holder", shard};
+    auto holder = job.roles->find_as<shard_holder_actor>(role);
+    troupe::request(self_, holder, shard_deadline, take_snapshot{{}, what.version, what.with_state})
       .then(life_.guard([this, all, shard, size](const shard_snapshot& part) {
         auto& places = config_.job->shards;
         auto blocks = config_.job->model->layout().blocks();
@@ -298,10 +301,10 @@ void coordinator::collect(const collection& what) {
         if (all->missing != 0 && --all->missing == 0)
           all->what.use(std::move(all->state));
       }),
-            life_.guard([all, shard](const caf::error& e) {
+            life_.guard([all, role](const caf::error& e) {
               if (std::exchange(all->missing, 0) != 0) // told once
                 all->what.failed(
-                  fmt::format("shard_holder/{} did not hand over its parameters: {}", shard, caf::to_string(e)));
+                  fmt::format("{} did not hand over its parameters: {}", to_string(role), caf::to_string(e)));
             }));
   }
 }

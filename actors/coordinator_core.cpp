@@ -40,6 +40,24 @@ bool coordinator_core::member_now(const origin& from) const {
   return i != members_.end() && i->second.incarnation == from.incarnation;
 }
 
+std::vector<role_id> coordinator_core::holders() const {
+  auto result = std::vector<role_id>{};
+  if (config_.ring) {
+    for (auto& [role, m] : members_)
+      if (role.kind == holder_kind())
+        result.push_back(role);
+  } else {
+    for (uint32_t shard = 0; shard < config_.shards; ++shard)
+      result.push_back({holder_kind(), shard});
+  }
+  return result;
+}
+
+role_id coordinator_core::any_holder() const {
+  auto newest = std::max_element(holds_.begin(), holds_.end(), [](auto& a, auto& b) { return a.second < b.second; });
+  return {holder_kind(), newest == holds_.end() ? 0 : newest->first};
+}
+
 std::optional<member> coordinator_core::member_of(const role_id& role) const {
   auto i = members_.find(role);
   return i == members_.end() ? std::nullopt : std::optional{i->second};
@@ -75,7 +93,8 @@ coordinator_core::actions coordinator_core::on_summed(const shard_summed& s) {
   auto out = actions{};
   if (phase_ == phase::finished)
     return out;
-  if (phase_ != phase::running || !member_now(s.from) || s.from.is_void(log().rewound)) {
+  auto of_present_ring = !config_.ring || s.from.view >= log().crew_since || log().applied.contains(s.at);
+  if (phase_ != phase::running || !member_now(s.from) || s.from.is_void(log().rewound) || !of_present_ring) {
     ++dropped_;
     return out;
   }
@@ -96,6 +115,7 @@ coordinator_core::actions coordinator_core::on_summed(const shard_summed& s) {
   }
   for (auto& n : s.norms)
     norms_[s.at].insert_or_assign(n.block, reported{n, s.from.role.index});
+  summed_.insert(s.from.role.index);
   try_commit(out);
   return out;
 }
@@ -125,6 +145,18 @@ void coordinator_core::commit_again(step from, actions& out) const {
 void coordinator_core::forget_sums(uint32_t shard) {
   for (auto& [at, norms] : norms_)
     std::erase_if(norms, [&](auto& x) { return x.second.shard == shard; });
+  summed_.erase(shard);
+}
+
+// In a ring, each has to have the whole sum before any applies it.
+bool coordinator_core::everyone_summed(step at) const {
+  auto norms = norms_.find(at);
+  if (norms == norms_.end() || norms->second.size() != config_.blocks)
+    return false;
+  if (!config_.ring)
+    return true;
+  auto all = holders();
+  return std::all_of(all.begin(), all.end(), [&](auto& role) { return summed_.contains(role.index); });
 }
 
 // Summed in block order, whichever shard owned which block.
@@ -158,9 +190,8 @@ std::optional<step> coordinator_core::complete() const {
     if (applied.contains(at))
       continue;
     auto results = results_.find(at);
-    auto norms = norms_.find(at);
     if (results != results_.end() && results->second.size() == learn::micro_batches_of_step(config_.sizes, at.value) &&
-        norms != norms_.end() && norms->second.size() == config_.blocks)
+        everyone_summed(at))
       return at;
   }
   return std::nullopt;
@@ -194,9 +225,10 @@ bool coordinator_core::commit_one(step at, actions& out) {
     rewind("the gradient is not finite", out);
     return false;
   }
-  auto c = commit_step{
-    log().view, at,     version, learn::learning_rate(config_.schedule, config_.optimizer.learning_rate, version.value),
-    1,          !finite};
+  auto c = commit_step{.view = log().view, .at = at, .version = version};
+  c.learning_rate = learn::learning_rate(config_.schedule, config_.optimizer.learning_rate, version.value);
+  c.skip = !finite;
+  c.crew_since = log().crew_since;
   if (finite && config_.optimizer.clip_norm > 0) // torch.nn.utils.clip_grad_norm_
     c.scale =
       static_cast<float>(std::min(1.0, static_cast<double>(config_.optimizer.clip_norm) / (gradient_norm(at) + 1e-6)));
@@ -218,6 +250,7 @@ bool coordinator_core::commit_one(step at, actions& out) {
   done.accuracy = static_cast<double>(correct) / static_cast<double>(std::max<uint64_t>(done.samples, 1));
   results_.erase(at);
   norms_.erase(at);
+  summed_.clear();
   log().applied.insert(at); // before anybody hears of it
   log().recent.push_back(c);
   if (log().recent.size() > config_.pace.ahead + 1)
@@ -338,8 +371,8 @@ coordinator_core::actions coordinator_core::on_tick() {
       if (work.second)
         out.emplace_back(test{{log().view, round_->version, first, work.first}, *work.second});
   for (auto& [shard, late] : behind_)
-    if (++late.ticks > behind_limit) {
-      rewind(fmt::format("shard_holder/{} misses contributions to the step before", shard), out);
+    if (!(config_.ring && somebody_holds_current()) && ++late.ticks > behind_limit) {
+      rewind(fmt::format("{}/{} misses contributions to the step before", holder_kind(), shard), out);
       break;
     }
   return out;

@@ -23,6 +23,8 @@ struct run_log {
   bool begun = false;              ///< the shards have been loaded once
   troupe::view view;               ///< last one published
   troupe::view rewound;            ///< in which the run last went back
+  std::vector<member> crew;        ///< agents, ring peers, broker of the last view
+  troupe::view crew_since;         ///< in which they last changed
   step_set applied;                ///< steps that have committed
   std::vector<commit_step> recent; ///< the latest of their commits, ascending; written before they are sent
   step tested;                     ///< version that was evaluated last
@@ -40,6 +42,7 @@ public:
   struct config {
     uint32_t agents = 1; ///< the run begins when so many have joined
     uint32_t shards = 1;
+    bool ring = false; ///< every agent has a ring peer with all parameters; there are no shard holders
     size_t blocks = 1; ///< of the layout, over all shards
     learn::batch_sizes sizes;
     troupe::pace pace;
@@ -142,6 +145,10 @@ public:
   [[nodiscard]] bool testing() const { return round_.has_value(); }
   [[nodiscard]] view number() const { return log().view; }
   [[nodiscard]] std::optional<member> member_of(const role_id& role) const;
+  /// Who holds parameters: all shard holders there have to be, or the ring peers there are.
+  [[nodiscard]] std::vector<role_id> holders() const;
+  /// Of those that hold everything, one with the newest parameters.
+  [[nodiscard]] role_id any_holder() const;
   [[nodiscard]] uint64_t dropped() const { return dropped_; }
 
 private:
@@ -170,6 +177,11 @@ private:
   bool open(step at) const;
   void commit_again(step from, actions& out) const;
   void caught_up(const shard_summed& s);
+  [[nodiscard]] const char* holder_kind() const { return config_.ring ? "ring_peer" : "shard_holder"; }
+  [[nodiscard]] bool everyone_summed(step at) const;
+  [[nodiscard]] bool somebody_holds_current() const;
+  void run_if_loaded(actions& out);
+  void finished_without(const join& j, actions& out);
   void forget_sums(uint32_t shard);
   void begin_test(step version, uint64_t epoch, actions& out);
   void hand_out_tests(actions& out);
@@ -202,6 +214,7 @@ private:
     uint32_t shard;
   };
   std::map<step, std::map<block_id, reported>> norms_;
+  std::set<uint32_t> summed_; ///< ring peers that have the sum of the current step, in the present ring
   std::optional<round> round_;
   uint64_t dropped_ = 0;
 };

@@ -10,6 +10,18 @@ namespace troupe {
 
 void coordinator_core::publish_view(actions& out) {
   log().view = log().view.next();
+  auto crew = std::vector<member>{};
+  for (auto& [role, m] : members_)
+    if (role.kind == "agent" || role.kind == "ring_peer" || role.kind == "data_broker")
+      crew.push_back(m);
+  if (crew != log().crew) { // rings form anew, and what is under way in them is begun again
+    log().crew = std::move(crew);
+    log().crew_since = log().view;
+    if (config_.ring) {
+      norms_.clear();
+      summed_.clear();
+    }
+  }
   tell_view(out);
 }
 
@@ -20,13 +32,32 @@ void coordinator_core::tell_view(actions& out) const {
     list.push_back(m);
   auto to = list;
   std::stable_partition(to.begin(), to.end(), [](auto& m) { return m.role.kind != "agent"; });
-  out.emplace_back(publish{{log().view, log().applied.floor, std::move(list), log().rewound}, std::move(to)});
+  out.emplace_back(
+    publish{{log().view, log().applied.floor, std::move(list), log().rewound, log().crew_since}, std::move(to)});
+}
+
+// The final parameters are being collected: somebody who comes back may still have them, or was the last one who did.
+void coordinator_core::finished_without(const join& j, actions& out) {
+  auto& highest = log().highest[j.who.role];
+  if (j.who.role.kind != holder_kind() || j.who.incarnation < highest)
+    return;
+  auto fresh = j.who.incarnation > highest;
+  highest = j.who.incarnation;
+  if (j.loaded)
+    holds_[j.who.role.index] = j.version;
+  else if (fresh && config_.ring)
+    holds_.erase(j.who.role.index);
+  if (holds_.empty())
+    out.emplace_back(give_up{"everybody who had the final parameters was lost before they could be collected: continue "
+                             "from the last checkpoint with --resume"});
 }
 
 coordinator_core::actions coordinator_core::on_join(const join& j) {
   auto out = actions{};
-  if (phase_ == phase::finished)
+  if (phase_ == phase::finished) {
+    finished_without(j, out);
     return out;
+  }
   auto& highest = log().highest[j.who.role];
   if (j.who.incarnation < highest) { // a zombie (I15)
     ++dropped_;
@@ -36,11 +67,13 @@ coordinator_core::actions coordinator_core::on_join(const join& j) {
   auto i = members_.find(j.who.role);
   auto known = i != members_.end() && i->second == j.who;
   members_[j.who.role] = j.who;
-  auto holder = j.who.role.kind == "shard_holder";
+  auto holder = j.who.role.kind == holder_kind();
   if (holder) {
     holds_.erase(j.who.role.index);
     if (j.loaded)
       holds_[j.who.role.index] = j.version;
+    if (j.loaded && j.version == current())
+      behind_.erase(j.who.role.index);
   }
   if (phase_ == phase::gathering) {
     begin_if_gathered(out);
@@ -55,6 +88,9 @@ coordinator_core::actions coordinator_core::on_join(const join& j) {
     return out;
   }
   if (known) { // somebody missed something, perhaps the view: the same one again to everyone
+    if (holder &&
+        (!j.loaded || (config_.ring && j.version < current()))) // unless it gets there soon, there is no way but back
+      behind_.try_emplace(j.who.role.index, lateness{j.version, 0});
     tell_view(out);
     return out;
   }
@@ -73,15 +109,16 @@ void coordinator_core::begin_if_gathered(actions& out) {
       std::count_if(members_.begin(), members_.end(), [&](auto& x) { return x.first.kind == kind; }));
   };
   auto agents_needed = log().begun ? 1 : config_.agents; // of a run that is under way the others join as they come
-  if (count("agent") < agents_needed || count("shard_holder") < config_.shards || count("data_broker") < 1)
+  if (count("agent") < agents_needed || count(holder_kind()) < (config_.ring ? agents_needed : config_.shards) ||
+      count("data_broker") < 1)
     return;
   if (log().begun) {
     take_over(out);
     return;
   }
   phase_ = phase::loading;
-  for (uint32_t shard = 0; shard < config_.shards; ++shard)
-    out.emplace_back(load{shard, current()});
+  for (auto& holder : holders())
+    out.emplace_back(load{holder.index, current()});
 }
 
 // Another coordinator led this run before. Every shard is at the current step, or short of its commit, which is said
@@ -89,10 +126,9 @@ void coordinator_core::begin_if_gathered(actions& out) {
 void coordinator_core::take_over(actions& out) {
   phase_ = phase::running;
   publish_view(out);
-  for (uint32_t shard = 0; shard < config_.shards; ++shard) {
-    auto held = holds_.find(shard);
-    auto j =
-      join{members_.at({"shard_holder", shard}), held == holds_.end() ? step{} : held->second, held != holds_.end()};
+  for (auto& holder : holders()) {
+    auto held = holds_.find(holder.index);
+    auto j = join{members_.at(holder), held == holds_.end() ? step{} : held->second, held != holds_.end()};
     lost_parameters(j, out);
     if (phase_ != phase::running)
       return;
@@ -110,14 +146,24 @@ void coordinator_core::take_over(actions& out) {
 }
 
 // A shard that comes back with the parameters of the current version, or of one before and the commits that it missed
-// are still known, goes on. From anything else there is no way but back.
+// are still known, goes on. A ring peer gets the model from another one. From anything else there is no way but back.
 void coordinator_core::lost_parameters(const join& j, actions& out) {
   if (j.loaded && j.version == current())
     return;
-  if (j.loaded && !log().recent.empty() && j.version >= log().recent.front().version)
+  auto known = !log().recent.empty() && j.version >= log().recent.front().version;
+  auto others_know = config_.ring && std::any_of(holds_.begin(), holds_.end(), [&](auto& x) {
+                       auto reaches =
+                         x.second == current() || (!log().recent.empty() && x.second >= log().recent.front().version);
+                       return x.first != j.who.role.index && reaches;
+                     });
+  if ((j.loaded && known) || others_know)
     behind_[j.who.role.index] = {j.version, 0};
   else
     rewind(fmt::format("{} lost its parameters", to_string(j.who.role)), out);
+}
+
+bool coordinator_core::somebody_holds_current() const {
+  return std::any_of(holds_.begin(), holds_.end(), [&](auto& x) { return x.second == current(); });
 }
 
 void coordinator_core::rewind(const std::string& why, actions& out) {
@@ -132,6 +178,7 @@ void coordinator_core::rewind(const std::string& why, actions& out) {
   phase_ = phase::restoring;
   results_.clear();
   norms_.clear();
+  summed_.clear();
   behind_.clear();
   loaded_.clear();
   round_.reset();
@@ -151,30 +198,36 @@ coordinator_core::actions coordinator_core::on_restored(step version) {
   log().view = log().view.next();
   log().rewound = log().view;
   tell_view(out);
-  for (uint32_t shard = 0; shard < config_.shards; ++shard)
-    out.emplace_back(load{shard, current()});
+  for (auto& holder : holders())
+    out.emplace_back(load{holder.index, current()});
   return out;
 }
 
 coordinator_core::actions coordinator_core::on_loaded(uint32_t shard) {
   auto out = actions{};
   loaded_.insert(shard);
-  if (phase_ != phase::loading || loaded_.size() < config_.shards)
-    return out;
+  run_if_loaded(out);
+  return out;
+}
+
+void coordinator_core::run_if_loaded(actions& out) {
+  auto all = holders();
+  if (phase_ != phase::loading || all.empty() ||
+      !std::all_of(all.begin(), all.end(), [&](auto& role) { return loaded_.contains(role.index); }))
+    return;
   phase_ = phase::running;
   log().begun = true;
-  for (uint32_t each = 0; each < config_.shards; ++each)
-    holds_[each] = current();
+  for (auto& holder : all)
+    holds_[holder.index] = current();
   if (current().value >= last_step_) // a finished run was resumed
     end_if_done(out);
   else
     publish_view(out);
-  return out;
 }
 
 coordinator_core::actions coordinator_core::on_load_lost(uint32_t shard) {
   auto out = actions{};
-  if (phase_ == phase::loading && !loaded_.contains(shard) && members_.contains({"shard_holder", shard}))
+  if (phase_ == phase::loading && !loaded_.contains(shard) && members_.contains({holder_kind(), shard}))
     out.emplace_back(load{shard, current()});
   return out;
 }
@@ -191,9 +244,16 @@ coordinator_core::actions coordinator_core::on_lost(const member& who) {
   if (i == members_.end() || i->second != who)
     return out; // late news of an old incarnation
   members_.erase(i);
+  if (config_.ring && who.role.kind == holder_kind()) {
+    holds_.erase(who.role.index);
+    behind_.erase(who.role.index);
+    loaded_.erase(who.role.index);
+    run_if_loaded(out);
+  }
   if (phase_ != phase::running)
     return out;
-  publish_view(out);
+  if (out.empty())
+    publish_view(out);
   if (round_)
     for (auto& [first, work] : round_->open)
       if (work.second == who)

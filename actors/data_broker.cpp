@@ -6,7 +6,8 @@
 namespace troupe {
 
 data_broker::data_broker(interface::pointer self, life now, const config& c)
-  : self_(self), now_(std::move(now)), config_(c), core_(config_.job->sizes(), config_.first, config_.job->pace()) {
+  : self_(self), now_(std::move(now)), config_(c),
+    core_(config_.job->sizes(), config_.first, config_.job->pace(), config_.job->ring()) {
   // nop
 }
 
@@ -14,6 +15,11 @@ void data_broker::hand_out(const std::vector<broker_core::grant>& grants) {
   for (auto& g : grants)
     if (auto agent = config_.job->roles->find_as<agent_actor>(g.to.role))
       troupe::anon_send(agent, g.what);
+}
+
+void data_broker::send_plan(const role_id& to, const step_plan& plan) {
+  if (auto peer = config_.job->roles->find_as<ring_peer_actor>(to))
+    troupe::anon_send(peer, plan);
 }
 
 data_broker_actor::behavior_type data_broker::make_behavior() {
@@ -31,6 +37,8 @@ data_broker_actor::behavior_type data_broker::make_behavior() {
     [this, counting](const view_changed& v) {
       auto before = core_.dropped();
       counting(core_.on_view(v), before);
+      for (auto& [to, plan] : core_.plans_waited_for())
+        send_plan(to, plan);
     },
     [this, counting](const request_lease& r) {
       auto handle = [this, counting, r] {
@@ -40,6 +48,12 @@ data_broker_actor::behavior_type data_broker::make_behavior() {
       if (!struck(self_, now_, TROUPE_FAULT(places::broker_on_request, config_.role, now_.number(), r.at.value),
                   handle))
         handle();
+    },
+    [this](const request_plan& r) {
+      auto before = core_.dropped();
+      if (auto plan = core_.on_plan_request(r))
+        send_plan(r.from.role, *plan);
+      config_.job->dropped += core_.dropped() - before;
     },
     [this, counting](const step_committed& c) {
       auto before = core_.dropped();

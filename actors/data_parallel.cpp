@@ -13,6 +13,7 @@
 #include "actors/drain.hpp"
 #include "actors/initial_state.hpp"
 #include "actors/remote_agents.hpp"
+#include "actors/ring_peer.hpp"
 #include "actors/shard_holder.hpp"
 #include "learn/digest.hpp"
 #include "learn/safetensors.hpp"
@@ -47,6 +48,7 @@ job_description describe(const job_options& o, const learn::data_source& data) {
   auto how = pace_of(o);
   d.ahead = how.ahead;
   d.in_order = how.in_order;
+  d.ring = o.sync == "ring";
   d.threads = static_cast<uint32_t>(o.threads);
   d.handler_limit_ms = static_cast<uint64_t>(o.handler_limit.count());
   return d;
@@ -126,7 +128,13 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
   if (apart)
     for (int i = 0; i < options_.shards; ++i)
       devices_.push_back(gpu::device::host({static_cast<int>(first) + i, remote_ ? options_.threads : 1}));
-  for (uint32_t i = 0; i < static_cast<uint32_t>(options_.shards); ++i)
+  for (uint32_t rank = 0; job_->ring() && rank < static_cast<uint32_t>(options_.agents); ++rank)
+    peers.emplace_back(fmt::format("ring_peer/{}", rank), [this, rank](const start_context& c) -> started {
+      auto role = role_id{"ring_peer", rank};
+      auto config = ring_peer::config{role, job_, vault_, options_.optimizer, devices_[rank]};
+      return announce(*job_, role, c.number, spawn_in_place<ring_peer>(c.system, c.link(), std::move(config)));
+    });
+  for (uint32_t i = 0; !job_->ring() && i < static_cast<uint32_t>(options_.shards); ++i)
     shards.emplace_back(fmt::format("shard_holder/{}", i), [this, i, first](const start_context& c) -> started {
       auto role = role_id{"shard_holder", i};
       auto& where = devices_[first + i % (devices_.size() - first)];
@@ -159,6 +167,7 @@ coordinator::config data_parallel::leader_config() {
   auto c = coordinator_core::config{};
   c.agents = static_cast<uint32_t>(o.agents);
   c.shards = static_cast<uint32_t>(o.shards);
+  c.ring = job_->ring();
   c.blocks = job_->model->layout().blocks().size();
   c.sizes = job_->sizes();
   c.pace = job_->pace();
@@ -186,7 +195,8 @@ coordinator::config data_parallel::leader_config() {
 supervision_tree data_parallel::tree() const {
   return supervise("training", one_for_one, at_most(3, 1min))
     .child(broker)
-    .child(supervise("shards", one_for_all, at_most(3, 1min)).child(shards))
+    .child(job_->ring() ? supervise("peers", one_for_one, at_most(16, 1min)).child(peers)
+                        : supervise("shards", one_for_all, at_most(3, 1min)).child(shards))
     .child(supervise("agents", one_for_one, at_most(16, 1min)).child(agents))
     .child(leader, transient, significant);
 }
@@ -231,6 +241,7 @@ expected<job_report> data_parallel::report(const tree_end& end) {
   r.restarts = end.restarts;
   r.skipped_steps = outcome->skipped_steps;
   r.staleness = outcome->staleness;
+  r.sent_bytes = job_->sent_bytes;
   r.dropped_messages = job_->dropped + outcome->agent_drops;
   r.parameters = layout.parameters();
   r.tree = print_tree(tree());

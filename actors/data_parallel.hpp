@@ -34,7 +34,8 @@ public:
 
   startable leader; ///< the coordinator; ends normally when the run is done
   startable broker;
-  std::vector<startable> shards;
+  std::vector<startable> shards; ///< shard holders; none in a ring
+  std::vector<startable> peers;  ///< ring peers; none where there are shard holders
   std::vector<startable> agents;
 
   /// The usual tree of these parts, as in the example above.

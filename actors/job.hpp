@@ -32,9 +32,9 @@ enum class nonfinite : uint8_t {
 struct job_options {
   std::string model = "lenet";
   std::string data = "digits"; ///< "digits" or a folder, see learn::open_data
-  std::string sync = "ps";     ///< who sums and who updates: "ps" = parameter shards
-  uint64_t staleness = 0;      ///< how many updates old the parameters may be that a gradient is computed with
-  bool asynchronous = false;   ///< instead: no limit; a step is one agent's work, applied when it is complete
+  std::string sync = "ps"; ///< who sums and who updates: "ps" = parameter shards, "ring" = all-reduce among the agents
+  uint64_t staleness = 0;  ///< how many updates old the parameters may be that a gradient is computed with
+  bool asynchronous = false; ///< instead: no limit; a step is one agent's work, applied when it is complete
   int agents = 1;
   int shards = 0;         ///< shard holders; 0: one per agent, at most one per block of parameters
   size_t batch = 128;     ///< samples per step, over all agents
@@ -113,6 +113,7 @@ struct job_report {
   uint64_t skipped_steps = 0;             ///< whose gradient was not finite (nonfinite::skip)
   std::map<uint64_t, uint64_t> staleness; ///< micro-batches by how many updates old their parameters were
   uint64_t dropped_messages = 0;          ///< stale or doubled, by the receivers' count (I13)
+  uint64_t sent_bytes = 0; ///< gradients and parameters that roles of this process have sent, by reference or not
   uint64_t parameters = 0;
   std::string tree; ///< the supervision tree as `--print-tree` shows it
 };

@@ -32,8 +32,16 @@ expected<job_options> resolve(job_options o) {
   auto names = learn::model_names();
   if (std::find(names.begin(), names.end(), o.model) == names.end())
     return fail(fmt::format("there is no model \"{}\": choose one of {}", o.model, fmt::join(names, ", ")));
-  if (o.sync != "ps")
-    return fail(fmt::format("there is no way to synchronise called \"{}\": choose ps (parameter shards)", o.sync));
+  if (o.sync != "ps" && o.sync != "ring")
+    return fail(fmt::format(
+      "there is no way to synchronise called \"{}\": choose ps (parameter shards) or ring (all-reduce)", o.sync));
+  if (o.sync == "ring" && (o.asynchronous || o.staleness != 0))
+    return fail("agents in a ring keep in step: leave out --staleness, or choose --sync ps");
+  if (o.sync == "ring" && o.shards != 0)
+    return fail("agents in a ring hold all parameters themselves: leave out --shards, or choose --sync ps");
+  if (o.sync == "ring" && (o.isolation == isolation::process || !o.nodes.empty()))
+    return fail("a ring of agents in other processes is not built yet: leave out --isolation and --nodes, or choose "
+                "--sync ps");
   if (o.asynchronous && o.staleness != 0)
     return fail("--staleness is either a number of updates or async");
   if (o.staleness > max_staleness)
@@ -81,6 +89,8 @@ expected<job_options> resolve(job_options o) {
     o.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / o.agents);
   if (o.order == learn::order_kind::sequential)
     o.augment = false;
+  if (o.sync == "ring")
+    o.shards = 1; // each peer has all blocks
   if (o.shards == 0)
     o.shards = o.agents; // at most one per block; cut down when the model is known
   if (auto ok = check_faults(o); !ok)
@@ -106,7 +116,9 @@ supervision_tree shape_of(const job_options& o) {
   using namespace std::chrono_literals;
   return supervise("training", one_for_one, at_most(3, 1min))
     .child(startable{"data_broker/0", nothing})
-    .child(supervise("shards", one_for_all, at_most(3, 1min)).child(numbered("shard_holder", o.shards)))
+    .child(o.sync == "ring"
+             ? supervise("peers", one_for_one, at_most(16, 1min)).child(numbered("ring_peer", o.agents))
+             : supervise("shards", one_for_all, at_most(3, 1min)).child(numbered("shard_holder", o.shards)))
     .child(supervise("agents", one_for_one, at_most(16, 1min)).child(numbered("agent", o.agents)))
     .child(startable{"coordinator/0", nothing}, transient, significant);
 }

@@ -78,7 +78,7 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
     },
     [this](const take_snapshot& t) {
       auto promise = self_->make_response_promise<shard_snapshot>();
-      snapshots_.emplace_back(t, promise);
+      snapshots_.add(t, promise);
       deliver_snapshots();
       return promise;
     },
@@ -224,34 +224,15 @@ void shard_holder::apply(const commit_step& c) {
 void shard_holder::publish(const member& to) {
   if (!core_.loaded())
     return;
-  if (auto agent = config_.job->roles->find_as<agent_actor>(to.role))
+  if (auto agent = config_.job->roles->find_as<agent_actor>(to.role)) {
+    config_.job->sent_bytes += values_.bytes();
     troupe::anon_send(agent, parameters{core_.from(), core_.applied(), values_});
+  }
 }
 
 void shard_holder::deliver_snapshots() {
-  for (auto i = snapshots_.begin(); i != snapshots_.end();) {
-    auto& [what, promise] = *i;
-    if (core_.loaded() && what.version < core_.version()) {
-      promise.deliver(caf::make_error(caf::sec::runtime_error,
-                                      fmt::format("{} is past step {}", to_string(config_.role), what.version.value)));
-    } else if (core_.loaded() && what.version == core_.version()) {
-      // Parameters are immutable; the state is updated in place, so it is copied, in order with the updates.
-      auto copies = std::vector<payload>{};
-      if (what.with_state)
-        for (auto& s : state_) {
-          copies.push_back(payload::floats(s.elements()));
-          stream_.enqueue(
-            [from = s, to = copies.back()]() mutable { std::memcpy(to.mutable_data(), from.data(), from.bytes()); });
-        }
-      stream_.on_complete([now = now_, p = promise, version = what.version, values = values_, copies] {
-        now.post([p, version, values, copies]() mutable { p.deliver(shard_snapshot{version, values, copies}); });
-      });
-    } else {
-      ++i;
-      continue;
-    }
-    i = snapshots_.erase(i);
-  }
+  if (core_.loaded())
+    snapshots_.deliver(stream_, now_, core_.version(), values_, state_);
 }
 
 } // namespace troupe

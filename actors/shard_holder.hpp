@@ -1,7 +1,6 @@
 #pragma once
 
 #include <caf/typed_event_based_actor.hpp>
-#include <caf/typed_response_promise.hpp>
 #include <map>
 #include <tuple>
 #include <utility>
@@ -10,6 +9,7 @@
 #include "actors/hosted_job.hpp"
 #include "actors/shard_core.hpp"
 #include "actors/shard_vault.hpp"
+#include "actors/snapshot_queue.hpp"
 #include "gpu/stream.hpp"
 #include "learn/optimizer.hpp"
 #include "messages/interfaces.hpp"
@@ -42,7 +42,6 @@ public:
 
 private:
   using key = std::tuple<step, block_id, tree_node>;
-  using snapshot_promise = caf::typed_response_promise<shard_snapshot>;
 
   void restore();
   void announce();
@@ -66,8 +65,8 @@ private:
   gpu::stream stream_;
   payload values_;
   std::vector<payload> state_;
-  std::map<key, payload> sums_;                                       // parts of the steps in progress
-  std::vector<std::pair<take_snapshot, snapshot_promise>> snapshots_; // waiting for their version
+  std::map<key, payload> sums_; // parts of the steps in progress
+  snapshot_queue snapshots_;
 };
 
 } // namespace troupe

@@ -43,8 +43,10 @@ void step_work::push(push_gradients p) {
   const auto fault = TROUPE_FAULT(places::agent_before_push, from_.role, from_.incarnation, lease_.at.value);
   if (fault.is(fault_kind::nan))
     p.gradient.mutable_floats()[0] = std::numeric_limits<float>::quiet_NaN();
-  auto to = role_id{"shard_holder", job_->shards.shard_of(p.block.value)};
+  auto to = job_->holder(job_->shards.shard_of(p.block.value), from_.role);
   if (auto holder = job_->roles->find_as<shard_holder_actor>(to); holder && !fault.is(fault_kind::drop)) {
+    if (!job_->ring())
+      job_->sent_bytes += p.gradient.bytes();
     troupe::anon_send(holder, p);
     if (fault.is(fault_kind::duplicate))
       troupe::anon_send(holder, p);
@@ -54,7 +56,8 @@ void step_work::push(push_gradients p) {
 
 void step_work::push_again() const {
   for (auto& p : pushed_)
-    if (auto holder = job_->roles->find_as<shard_holder_actor>({"shard_holder", job_->shards.shard_of(p.block.value)}))
+    if (auto holder =
+          job_->roles->find_as<shard_holder_actor>(job_->holder(job_->shards.shard_of(p.block.value), from_.role)))
       troupe::anon_send(holder, p);
 }
 

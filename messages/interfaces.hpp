@@ -31,9 +31,21 @@ using shard_holder_actor = caf::typed_actor<caf::result<void>(role_bound),      
                                             caf::result<void>(commit_step),     //
                                             caf::result<shard_snapshot>(take_snapshot)>;
 
+/// Stands in for a shard holder of everything, for one agent.
+using ring_peer_actor = caf::typed_actor<caf::result<void>(role_bound),      //
+                                         caf::result<void>(view_changed),    //
+                                         caf::result<void>(load_shard),      //
+                                         caf::result<void>(push_gradients),  //
+                                         caf::result<void>(pull_parameters), //
+                                         caf::result<void>(commit_step),     //
+                                         caf::result<shard_snapshot>(take_snapshot),
+                                         caf::result<void>(step_plan), //
+                                         caf::result<void>(ring_chunk)>;
+
 using data_broker_actor = caf::typed_actor<caf::result<void>(role_bound),    //
                                            caf::result<void>(view_changed),  //
                                            caf::result<void>(request_lease), //
+                                           caf::result<void>(request_plan),  //
                                            caf::result<void>(step_committed)>;
 
 using node_actor = caf::typed_actor<caf::result<hello>(hello),               //

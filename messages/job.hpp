@@ -26,6 +26,7 @@ struct job_description {
   uint32_t shards = 1;
   uint64_t ahead = 0;   ///< pace::ahead
   bool in_order = true; ///< pace::in_order
+  bool ring = false;    ///< agents have ring peers; else there are shard holders
   uint32_t threads = 1; ///< per agent
   uint64_t handler_limit_ms =
     0; ///< an agent that works on one message for longer is stuck, and its process ends; 0: no limit
@@ -38,7 +39,8 @@ struct job_description {
                               f.field("order", x.order), f.field("augment", x.augment), f.field("samples", x.samples),
                               f.field("batch", x.batch), f.field("micro_batch", x.micro_batch),
                               f.field("shards", x.shards), f.field("ahead", x.ahead), f.field("in_order", x.in_order),
-                              f.field("threads", x.threads), f.field("handler_limit_ms", x.handler_limit_ms));
+                              f.field("ring", x.ring), f.field("threads", x.threads),
+                              f.field("handler_limit_ms", x.handler_limit_ms));
   }
 };
 

@@ -63,6 +63,11 @@ CAF_ADD_TYPE_ID(troupe, (troupe::state_failed))
 
 CAF_ADD_TYPE_ID(troupe, (troupe::step_set))
 CAF_ADD_TYPE_ID(troupe, (std::vector<troupe::step>))
+CAF_ADD_TYPE_ID(troupe, (troupe::plan_part))
+CAF_ADD_TYPE_ID(troupe, (std::vector<troupe::plan_part>))
+CAF_ADD_TYPE_ID(troupe, (troupe::request_plan))
+CAF_ADD_TYPE_ID(troupe, (troupe::ring_chunk))
+CAF_ADD_TYPE_ID(troupe, (troupe::step_plan))
 
 CAF_END_TYPE_ID_BLOCK(troupe)
 

@@ -76,11 +76,12 @@ struct view_changed {
   step current; ///< the step being worked on
   std::vector<member> members;
   troupe::view rewound; ///< the view in which the run last went back to an earlier step; what older views said is void
+  troupe::view crew_since; ///< the view in which agents, ring peers or brokers last changed: rings are as old as this
 
   template <class Inspector>
   friend bool inspect(Inspector& f, view_changed& x) {
     return f.object(x).fields(f.field("number", x.number), f.field("current", x.current), f.field("members", x.members),
-                              f.field("rewound", x.rewound));
+                              f.field("rewound", x.rewound), f.field("crew_since", x.crew_since));
   }
 };
 
@@ -137,6 +138,47 @@ struct step_committed {
   template <class Inspector>
   friend bool inspect(Inspector& f, step_committed& x) {
     return f.object(x).fields(f.field("view", x.view), f.field("at", x.at));
+  }
+};
+
+/// ring_peer → data_broker: who contributes what to `at`, with the members as of `crew_since`? Answered by a
+/// `step_plan`, at once or when the broker knows of that view.
+struct request_plan {
+  origin from;
+  step at;
+  view crew_since;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, request_plan& x) {
+    return f.object(x).fields(f.field("from", x.from), f.field("at", x.at), f.field("crew_since", x.crew_since));
+  }
+};
+
+/// Micro-batches [first, last) of a step, and the rank of the agent that has leased them.
+struct plan_part {
+  uint64_t first = 0;
+  uint64_t last = 0;
+  uint32_t rank = 0;
+
+  auto operator<=>(const plan_part&) const = default;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, plan_part& x) {
+    return f.object(x).fields(f.field("first", x.first), f.field("last", x.last), f.field("rank", x.rank));
+  }
+};
+
+/// data_broker → ring_peer: all leases of `at` while the members are those of `crew_since`. There is one such plan.
+struct step_plan {
+  step at;
+  view crew_since;
+  uint64_t micro_batches = 0;
+  std::vector<plan_part> parts;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, step_plan& x) {
+    return f.object(x).fields(f.field("at", x.at), f.field("crew_since", x.crew_since),
+                              f.field("micro_batches", x.micro_batches), f.field("parts", x.parts));
   }
 };
 
@@ -225,8 +267,9 @@ struct commit_step {
   step at;
   step version;
   float learning_rate = 0;
-  float scale = 1;   ///< of the gradient, from clipping by the global norm
-  bool skip = false; ///< the gradient is not finite: count the step and change nothing (T6, I11)
+  float scale = 1;              ///< of the gradient, from clipping by the global norm
+  bool skip = false;            ///< the gradient is not finite: count the step and change nothing (T6, I11)
+  troupe::view crew_since = {}; ///< which ring's sum it is
 
   bool operator==(const commit_step&) const = default;
 
@@ -234,7 +277,7 @@ struct commit_step {
   friend bool inspect(Inspector& f, commit_step& x) {
     return f.object(x).fields(f.field("view", x.view), f.field("at", x.at), f.field("version", x.version),
                               f.field("learning_rate", x.learning_rate), f.field("scale", x.scale),
-                              f.field("skip", x.skip));
+                              f.field("skip", x.skip), f.field("crew_since", x.crew_since));
   }
 };
 
@@ -262,6 +305,26 @@ struct pull_parameters {
   }
 };
 
+/// ring_peer → the next one in the ring: a chunk of a bucket of the gradient of step `at`. Keyed by all that names it:
+/// a copy counts once.
+struct ring_chunk {
+  origin from;
+  step at;
+  view crew_since;     ///< the ring it goes around
+  bool gather = false; ///< the whole sum (all-gather), else the sum over the peers so far (reduce-scatter)
+  uint32_t bucket = 0;
+  uint32_t chunk = 0;
+  uint64_t covered = 0; ///< micro-batches in it
+  payload values;       ///< (floats of the chunk) f32
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, ring_chunk& x) {
+    return f.object(x).fields(f.field("from", x.from), f.field("at", x.at), f.field("crew_since", x.crew_since),
+                              f.field("gather", x.gather), f.field("bucket", x.bucket), f.field("chunk", x.chunk),
+                              f.field("covered", x.covered), f.field("values", x.values));
+  }
+};
+
 // -- state ------------------------------------------------------------------------------------------------------------
 
 /// coordinator → shard_holder: start from here. Answered by unit when it is in place.
@@ -278,10 +341,10 @@ struct load_shard {
   }
 };
 
-/// coordinator → shard_holder: asks for a copy of the shard as of `version`, which is the holder's own version when the
-/// request follows the commit that made it. Answered by `shard_snapshot`.
+/// coordinator → shard_holder, ring_peer; ring_peer → ring_peer: asks for a copy of what it holds as of `version`,
+/// which is the holder's own version when the request follows the commit that made it. Answered by `shard_snapshot`.
 struct take_snapshot {
-  troupe::view view;
+  troupe::view view; ///< whoever answers has to have seen it; 0: no matter
   step version;
   bool with_state = true;
 

@@ -21,11 +21,11 @@ public:
     pull();
     return {
       [this](const parameters& p) {
-        have_ = p.version;
+        have_ = p.applied.version();
         double squares = 0;
         for (auto x : p.values.as_floats())
           squares += static_cast<double>(x) * static_cast<double>(x);
-        std::printf("step %3lu: norm of the parameters %.4f\n", p.version.value, std::sqrt(squares));
+        std::printf("step %3lu: norm of the parameters %.4f\n", p.applied.version().value, std::sqrt(squares));
       },
       [](const role_bound&) {},
       [](const view_changed&) {},

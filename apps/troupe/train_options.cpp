@@ -147,9 +147,11 @@ void train_options::declare_agents() {
   app_.add_option("--shards", job.shards, "how many hold the parameters [one per agent]")
     ->option_text("N")
     ->check(whole_number(1, most_agents));
-  app_.add_option("--sync", job.sync, "how gradients become an update: ps (parameter shards, in step)")
+  app_
+    .add_option("--sync", job.sync,
+                "how gradients become an update: ps (parameter shards) or ring (all-reduce among agents)")
     ->option_text("MODE")
-    ->check(one_of({"ps"}))
+    ->check(one_of({"ps", "ring"}))
     ->capture_default_str();
   app_
     .add_option("--staleness", staleness_,

@@ -10,5 +10,6 @@ scenario shards_scenario();
 scenario broker_scenario();
 scenario checkpoint_scenario();
 scenario staleness_scenario();
+scenario ring_scenario();
 
 } // namespace troupe::testing

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <fmt/format.h>
 
 #include "actors/agent.hpp"
 #include "actors/data_broker.hpp"
+#include "actors/ring_peer.hpp"
 #include "actors/shard_holder.hpp"
 #include "messages/caf.hpp"
 #include "tests/simulation/tiny_model.hpp"
@@ -33,6 +35,7 @@ job_description description_of(const training_shape& shape) {
   d.shards = shape.shards;
   d.ahead = shape.pace.ahead;
   d.in_order = shape.pace.in_order;
+  d.ring = shape.ring;
   return d;
 }
 
@@ -88,7 +91,8 @@ training_world::training_world(simulation& world, training_shape shape, hosts wh
                              .on_report =
                                [this](const supervision_report& r) {
                                  world_.note(to_string(r));
-                                 lost_state_ = lost_state_ || r.child.starts_with("shard_holder");
+                                 lost_state_ = lost_state_ || r.child.starts_with("shard_holder") ||
+                                               r.child.starts_with("ring_peer");
                                },
                              .on_end = [this](const tree_end& e) { end_ = e; }});
     if (running)
@@ -165,6 +169,7 @@ coordinator::config training_world::leader_config() {
   coordinator_core::config c;
   c.agents = shape_.agents;
   c.shards = shape_.shards;
+  c.ring = shape_.ring;
   c.blocks = tiny_model::blocks;
   c.sizes = sizes;
   c.pace = shape_.pace;
@@ -212,10 +217,19 @@ supervision_tree training_world::tree() {
       return spawn_in_place<agent>(c.system, c.link(),
                                    {{"agent", i}, job_on(here), world_.add_device(here, shape_.work_time)});
     }));
+  std::vector<startable> peers;
+  for (uint32_t i = 0; i < shape_.agents; ++i)
+    peers.push_back(role({"ring_peer", i}, where_.agents[i], mortality::mortal, [this, i](const start_context& c) {
+      const auto here = where_.agents[i];
+      return spawn_in_place<ring_peer>(
+        c.system, c.link(),
+        {{"ring_peer", i}, job_on(here), vault_on(here), {}, world_.add_device(here, shape_.work_time)});
+    }));
   const auto often = at_most(1000, 1min); // the storm is not what the limits are for
   return supervise("training", one_for_one, often)
     .child(broker)
-    .child(supervise("shards", one_for_all, often).child(shards))
+    .child(shape_.ring ? supervise("peers", one_for_one, often).child(peers)
+                       : supervise("shards", one_for_all, often).child(shards))
     .child(supervise("agents", one_for_one, often).child(agents))
     .child(leader, transient, significant);
 }
@@ -229,7 +243,8 @@ void training_world::handles(const handling& h) {
     const auto& done = h.what.get_as<micro_batches_done>(0);
     for (const auto& r : done.results)
       reported_[done.at.value].insert(r.index);
-  } else if (h.who.starts_with("shard_holder") && h.what.match_elements<commit_step>()) {
+  } else if ((h.who.starts_with("shard_holder") || h.who.starts_with("ring_peer")) &&
+             h.what.match_elements<commit_step>()) {
     check(h.what.get_as<commit_step>(0));
     const auto at = h.what.get_as<commit_step>(0).at.value;
     if (const auto wanted = learn::micro_batches_of_step(sizes, at); reported_[at].size() < wanted)
@@ -261,12 +276,17 @@ void training_world::check(const commit_step& c) {
       world_.violated(fmt::format("I1: step {} takes effect twice", at.value));
 }
 
+void training_world::check_near(const parameters& p) {
+  if (const auto wrong = undisturbed_run::known().is_far(p.applied.version(), layout(), p.values.as_floats()))
+    world_.violated(*wrong);
+}
+
 // Whoever says it, and however often.
 void training_world::check_alike(const parameters& p) {
   if (p.from.view.value == 0 || p.from.is_void(record_->log->rewound) || since_ != record_->log->rewound)
     return;
   const auto& places = job_on(where_.leader)->shards;
-  for (const auto b : places.blocks(p.from.role.index)) {
+  for (const auto b : places.blocks(shape_.ring ? 0 : p.from.role.index)) {
     const auto values = p.values.as_floats().subspan(places.offset(b), layout().blocks()[b].size);
     auto& known = said_[{p.applied.version(), b}];
     if (known.empty())
@@ -280,7 +300,9 @@ void training_world::check_alike(const parameters& p) {
 void training_world::check(const parameters& p) {
   if (on_parameters)
     on_parameters(p);
-  if (!shape_.compare)
+  if (shape_.ring)
+    check_near(p);
+  if (shape_.ring || !shape_.compare)
     return check_alike(p);
   const auto& places = job_on(where_.leader)->shards;
   for (const auto b : places.blocks(p.from.role.index))
@@ -305,12 +327,15 @@ void training_world::check_end() {
   const auto steps = shape_.epochs * learn::steps_per_epoch(sizes);
   if (done.final.version.value != steps)
     return world_.violated(fmt::format("I1: the run ended after {} of {} steps", done.final.version.value, steps));
-  for (size_t b = 0; shape_.compare && b < tiny_model::blocks; ++b) {
+  for (size_t b = 0; shape_.compare && !shape_.ring && b < tiny_model::blocks; ++b) {
     const auto& where = layout().blocks()[b];
     if (const auto wrong =
           known.differs(done.final.version, b, done.final.parameters.values().subspan(where.offset, where.size)))
       return world_.violated(*wrong);
   }
+  if (shape_.ring)
+    if (const auto wrong = known.is_far(done.final.version, layout(), done.final.parameters.values()))
+      return world_.violated(*wrong);
   uint64_t samples = 0;
   for (auto s = initial_->version.value; s < steps; ++s)
     samples += learn::samples_of_step(sizes, s);
@@ -363,6 +388,26 @@ std::optional<std::string> undisturbed_run::differs(step version, size_t block, 
   if (it->second.size() == values.size() && std::memcmp(it->second.data(), values.data(), values.size_bytes()) == 0)
     return std::nullopt;
   return fmt::format("I10: block {} of version {} differs from the undisturbed run", block, version.value);
+}
+
+std::optional<std::string> undisturbed_run::is_far(step version, const learn::layout& layout,
+                                                   std::span<const float> values) const {
+  double apart = 0;
+  double all = 0;
+  for (size_t b = 0; b < layout.blocks().size(); ++b) {
+    const auto it = parameters_.find({version, b});
+    if (it == parameters_.end())
+      return fmt::format("I3: there is no version {} of block {} in the undisturbed run", version.value, b);
+    for (size_t i = 0; i < it->second.size(); ++i) {
+      const double expected = it->second[i];
+      const auto difference = expected - static_cast<double>(values[layout.blocks()[b].offset + i]);
+      apart += difference * difference;
+      all += expected * expected;
+    }
+  }
+  if (std::sqrt(apart) <= 1e-5 * std::sqrt(all))
+    return std::nullopt;
+  return fmt::format("I10: version {} is {:.1e} from the undisturbed run", version.value, std::sqrt(apart / all));
 }
 
 } // namespace troupe::testing

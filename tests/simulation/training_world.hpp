@@ -25,6 +25,7 @@ struct training_shape {
   mortality broker = mortality::immortal;
   uint64_t epochs = 3;
   troupe::pace pace;
+  bool ring = false;                                     ///< each agent has a ring peer; there are no shards
   uint64_t checkpoint_every = 0;                         ///< steps; 0: none
   bool compare = true;                                   ///< with the undisturbed run; needs the synchronous pace
   nanoseconds work_time = std::chrono::milliseconds{20}; ///< most that a piece of work takes
@@ -42,6 +43,9 @@ public:
 
   /// Sentence on the first difference, if there is one.
   [[nodiscard]] std::optional<std::string> differs(step version, size_t block, std::span<const float> values) const;
+  /// The same for sums in another order: relative L2 distance of all parameters of a version at most 1e-5.
+  [[nodiscard]] std::optional<std::string> is_far(step version, const learn::layout& layout,
+                                                  std::span<const float> values) const;
   [[nodiscard]] const std::vector<double>& test_accuracy() const { return accuracy_; }
   [[nodiscard]] uint64_t steps() const { return last_.value; }
 
@@ -103,6 +107,7 @@ private:
   void reconnect(host a, host b);
   void check(const parameters& p);
   void check_alike(const parameters& p);
+  void check_near(const parameters& p);
   void check(const commit_step& c);
   void handles(const handling& h);
   /// Starts a role where it lives and makes it known everywhere.

@@ -1,0 +1,41 @@
+// Ring all-reduce: agents with a ring peer each, and no server. Agents, peers, their hosts and the links between them
+// fail; the ring is formed again inside the step, every peer has the same bits, and the parameters stay those of the
+// undisturbed run, but for the order of summation.
+
+#include "tests/simulation/scenarios.hpp"
+#include "tests/simulation/training_world.hpp"
+
+using namespace troupe::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr fault_mix most{.loss = 0.1,
+                         .twice = 0.3,
+                         .reorder = 0.3,
+                         .delay = 20ms,
+                         .kills = 2,
+                         .crashes = 0.3,
+                         .pauses = 0.3,
+                         .cuts = 0.3,
+                         .haste = 0.05};
+
+void play(simulation& world) {
+  training_shape shape{.shards = 1, .shards_apart = false, .ring = true};
+  shape.agents = static_cast<uint32_t>(1 + world.chance().below(5));
+  static_cast<void>(undisturbed_run::known()); // while nothing is armed
+  const troupe::armed_faults planned{draw_faults(world.chance(), shape)};
+  auto& run = world.make<training_world>(world, shape, training_world::add_hosts(world, shape));
+  world.run_until([&] { return run.is_ready() || run.has_ended(); }, 1min);
+  world.storm(15s);
+  world.calm();
+  world.expect(
+    "I8: the run comes to its end", [&] { return run.has_ended(); }, 5min);
+  run.check_end();
+}
+
+} // namespace
+
+scenario troupe::testing::ring_scenario() {
+  return {.most = most, .play = play};
+}
