@@ -16,7 +16,9 @@
 namespace troupe {
 
 expected<job_report> run_job(const job_options& options, const job_observer& observer, std::stop_token stop) {
-  auto planned = planned_faults{options.faults};
+  auto planned = planned_faults::arm(options.faults);
+  if (!planned)
+    return tl::unexpected(planned.error());
   auto remote = options.isolation == isolation::process || !options.nodes.empty();
   auto rt = runtime{{.network = remote}};
   auto parts = data_parallel::prepare(rt, options, observer);
@@ -51,8 +53,9 @@ std::jthread watch_parent(int pipe) {
 expected<void> run_node(const node_options& options, std::function<void(uint16_t)> on_ready, std::stop_token stop) {
   if (options.slots < 1)
     return fail("a node needs at least 1 slot");
-  if (auto armed = arm_inherited_faults(); !armed)
-    return armed;
+  auto planned = planned_faults::arm_inherited();
+  if (!planned)
+    return tl::unexpected(planned.error());
   auto watcher = options.parent_pipe >= 0 ? watch_parent(options.parent_pipe) : std::jthread{};
   auto rt = runtime{{.network = true}};
   auto host = rt.system().spawn<node, caf::detached>(

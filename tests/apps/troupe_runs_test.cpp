@@ -128,6 +128,18 @@ TEST_CASE("worker processes that are killed or stopped on purpose leave the weig
   CHECK(stopped["restarts"] == 0);
 }
 
+TEST_CASE("T5: a handler that does not return costs its process, once, and the weights are as they were") {
+  const temporary_folder folder;
+  const words job{"train",   "--model", "mlp",           "--batch",   "64", "--micro-batch", "16",
+                  "--steps", "40",      "--no-evaluate", "--threads", "1",  "--agents",      "2"};
+  auto disturbed = job;
+  disturbed.insert(disturbed.end(),
+                   {"--isolation", "process", "--handler-limit", "1", "--fault", "agent/1@step=20:stall=60s"});
+  const auto report = report_of(folder, disturbed);
+  CHECK(report["restarts"] == 1); // it does not strike the successor as well
+  CHECK(report["weights_sha256"] == weights_of(folder, job));
+}
+
 TEST_CASE("another seed trains other weights") {
   const temporary_folder folder;
   CHECK(weights_of(folder, small_job({"--seed", "1"})) != weights_of(folder, small_job({"--seed", "2"})));

@@ -109,6 +109,7 @@ TEST_CASE("faults end with their job") {
   survived({"agent/1@step=99:kill"});
   CHECK_FALSE(fault_points::armed());
   CHECK(std::getenv("TROUPE_FAULTS") == nullptr);
+  CHECK(std::getenv("TROUPE_FAULTS_HAPPENED") == nullptr);
 }
 
 TEST_CASE("a fault that the job cannot suffer is refused before anything starts") {
