@@ -36,9 +36,13 @@ using data_broker_actor = caf::typed_actor<caf::result<void>(role_bound),    //
                                            caf::result<void>(request_lease), //
                                            caf::result<void>(step_committed)>;
 
+using agent_host_actor = caf::typed_actor<caf::result<hello>(hello),               //
+                                          caf::result<agent_spawned>(spawn_agent), //
+                                          caf::result<alive>(heartbeat),           //
+                                          caf::result<void>(bind_role)>;
+
 using node_actor = caf::typed_actor<caf::result<hello>(hello),               //
-                                    caf::result<agent_spawned>(spawn_agent), //
-                                    caf::result<alive>(heartbeat),           //
-                                    caf::result<void>(bind_role)>;
+                                    caf::result<worker_opened>(open_worker), //
+                                    caf::result<worker_ended>(ask_worker_end)>;
 
 } // namespace troupe
