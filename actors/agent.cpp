@@ -54,6 +54,7 @@ agent_actor::behavior_type agent::make_behavior() {
       if (!struck(self_, now_, TROUPE_FAULT(places::agent_on_lease, config_.role, now_.number(), l.at.value), handle))
         handle();
     },
+    [this](const reject_gradients& r) { perform(core_.on_rejected(r)); },
     [this](const evaluate& e) { perform(core_.on_evaluate(e)); },
   };
 }
@@ -92,6 +93,7 @@ void agent::perform(const agent_core::pull& a) {
 void agent::perform(const agent_core::forget&) {
   arrived_.clear();
   done_.clear();
+  doubted_.clear();
 }
 
 void agent::perform(const agent_core::use_parameters& a) {
@@ -103,6 +105,7 @@ void agent::perform(const agent_core::use_parameters& a) {
     }
   // The step before has committed: nothing of it is needed any more.
   done_.clear();
+  doubted_.clear();
   inputs_.erase(inputs_.begin(), inputs_.lower_bound({a.version, 0}));
 }
 
@@ -152,14 +155,18 @@ void agent::perform(const agent_core::fetch& a) {
 // -- compute ----------------------------------------------------------------------------------------------------------
 
 void agent::perform(const agent_core::compute& a) {
+  train(a.what, false);
+}
+
+void agent::train(const lease& what, bool again) {
   auto& job = *config_.job;
-  auto work = std::make_shared<step_work>(config_.job, core_.from(), a.what);
+  auto work = std::make_shared<step_work>(config_.job, core_.from(), what, again);
   auto blocks = job.model->layout().blocks();
-  auto scale = 1.0f / static_cast<float>(a.what.samples);
-  for (auto m = a.what.first; m < a.what.last; ++m) {
-    auto in = samples_of(a.what.at, m);
+  auto scale = 1.0f / static_cast<float>(what.samples);
+  for (auto m = what.first; m < what.last; ++m) {
+    auto in = samples_of(what.at, m);
     auto gradient = payload::floats(job.model->layout().size());
-    auto key = learn::pass_key{job.description.seed, a.what.at.value, m};
+    auto key = learn::pass_key{job.description.seed, what.at.value, m};
     replica_->train(stream_, view_of(in), {key, scale}, gradient.mutable_floats().data(), work->result(m),
                     [work, m, gradient, in, blocks](size_t b) {
                       work->finished(m, b, gradient.part(blocks[b].offset, blocks[b].size));
@@ -175,8 +182,25 @@ void agent::perform(const agent_core::compute& a) {
 void agent::computed(const std::shared_ptr<step_work>& work) {
   --under_way_;
   patience_ms_ = min_patience_ms;
-  if (core_.version() == work->what().at)
-    done_.push_back(work);
+  if (core_.version() != work->what().at)
+    return;
+  done_.push_back(work);
+  for (auto& block : doubted_)
+    prove(work, block);
+}
+
+void agent::perform(const agent_core::prove& a) {
+  doubted_.insert(a.block);
+  for (auto& work : std::vector{done_})
+    prove(work, a.block);
+}
+
+// What is not finite is computed once more, as if for the first time: the same numbers, if they were right (R5).
+void agent::prove(const std::shared_ptr<step_work>& work, block_id block) {
+  if (!work->is_doubtful(block))
+    return work->push_again(block);
+  if (std::erase(done_, work) > 0)
+    train(work->what(), true);
 }
 
 void agent::perform(const agent_core::push_again& a) {

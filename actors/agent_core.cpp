@@ -58,7 +58,8 @@ agent_core::actions agent_core::on_view(const view_changed& v) {
 
 bool agent_core::wants(const origin& from, step version) const {
   auto shard = from.role.index;
-  return shard < shards_ && !from.is_void(rewound_) && (!have_[shard] || *have_[shard] < version);
+  // A holder that has seen no view does not know of it that the run went back.
+  return shard < shards_ && from.view >= rewound_ && (!have_[shard] || *have_[shard] < version);
 }
 
 agent_core::actions agent_core::on_parameters(const origin& from, step version) {
@@ -123,6 +124,15 @@ agent_core::actions agent_core::on_lease(const lease& l) {
   if (l.first < l.last)
     out.emplace_back(fetch{l});
   return out;
+}
+
+agent_core::actions agent_core::on_rejected(const reject_gradients& r) {
+  if (version_ != r.at || r.from.is_void(rewound_)) {
+    ++dropped_;
+    return {};
+  }
+  progress_ = true;
+  return {prove{r.block}};
 }
 
 agent_core::actions agent_core::on_evaluate(const evaluate& e) {

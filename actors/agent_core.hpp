@@ -35,11 +35,14 @@ public:
   struct push_again {
     step at;
   }; ///< what was pushed for the step may be lost: send it once more
+  struct prove {
+    block_id block;
+  }; ///< what was pushed for the block of the current step is in doubt
   struct pull {
     uint32_t shard;
   };                ///< ask a shard holder for newer parameters
   struct forget {}; ///< the run went back: nothing that was received or computed counts any more
-  using action = std::variant<announce, use_parameters, ask, fetch, compute, measure, push_again, pull, forget>;
+  using action = std::variant<announce, use_parameters, ask, fetch, compute, measure, push_again, prove, pull, forget>;
   using actions = std::vector<action>;
 
   /// A coordinator appeared: the one before may have taken what it was told with it.
@@ -49,6 +52,7 @@ public:
   /// Of the shard holder `from`, for its shard.
   actions on_parameters(const origin& from, step version);
   actions on_lease(const lease& l);
+  actions on_rejected(const reject_gradients& r);
   actions on_evaluate(const evaluate& e);
   /// The evaluation of test samples from `first` on was answered.
   void on_measured(step version, uint64_t first);

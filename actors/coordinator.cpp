@@ -137,18 +137,31 @@ void coordinator::perform(const coordinator_core::load& a) {
                   blocks[b].size * sizeof(float));
     return result;
   };
-  auto message = load_shard{core_.number(), a.version, part(record_.start->parameters), {}};
+  auto message = load_shard{core_.rewound(), a.version, part(record_.start->parameters), {}};
   for (auto& s : record_.start->state)
     message.state.push_back(part(s));
   auto holder = config_.job->roles->find_as<shard_holder_actor>({"shard_holder", a.shard});
+  // What becomes of it matters only while the same holder is waited for: the run may go back, the holder may be
+  // replaced.
+  auto matters = [this, shard = a.shard, since = core_.rewound(), who = core_.member_of({"shard_holder", a.shard})] {
+    return core_.rewound() == since && core_.member_of({"shard_holder", shard}) == who && core_.awaits_load_of(shard);
+  };
   troupe::request(self_, holder, shard_deadline, std::move(message))
-    .then(life_.guard([this, shard = a.shard] { perform(core_.on_loaded(shard)); }),
-          life_.guard([this, shard = a.shard](const caf::error& e) {
+    .then(life_.guard([this, matters, shard = a.shard] {
+      if (matters())
+        perform(core_.on_loaded(shard));
+    }),
+          life_.guard([this, matters, shard = a.shard](const caf::error& e) {
+            if (!matters())
+              return;
             if (e == caf::sec::request_timeout)
               perform(coordinator_core::give_up{
                 fmt::format("shard_holder/{} did not take its parameters: {}", shard, caf::to_string(e))});
             else
-              run_after(self_, tick, life_.guard([this, shard] { perform(core_.on_load_lost(shard)); }));
+              run_after(self_, tick, life_.guard([this, matters, shard] {
+                if (matters())
+                  perform(core_.on_load_lost(shard));
+              }));
           }));
 }
 

@@ -81,8 +81,10 @@ coordinator_core::actions coordinator_core::on_summed(const shard_summed& s) {
     return out;
   }
   behind_.erase(s.from.role.index);
-  for (auto& n : s.norms)
+  for (auto& n : s.norms) {
     norms_.insert_or_assign(n.block, n);
+    summed_by_.insert_or_assign(n.block, s.from.role);
+  }
   try_commit(out);
   return out;
 }

@@ -135,8 +135,12 @@ public:
   [[nodiscard]] step current() const { return current_; }
   [[nodiscard]] uint64_t last_step() const { return last_step_; } ///< where the run stops at the latest
   [[nodiscard]] bool running() const { return phase_ == phase::running; }
+  [[nodiscard]] bool awaits_load_of(uint32_t shard) const {
+    return phase_ == phase::loading && !loaded_.contains(shard);
+  }
   [[nodiscard]] bool testing() const { return round_.has_value(); }
   [[nodiscard]] view number() const { return log().view; }
+  [[nodiscard]] view rewound() const { return log().rewound; }
   [[nodiscard]] std::optional<member> member_of(const role_id& role) const;
   [[nodiscard]] uint64_t dropped() const { return dropped_; }
 
@@ -152,6 +156,7 @@ private:
   };
 
   void publish_view(actions& out);
+  void forget_sums_of(const role_id& holder);
   void tell_view(actions& out) const;
   void begin_if_gathered(actions& out);
   void take_over(actions& out);
@@ -179,6 +184,7 @@ private:
   step current_;
   std::map<uint64_t, micro_batch_result> results_;
   std::map<block_id, block_norm> norms_;
+  std::map<block_id, role_id> summed_by_; ///< who has the sums of these norms
   std::optional<round> round_;
   uint64_t dropped_ = 0;
 };

@@ -49,7 +49,7 @@ coordinator_core::actions coordinator_core::on_join(const join& j) {
   if (phase_ != phase::running) { // what it holds does not matter: it is loaded next
     if (holder && phase_ == phase::loading && !known) {
       loaded_.erase(j.who.role.index);
-      tell_view(out);
+      publish_view(out); // it differs from the last, so it has a number of its own (I2)
       out.emplace_back(load{j.who.role.index, current_});
     }
     return out;
@@ -59,6 +59,7 @@ coordinator_core::actions coordinator_core::on_join(const join& j) {
     return out;
   }
   publish_view(out);
+  forget_sums_of(j.who.role);
   if (holder)
     lost_parameters(j, out);
   hand_out_tests(out);
@@ -80,6 +81,11 @@ void coordinator_core::begin_if_gathered(actions& out) {
   phase_ = phase::loading;
   for (uint32_t shard = 0; shard < config_.shards; ++shard)
     out.emplace_back(load{shard, current_});
+}
+
+// What it had summed is gone with it: its successor has to have it too before the step can commit (I15).
+void coordinator_core::forget_sums_of(const role_id& holder) {
+  std::erase_if(norms_, [&](auto& x) { return summed_by_[x.first] == holder; });
 }
 
 // Another coordinator led this run before. Every shard is at the current step, or short of its commit, which is said
@@ -188,6 +194,7 @@ coordinator_core::actions coordinator_core::on_lost(const member& who) {
   members_.erase(i);
   if (phase_ != phase::running)
     return out;
+  forget_sums_of(who.role);
   publish_view(out);
   if (round_)
     for (auto& [first, work] : round_->open)

@@ -7,14 +7,15 @@
 namespace troupe {
 
 bool shard_core::on_loaded(step version, troupe::view since) {
-  if (loaded_ && version <= version_)
+  if (since < rewound_ || (since == rewound_ && loaded_ && version <= version_))
     return false;
-  rewound_ = std::max(rewound_, since);
+  rewound_ = since; // it may come before the view that says so
   loaded_ = true;
   applying_ = false;
   version_ = version;
   sums_.clear();
   norms_.clear();
+  rejected_.clear();
   return true;
 }
 
@@ -32,6 +33,7 @@ std::vector<member> shard_core::on_view(const view_changed& v) {
     agents_.clear();
     sums_.clear();
     norms_.clear();
+    rejected_.clear();
   }
   auto before = std::move(agents_);
   agents_.clear();
@@ -77,6 +79,26 @@ shard_core::intake shard_core::on_push(const push_gradients& p) {
   return result;
 }
 
+bool shard_core::rejects(step at, const block_norm& norm) {
+  if (at != version_ || applying_ || norm.finite || !rejected_.insert(norm.block).second)
+    return false;
+  sums_.erase(norm.block);
+  ++dropped_;
+  return true;
+}
+
+std::vector<block_id> shard_core::rejected() const {
+  auto result = std::vector<block_id>{};
+  for (auto& b : rejected_)
+    if (!norms_.contains(b))
+      result.push_back(b);
+  return result;
+}
+
+bool shard_core::doubts(const push_gradients& p) const {
+  return !p.again && p.at == version_ && rejected_.contains(p.block);
+}
+
 bool shard_core::on_norm(step at, block_norm norm) {
   if (at != version_ || applying_)
     return false;
@@ -98,6 +120,7 @@ void shard_core::on_applied() {
   applying_ = false;
   sums_.clear();
   norms_.clear();
+  rejected_.clear();
 }
 
 std::vector<block_norm> shard_core::norms() const {

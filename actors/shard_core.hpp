@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "actors/sum_tree.hpp"
@@ -24,13 +26,20 @@ public:
     bool block_complete = false;             ///< the root is in: measure its norm
   };
 
-  /// Parameters of `version` are in place. True if that is news. `since`: the view in which the run last went back when
-  /// they were current.
+  /// Parameters of `version` are in place. True if that is news: false where they are no newer, or the run has gone
+  /// back since. `since`: the view in which it last went back when they were current.
   bool on_loaded(step version, troupe::view since = {});
   /// Agents that have joined since the last view and need the parameters. Where the run went back (`rewound` rises),
   /// the shard is empty again until it is loaded.
   std::vector<member> on_view(const view_changed& v);
   intake on_push(const push_gradients& p);
+  /// The norm of a block's sum was measured, and is the first of this block and step that is not finite: its
+  /// contributions count no more (T6). True: forget them, and ask the agents for them again.
+  bool rejects(step at, const block_norm& norm);
+  /// Blocks of the step whose contributions were rejected, and have not come in again.
+  [[nodiscard]] std::vector<block_id> rejected() const;
+  /// Whether a contribution has to be finite to count.
+  [[nodiscard]] bool doubts(const push_gradients& p) const;
   /// The norm of a block's sum was measured. True once all blocks of the step are: report `norms()`.
   bool on_norm(step at, block_norm norm);
   /// True: apply the update now, then call `on_applied`.
@@ -44,7 +53,8 @@ public:
   [[nodiscard]] const std::vector<member>& agents() const { return agents_; }
   [[nodiscard]] bool summed() const { return norms_.size() == blocks_.size(); }
   [[nodiscard]] std::vector<block_norm> norms() const;
-  [[nodiscard]] origin from() const { return {self_.role, self_.incarnation, view_}; }
+  /// Names the view of its last load where it has seen none since: what it holds may be void by now.
+  [[nodiscard]] origin from() const { return {self_.role, self_.incarnation, std::max(view_, rewound_)}; }
   [[nodiscard]] const member& self() const { return self_; }
   /// Contributions and commits that changed nothing because they were old, doubled or not ours (I13).
   [[nodiscard]] uint64_t dropped() const { return dropped_; }
@@ -62,6 +72,7 @@ private:
   step version_;
   std::map<block_id, partial_sums> sums_;
   std::map<block_id, block_norm> norms_;
+  std::set<block_id> rejected_; // once in this step
   uint64_t dropped_ = 0;
 };
 

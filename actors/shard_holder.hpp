@@ -47,6 +47,8 @@ private:
   void announce();
   void take(const push_gradients& p);
   void measure(block_id block);
+  void forget_sums_of(block_id block);
+  void ask_again(block_id block, const role_id& agent);
   void report_sums();
   void apply(const commit_step& c);
   void publish(const member& to);

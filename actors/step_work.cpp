@@ -9,8 +9,9 @@
 
 namespace troupe {
 
-step_work::step_work(std::shared_ptr<hosted_job> job, origin from, const lease& l)
-  : job_(std::move(job)), from_(std::move(from)), lease_(l), cover_(sum_tree{l.micro_batches}.cover(l.first, l.last)),
+step_work::step_work(std::shared_ptr<hosted_job> job, origin from, const lease& l, bool again)
+  : job_(std::move(job)), from_(std::move(from)), lease_(l), again_(again),
+    cover_(sum_tree{l.micro_batches}.cover(l.first, l.last)),
     blocks_(job_->model->layout().blocks().size(), part{partial_sums{l.micro_batches}, {}}),
     results_(l.last - l.first) {
   // nop
@@ -33,7 +34,7 @@ void step_work::finished(uint64_t index, size_t b, payload gradient) {
   }
   if (std::find(cover_.begin(), cover_.end(), node) == cover_.end())
     return;
-  push({from_, lease_.at, {b}, node, lease_.micro_batches, std::move(values[node])});
+  push({from_, lease_.at, {b}, node, lease_.micro_batches, std::move(values[node]), again_});
   values.erase(node);
   sums.remove(node);
 }
@@ -52,9 +53,22 @@ void step_work::push(push_gradients p) {
 }
 
 void step_work::push_again() const {
+  for (size_t b = 0; b < blocks_.size(); ++b)
+    push_again(block_id{b});
+}
+
+void step_work::push_again(block_id which) const {
+  auto holder = job_->roles->find_as<shard_holder_actor>({"shard_holder", job_->shards.shard_of(which.value)});
   for (auto& p : pushed_)
-    if (auto holder = job_->roles->find_as<shard_holder_actor>({"shard_holder", job_->shards.shard_of(p.block.value)}))
+    if (holder && p.block == which)
       troupe::anon_send(holder, p);
+}
+
+bool step_work::is_doubtful(block_id which) const {
+  return !again_ && std::any_of(pushed_.begin(), pushed_.end(), [&](auto& p) {
+    auto values = p.gradient.as_floats();
+    return p.block == which && !gpu::kernels::norm_and_finite(values.size(), values.data()).finite;
+  });
 }
 
 void step_work::report(uint64_t dropped) const {

@@ -17,7 +17,8 @@ namespace troupe {
 /// afterwards, which pushes it again if it may have been lost.
 class step_work {
 public:
-  step_work(std::shared_ptr<hosted_job> job, origin from, const lease& l);
+  /// `again`: some of it was rejected when it was done before.
+  step_work(std::shared_ptr<hosted_job> job, origin from, const lease& l, bool again);
 
   /// Where micro-batch `index` writes its result.
   learn::batch_result* result(uint64_t index) { return &results_[index - lease_.first]; }
@@ -27,6 +28,10 @@ public:
 
   /// Sends every push once more.
   void push_again() const;
+  /// Sends those of one block once more.
+  void push_again(block_id which) const;
+  /// Whether this is worth doing again: a part of the block is not finite, and this is the first try.
+  [[nodiscard]] bool is_doubtful(block_id which) const;
   /// Tells the coordinator the losses.
   void report(uint64_t dropped) const;
 
@@ -43,6 +48,7 @@ private:
   std::shared_ptr<hosted_job> job_;
   origin from_;
   lease lease_;
+  bool again_;
   std::vector<tree_node> cover_;
   std::vector<part> blocks_;
   std::vector<learn::batch_result> results_;

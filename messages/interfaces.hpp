@@ -17,10 +17,11 @@ using coordinator_actor = caf::typed_actor<caf::result<void>(join),             
                                            caf::result<void>(evaluation),         //
                                            caf::result<void>(stop_run)>;
 
-using agent_actor = caf::typed_actor<caf::result<void>(role_bound),   //
-                                     caf::result<void>(view_changed), //
-                                     caf::result<void>(parameters),   //
-                                     caf::result<void>(lease),        //
+using agent_actor = caf::typed_actor<caf::result<void>(role_bound),       //
+                                     caf::result<void>(view_changed),     //
+                                     caf::result<void>(parameters),       //
+                                     caf::result<void>(lease),            //
+                                     caf::result<void>(reject_gradients), //
                                      caf::result<void>(evaluate)>;
 
 using shard_holder_actor = caf::typed_actor<caf::result<void>(role_bound),      //

@@ -66,6 +66,8 @@ CAF_ADD_TYPE_ID(troupe, (troupe::open_worker))
 CAF_ADD_TYPE_ID(troupe, (troupe::worker_ended))
 CAF_ADD_TYPE_ID(troupe, (troupe::worker_opened))
 
+CAF_ADD_TYPE_ID(troupe, (troupe::reject_gradients))
+
 CAF_END_TYPE_ID_BLOCK(troupe)
 
 namespace troupe {

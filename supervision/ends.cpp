@@ -137,7 +137,9 @@ void turn::end_with(const child_record& c, const exit_cause& cause) {
 /// restarted, its actor ends and all goes on as after any end.
 void turn::on(const event::state_failed& e) {
   auto* c = s_.children.find(e.id);
-  if (!c || c->number != e.number || !c->is_live() || c->state_lost) {
+  if (c && c->number == e.number && c->state_lost) // it reminds, during a back-off
+    return;
+  if (!c || c->number != e.number || !c->is_live()) {
     ++s_.late_notices;
     if (c && e.number < c->number && c->state == child_state::running && !c->state_lost)
       out_.push_back(action::replace_again{c->id, c->number});

@@ -16,6 +16,14 @@ namespace troupe {
 
 namespace {
 
+/// A state that failed has named them itself (T7).
+void add_last_messages(exit_cause& cause, const recent_messages* of) {
+  if (!of || cause.is_clean() || (!cause.chain.empty() && cause.chain.back().starts_with(last_messages)))
+    return;
+  if (auto names = of->text(); !names.empty())
+    cause.chain.push_back(last_messages + names);
+}
+
 supervisor_spec spec_of(const supervisor_config& config) {
   auto spec = config.tree->spec();
   spec.name = config.path;
@@ -158,10 +166,10 @@ void supervisor_actor::child_failed(const std::string& id, incarnation number, e
 
 void supervisor_actor::carry_out(const action::start& a) {
   config_.record->raise_floor(config_.path, a.number);
-  auto& entry = live_.insert_or_assign(a.id, live_child{a.number, {}, {}}).first->second;
+  auto& entry = live_.insert_or_assign(a.id, live_child{a.number, {}, {}, {}}).first->second;
   exit_cause failed{exit_kind::error, {}};
   try {
-    auto result = call_start(a.id, a.number);
+    auto result = call_start(a.id, a.number, entry.recent);
     if (result.child())
       watch(a.id, entry, result.child());
     if (result.is_ready() && result.child())
@@ -179,17 +187,18 @@ void supervisor_actor::carry_out(const action::start& a) {
   }
 }
 
-started supervisor_actor::call_start(const std::string& id, incarnation number) {
-  start_context context{system(), id, number, {}, start_notice{keep_, id, number}};
+started supervisor_actor::call_start(const std::string& id, incarnation number,
+                                     std::shared_ptr<recent_messages>& recent) {
+  start_context context{system(), id, number, {}, start_notice{keep_, id, number}, {}};
   auto it = static_.find(id);
-  if (it == static_.end()) {
-    const auto& from = dynamic_.at(id);
-    context.argument = from.argument;
-    return from.start(context);
+  if (it == static_.end() || !it->second->tree) {
+    if (it == static_.end())
+      context.argument = dynamic_.at(id).argument;
+    auto result = it == static_.end() ? dynamic_.at(id).start(context) : it->second->start(context);
+    recent = std::move(context.recent);
+    return result;
   }
   const auto& node = *it->second;
-  if (!node.tree)
-    return node.start(context);
   return started::later(spawn_supervisor(
     system(), {.tree = node.tree,
                .path = config_.path + '/' + id,
@@ -203,11 +212,13 @@ void supervisor_actor::watch(const std::string& id, live_child& child, const caf
   child.watch =
     troupe::monitor(this, handle_of_child, [this, id, who, number = child.number](const caf::error& reason) {
       auto ended = number;
+      auto cause = cause_of(reason);
       if (auto it = live_.find(id); it != live_.end() && it->second.handle && it->second.handle.address() == who) {
         ended = it->second.number; // a later one, if its state was replaced
+        add_last_messages(cause, it->second.recent.get());
         live_.erase(it);
       }
-      handle(event::child_ended{id, ended, cause_of(reason)});
+      handle(event::child_ended{id, ended, std::move(cause)});
     });
 }
 

@@ -83,6 +83,7 @@ private:
     incarnation number;
     caf::actor handle; ///< empty while its start has not told it
     subscription watch;
+    std::shared_ptr<recent_messages> recent; ///< if it notes them
   };
   /// How to start a dynamic child again.
   struct origin {
@@ -107,7 +108,7 @@ private:
 
   void watch(const std::string& id, live_child& child, const caf::actor& handle);
   [[nodiscard]] live_child* find(const std::string& id, incarnation number);
-  [[nodiscard]] started call_start(const std::string& id, incarnation number);
+  [[nodiscard]] started call_start(const std::string& id, incarnation number, std::shared_ptr<recent_messages>& recent);
   void wake();
   void set_wake();
   [[nodiscard]] uint64_t enter(call_ptr call);

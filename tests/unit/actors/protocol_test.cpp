@@ -342,7 +342,7 @@ private:
             send(to.role, p->what);
         }
       } else if (auto* l = std::get_if<coordinator_core::load>(&x)) {
-        shards_[l->shard].on_loaded(l->version);
+        shards_[l->shard].on_loaded(l->version, coordinator_.rewound());
         loaded_.push_back(l->shard);
       } else if (auto* c = std::get_if<coordinator_core::commit>(&x)) {
         for (uint32_t k = 0; k < shards_count; ++k)
