@@ -73,7 +73,6 @@ void supervisor_actor::on_exit() {
 void supervisor_actor::let_go() {
   wake_.dispose();
   timers_.clear();
-  due_.clear();
   calls_.clear();
   dynamic_.clear();
   if (keep_) {
@@ -265,38 +264,30 @@ void supervisor_actor::carry_out(const action::set_timer& a) {
     run_in(keep_, [this, token = a.token] { handle(event::timer_fired{token}); });
     return;
   }
-  auto at = system().clock().now() + a.delay;
-  timers_.emplace(a.token, at);
-  due_.emplace(at, a.token);
+  timers_.set(a.token, system().clock().now() + a.delay);
 }
 
 void supervisor_actor::carry_out(const action::cancel_timer& a) {
-  if (auto it = timers_.find(a.token); it != timers_.end()) {
-    due_.erase({it->second, it->first});
-    timers_.erase(it);
-  }
+  timers_.cancel(a.token);
 }
 
 /// After each event: most timers are cancelled before they are due, those of quick starts within the same event.
 void supervisor_actor::set_wake() {
-  if (due_.empty()) {
+  auto first = timers_.first();
+  if (!first) {
     wake_.dispose();
     wakes_at_.reset();
-  } else if (auto first = due_.begin()->first; !wakes_at_ || first < *wakes_at_) {
+  } else if (!wakes_at_ || *first < *wakes_at_) {
     wake_.dispose();
     wakes_at_ = first;
-    wake_ = run_after(this, std::max(first - system().clock().now(), nanoseconds{0}), [this] { wake(); });
+    wake_ = run_after(this, std::max(*first - system().clock().now(), nanoseconds{0}), [this] { wake(); });
   }
 }
 
 void supervisor_actor::wake() {
   wakes_at_.reset();
-  while (!due_.empty() && due_.begin()->first <= system().clock().now()) {
-    auto token = due_.begin()->second;
-    due_.erase(due_.begin());
-    timers_.erase(token);
-    handle(event::timer_fired{token});
-  }
+  while (auto token = timers_.next_due(system().clock().now()))
+    handle(event::timer_fired{*token});
   set_wake();
 }
 

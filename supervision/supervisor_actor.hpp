@@ -9,7 +9,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -18,6 +17,7 @@
 #include "supervision/decide.hpp"
 #include "supervision/supervise.hpp"
 #include "supervision/supervisor.hpp"
+#include "supervision/timers.hpp"
 #include "supervision/tree_record.hpp"
 
 namespace troupe {
@@ -121,9 +121,8 @@ private:
   std::unordered_map<std::string, const supervision_tree::node*> static_;
   std::unordered_map<std::string, origin> dynamic_;
   std::unordered_map<std::string, live_child> live_;
-  std::unordered_map<uint64_t, time_point> timers_; ///< token → when it is due
-  std::set<std::pair<time_point, uint64_t>> due_;   ///< the same, earliest first
-  std::optional<time_point> wakes_at_;              ///< CAF's clock has one timer of each supervisor, not one per child
+  timers timers_;
+  std::optional<time_point> wakes_at_; ///< CAF's clock has one timer of each supervisor, not one per child
   caf::disposable wake_;
   std::unordered_map<uint64_t, call_ptr> calls_;
   uint64_t next_call_ = 1;

@@ -29,6 +29,10 @@ std::set<incarnation> tree_rules::running(const std::string& path, const std::st
   return it == running_.end() ? std::set<incarnation>{} : it->second;
 }
 
+bool tree_rules::nobody_runs() const {
+  return std::all_of(running_.begin(), running_.end(), [](const auto& each) { return each.second.empty(); });
+}
+
 void tree_rules::reported(const supervision_report& r) {
   world_.note(to_string(r));
   const key child{r.supervisor, r.child};
