@@ -39,6 +39,7 @@ void turn::ended(child_record& c, const exit_cause& cause) {
   if (s_.starting_now == c.position)
     s_.starting_now.reset();
   if (cause.kind == exit_kind::stuck) { // only the end of the process helps, so each level passes it on (S6)
+    s_.to_stop.erase(c.position);       // a bystander that was to be stopped has ended before its turn
     refuse_start(c, call_error::stopping, "the supervisor is ending");
     escalate(c, cause, exit_kind::stuck, fmt::format("supervisor {} cannot stop one of its children", s_.spec.name));
     settle(c);

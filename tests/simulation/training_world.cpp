@@ -273,6 +273,18 @@ void training_world::check_end() {
     world_.violated("I10: an evaluation differs from the one of the undisturbed run");
 }
 
+void train_in_a_storm(simulation& world, const training_shape& shape) {
+  static_cast<void>(undisturbed_run::known()); // while nothing is armed
+  const armed_faults planned{draw_faults(world.chance(), shape)};
+  auto& run = world.make<training_world>(world, shape, training_world::add_hosts(world, shape));
+  world.run_until([&] { return run.is_ready() || run.has_ended(); }, 1min);
+  world.storm(15s);
+  world.calm();
+  world.expect(
+    "I8: the run comes to its end", [&] { return run.has_ended(); }, 5min);
+  run.check_end();
+}
+
 // -- the undisturbed run --------------------------------------------------------------------------
 
 const undisturbed_run& undisturbed_run::known() {

@@ -131,4 +131,7 @@ private:
   std::optional<expected<run_outcome>> outcome_;
 };
 
+/// A run of that shape through a storm, from its beginning to its end.
+void train_in_a_storm(simulation& world, const training_shape& shape);
+
 } // namespace troupe::testing
