@@ -59,6 +59,7 @@ agent_actor::behavior_type agent::make_behavior() {
       if (!struck(self_, now_, TROUPE_FAULT(places::agent_on_lease, config_.role, now_.number(), l.at.value), handle))
         handle();
     },
+    [this](const reject_gradients& r) { perform(core_.on_rejected(r)); },
     [this](const evaluate& e) { perform(core_.on_evaluate(e)); },
   };
 }
@@ -97,6 +98,7 @@ void agent::perform(const agent_core::pull& a) {
 void agent::perform(const agent_core::forget&) {
   arrived_.clear();
   done_.clear();
+  doubted_.clear();
 }
 
 void agent::perform(const agent_core::use_parameters& a) {
@@ -114,6 +116,7 @@ void agent::perform(const agent_core::use_parameters& a) {
   // Nothing is needed any more of steps that have taken effect.
   auto& applied = core_.applied();
   std::erase_if(done_, [&](auto& work) { return applied.contains(work->what().at); });
+  std::erase_if(doubted_, [&](auto& x) { return applied.contains(x.first); });
   std::erase_if(inputs_, [&](auto& x) { return applied.contains(x.first.first); });
 }
 
@@ -163,14 +166,18 @@ void agent::perform(const agent_core::fetch& a) {
 // -- compute ----------------------------------------------------------------------------------------------------------
 
 void agent::perform(const agent_core::compute& a) {
+  train(a.what, a.base, false);
+}
+
+void agent::train(const lease& what, step base, bool again) {
   auto& job = *config_.job;
-  auto work = std::make_shared<step_work>(config_.job, core_.from(), a.what, a.base);
+  auto work = std::make_shared<step_work>(config_.job, core_.from(), what, step_work::how{base, again});
   auto blocks = job.model->layout().blocks();
-  auto scale = 1.0f / static_cast<float>(a.what.samples);
-  for (auto m = a.what.first; m < a.what.last; ++m) {
-    auto in = samples_of(a.what.at, m);
+  auto scale = 1.0f / static_cast<float>(what.samples);
+  for (auto m = what.first; m < what.last; ++m) {
+    auto in = samples_of(what.at, m);
     auto gradient = payload::floats(job.model->layout().size());
-    auto key = learn::pass_key{job.description.seed, a.what.at.value, m};
+    auto key = learn::pass_key{job.description.seed, what.at.value, m};
     replica_->train(stream_, view_of(in), {key, scale}, gradient.mutable_floats().data(), work->result(m),
                     [work, m, gradient, in, blocks](size_t b) {
                       work->finished(m, b, gradient.part(blocks[b].offset, blocks[b].size));
@@ -187,8 +194,31 @@ void agent::computed(const std::shared_ptr<step_work>& work) {
   --under_way_;
   patience_ms_ = min_patience_ms;
   if (core_.version() && !core_.applied().contains(work->what().at) && !core_.is_void(work->from()))
-    done_.push_back(work);
-  perform(core_.on_computed());
+    keep(work);
+  if (!work->is_again())
+    perform(core_.on_computed());
+}
+
+void agent::keep(const std::shared_ptr<step_work>& work) {
+  done_.push_back(work);
+  for (auto& [at, block] : doubted_)
+    if (at == work->what().at)
+      prove(work, block);
+}
+
+void agent::perform(const agent_core::prove& a) {
+  doubted_.insert({a.at, a.block});
+  for (auto& work : std::vector{done_})
+    if (work->what().at == a.at)
+      prove(work, a.block);
+}
+
+// What is not finite is computed once more, as if for the first time: the same numbers, if they were right (R5).
+void agent::prove(const std::shared_ptr<step_work>& work, block_id block) {
+  if (!work->is_doubtful(block))
+    return work->push_again(block);
+  if (std::erase(done_, work) > 0)
+    train(work->what(), *core_.version(), true);
 }
 
 void agent::perform(const agent_core::push_again&) {

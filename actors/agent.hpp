@@ -3,6 +3,7 @@
 #include <caf/typed_event_based_actor.hpp>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -53,13 +54,17 @@ private:
   void perform(const agent_core::compute& a);
   void perform(const agent_core::measure& a);
   void perform(const agent_core::push_again& a);
+  void perform(const agent_core::prove& a);
   void perform(const agent_core::pull& a);
   void perform(const agent_core::forget&);
 
   input samples_of(step at, uint64_t index);
   input gather_training(step at, uint64_t index);
   learn::micro_batch_data view_of(const input& x) const;
+  void train(const lease& what, step base, bool again);
   void computed(const std::shared_ptr<step_work>& work);
+  void keep(const std::shared_ptr<step_work>& work);
+  void prove(const std::shared_ptr<step_work>& work, block_id block);
   void schedule_tick();
 
   interface::pointer self_;
@@ -72,6 +77,7 @@ private:
   std::map<std::pair<step, uint64_t>, input> inputs_;
   std::map<uint64_t, std::vector<uint32_t>> orders_; // by epoch
   std::vector<std::shared_ptr<step_work>> done_;     // kept until its step takes effect
+  std::set<std::pair<step, block_id>> doubted_;      // of steps that have not
   size_t under_way_ = 0;                             // pieces of work on the stream
   uint64_t patience_ms_;
 };

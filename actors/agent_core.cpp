@@ -66,7 +66,7 @@ std::optional<uint32_t> agent_core::shard_of(const role_id& holder) const {
 
 bool agent_core::wants(const origin& from, step version) const {
   auto shard = shard_of(from.role);
-  if (!shard || from.is_void(rewound_))
+  if (!shard || from.view < rewound_) // one that has seen no view does not know of it that the run went back
     return false;
   auto& mine = have_[*shard];
   return pace_.in_order ? (!version_ || *version_ < version) && !mine.contains(version)
@@ -215,6 +215,15 @@ agent_core::actions agent_core::on_computed() {
   if (!pace_.in_order && version_)
     ask_for_more(out);
   return out;
+}
+
+agent_core::actions agent_core::on_rejected(const reject_gradients& r) {
+  if (!version_ || applied_.contains(r.at) || r.from.is_void(rewound_)) {
+    ++dropped_;
+    return {};
+  }
+  progress_ = true;
+  return {prove{r.at, r.block}};
 }
 
 // -- evaluation -------------------------------------------------------------------------------------------------------

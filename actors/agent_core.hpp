@@ -40,12 +40,16 @@ public:
   struct measure {
     evaluate what;
   };                    ///< evaluate with the bound parameters
+  struct prove {
+    step at;
+    block_id block;
+  }; ///< what was pushed for the block of that step is in doubt
   struct push_again {}; ///< what was pushed for steps that have not taken effect may be lost: send it once more
   struct pull {
     uint32_t shard;
   };                ///< ask a shard holder for newer parameters
   struct forget {}; ///< the run went back: nothing that was received or computed counts any more
-  using action = std::variant<announce, use_parameters, ask, fetch, compute, measure, push_again, pull, forget>;
+  using action = std::variant<announce, use_parameters, ask, fetch, compute, measure, push_again, prove, pull, forget>;
   using actions = std::vector<action>;
 
   /// A coordinator appeared: the one before may have taken what it was told with it.
@@ -55,6 +59,7 @@ public:
   /// Of the shard holder `from`, for its shard.
   actions on_parameters(const origin& from, const step_set& applied);
   actions on_lease(const lease& l);
+  actions on_rejected(const reject_gradients& r);
   /// What was started with `compute` is done.
   actions on_computed();
   actions on_evaluate(const evaluate& e);

@@ -138,19 +138,32 @@ void coordinator::perform(const coordinator_core::load& a) {
                   blocks[b].size * sizeof(float));
     return result;
   };
-  auto message = load_shard{core_.number(), a.version, part(record_.start->parameters), {}};
+  auto message = load_shard{core_.rewound(), a.version, part(record_.start->parameters), {}};
   for (auto& s : record_.start->state)
     message.state.push_back(part(s));
   auto role = role_id{config_.core.ring ? "ring_peer" : "shard_holder", a.shard};
   auto holder = config_.job->roles->find_as<shard_holder_actor>(role);
+  // What becomes of it matters only while the same holder is waited for: the run may go back, the holder may be
+  // replaced.
+  auto matters = [this, role, since = core_.rewound(), who = core_.member_of(role)] {
+    return core_.rewound() == since && core_.member_of(role) == who && core_.awaits_load_of(role.index);
+  };
   troupe::request(self_, holder, shard_deadline, std::move(message))
-    .then(life_.guard([this, shard = a.shard] { perform(core_.on_loaded(shard)); }),
-          life_.guard([this, role, shard = a.shard](const caf::error& e) {
+    .then(life_.guard([this, matters, shard = a.shard] {
+      if (matters())
+        perform(core_.on_loaded(shard));
+    }),
+          life_.guard([this, matters, role, shard = a.shard](const caf::error& e) {
+            if (!matters())
+              return;
             if (e == caf::sec::request_timeout)
               perform(coordinator_core::give_up{
                 fmt::format("{} did not take its parameters: {}", to_string(role), caf::to_string(e))});
             else
-              run_after(self_, tick, life_.guard([this, shard] { perform(core_.on_load_lost(shard)); }));
+              run_after(self_, tick, life_.guard([this, matters, shard] {
+                if (matters())
+                  perform(core_.on_load_lost(shard));
+              }));
           }));
 }
 

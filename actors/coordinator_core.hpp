@@ -142,8 +142,12 @@ public:
   [[nodiscard]] step current() const { return log().applied.version(); }
   [[nodiscard]] uint64_t last_step() const { return last_step_; } ///< where the run stops at the latest
   [[nodiscard]] bool running() const { return phase_ == phase::running; }
+  [[nodiscard]] bool awaits_load_of(uint32_t shard) const {
+    return phase_ == phase::loading && !loaded_.contains(shard);
+  }
   [[nodiscard]] bool testing() const { return round_.has_value(); }
   [[nodiscard]] view number() const { return log().view; }
+  [[nodiscard]] view rewound() const { return log().rewound; }
   [[nodiscard]] std::optional<member> member_of(const role_id& role) const;
   /// Who holds parameters: all shard holders there have to be, or the ring peers there are.
   [[nodiscard]] std::vector<role_id> holders() const;

@@ -82,7 +82,7 @@ coordinator_core::actions coordinator_core::on_join(const join& j) {
   if (phase_ != phase::running) { // what it holds does not matter: it is loaded next
     if (holder && phase_ == phase::loading && !known) {
       loaded_.erase(j.who.role.index);
-      tell_view(out);
+      publish_view(out); // it differs from the last, so it has a number of its own (I2)
       out.emplace_back(load{j.who.role.index, current()});
     }
     return out;
@@ -252,6 +252,8 @@ coordinator_core::actions coordinator_core::on_lost(const member& who) {
   }
   if (phase_ != phase::running)
     return out;
+  if (who.role.kind == holder_kind())
+    forget_sums(who.role.index);
   if (out.empty())
     publish_view(out);
   if (round_)

@@ -2,12 +2,15 @@
 
 #include <caf/io/middleman.hpp>
 #include <condition_variable>
+#include <csignal>
 #include <fmt/format.h>
 #include <mutex>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <thread>
 #include <unistd.h>
 
+#include "actors/agent_host.hpp"
 #include "actors/data_parallel.hpp"
 #include "actors/node.hpp"
 #include "actors/planned_faults.hpp"
@@ -16,7 +19,9 @@
 namespace troupe {
 
 expected<job_report> run_job(const job_options& options, const job_observer& observer, std::stop_token stop) {
-  auto planned = planned_faults{options.faults};
+  auto planned = planned_faults::arm(options.faults);
+  if (!planned)
+    return tl::unexpected(planned.error());
   auto remote = options.isolation == isolation::process || !options.nodes.empty();
   auto rt = runtime{{.network = remote}};
   auto parts = data_parallel::prepare(rt, options, observer);
@@ -37,6 +42,7 @@ namespace {
 // Ends this process when the parent's end of the pipe closes, however the parent died. There is nobody left to end
 // gracefully for: no checkpoint, no peer, nothing of the run is here.
 std::jthread watch_parent(int pipe) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL); // also where this process is stopped
   return std::jthread{[pipe](std::stop_token stop) {
     while (!stop.stop_requested()) {
       auto watched = pollfd{pipe, POLLIN, 0};
@@ -46,30 +52,49 @@ std::jthread watch_parent(int pipe) {
   }};
 }
 
-} // namespace
-
-expected<void> run_node(const node_options& options, std::function<void(uint16_t)> on_ready, std::stop_token stop) {
-  if (options.slots < 1)
-    return fail("a node needs at least 1 slot");
-  if (auto armed = arm_inherited_faults(); !armed)
-    return armed;
-  auto watcher = options.parent_pipe >= 0 ? watch_parent(options.parent_pipe) : std::jthread{};
-  auto rt = runtime{{.network = true}};
-  auto host = rt.system().spawn<node, caf::detached>(
-    node::config{static_cast<uint32_t>(options.slots), static_cast<uint32_t>(options.threads)});
+// Publishes the actor, runs until `stop` and ends it.
+template <class Handle>
+expected<void> serve(runtime& rt, const Handle& host, const node_options& options, const node_observer& observer,
+                     std::stop_token stop) {
   auto port = rt.system().middleman().publish(host, options.port, options.host.c_str());
   if (!port) {
     troupe::anon_send_exit(host, caf::exit_reason::user_shutdown);
     return fail(fmt::format("cannot listen on {}:{} ({}): is the port in use? Choose another one, or 0 for any",
                             options.host, options.port, caf::to_string(port.error())));
   }
-  on_ready(*port);
+  if (observer.on_ready)
+    observer.on_ready(*port);
   auto mutex = std::mutex{};
   auto stopped = std::condition_variable_any{};
   auto lock = std::unique_lock{mutex};
   stopped.wait(lock, stop, [] { return false; });
   troupe::anon_send_exit(host, caf::exit_reason::user_shutdown);
   return {};
+}
+
+} // namespace
+
+expected<void> run_node(const node_options& options, const node_observer& observer, std::stop_token stop) {
+  if (options.slots < 1)
+    return fail("a node needs at least 1 slot");
+  auto planned = planned_faults::arm_inherited();
+  if (!planned)
+    return tl::unexpected(planned.error());
+  auto is_worker = options.parent_pipe >= 0;
+  auto watcher = is_worker ? watch_parent(options.parent_pipe) : std::jthread{};
+  auto rt = runtime{{.network = true}};
+  auto slots = static_cast<uint32_t>(options.slots);
+  if (is_worker) {
+    auto host =
+      rt.system().spawn<agent_host, caf::detached>(agent_host::config{slots, static_cast<uint32_t>(options.threads)});
+    return serve(rt, host, options, observer, std::move(stop));
+  }
+  auto config = node::config{slots, {options.worker_program, options.host, options.threads}, {}};
+  config.on_report = [say = observer.on_note](const supervision_report& r) {
+    if (say)
+      say(to_string(r));
+  };
+  return serve(rt, rt.system().spawn<node>(std::move(config)), options, observer, std::move(stop));
 }
 
 } // namespace troupe

@@ -128,16 +128,22 @@ expected<std::string> describe_tree(const job_options& options);
 /// returns normally with `stop_reason::interrupted`.
 expected<job_report> run_job(const job_options& options, const job_observer& observer, std::stop_token stop);
 
-/// A process that hosts agents of jobs elsewhere.
+/// A process that hosts agents of jobs elsewhere, each in a worker process of its own; or such a worker process.
 struct node_options {
   std::string host = "127.0.0.1"; ///< address to bind
   uint16_t port = 0;              ///< 0: any free one
   int slots = 1;                  ///< agents it takes at most
   int threads = 0;                ///< per agent; 0: as the job says
-  int parent_pipe = -1;           ///< file descriptor; when it closes, the node ends (worker processes)
+  int parent_pipe = -1;           ///< file descriptor, for a worker process: when it closes, the process ends
+  std::string worker_program;     ///< what is started for each agent, as `troupe node …` is; empty: this program
 };
 
-/// Runs until `stop` or until the parent is gone. `on_ready` gets the bound port.
-expected<void> run_node(const node_options& options, std::function<void(uint16_t)> on_ready, std::stop_token stop);
+struct node_observer {
+  std::function<void(uint16_t)> on_ready;          ///< gets the bound port
+  std::function<void(const std::string&)> on_note; ///< a sentence the user should see: a worker process that ended
+};
+
+/// Runs until `stop` or until the parent is gone.
+expected<void> run_node(const node_options& options, const node_observer& observer, std::stop_token stop);
 
 } // namespace troupe

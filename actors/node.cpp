@@ -1,142 +1,211 @@
 #include "actors/node.hpp"
 
-#include <cstdio>
-#include <cstdlib>
 #include <fmt/format.h>
 #include <utility>
 
-#include "actors/agent.hpp"
-#include "actors/drain.hpp"
 #include "actors/version.hpp"
-#include "actors/worker_process.hpp"
+#include "actors/worker.hpp"
 #include "messages/caf.hpp"
 
 namespace troupe {
-namespace {
 
-constexpr auto watch_pace = std::chrono::milliseconds{200};
+using namespace std::chrono_literals;
 
-} // namespace
+// -- turns ------------------------------------------------------------------------------------------------------------
 
-node::~node() {
-  for (auto& d : devices_)
-    drain(d);
+// Runs `f()` now or, while the workers of a job are being stopped, once they have ended.
+template <class F>
+void node::once_free(F f) {
+  if (now_ && now_->stopping)
+    waiting_.emplace_back(std::move(f));
+  else
+    f();
 }
 
-node_actor::behavior_type node::make_behavior() {
-  on_exit_message(this, [this](caf::exit_msg& m) {
-    release();
-    quit(std::move(m.reason));
-  });
-  look_for_stuck_handlers();
-  return {
-    [this](const hello& h) { return welcome(h); },
-    [this](const spawn_agent& s) { return spawn_here(s); },
-    [](const heartbeat& h) { return troupe::alive{h.number}; },
-    [this](const bind_role& b) {
-      if (roles_)
-        roles_->bind(b);
-      watch_supervisor();
-    },
+// `f` for other actors to call: it runs in this one, if that still hosts the same job then.
+template <class F>
+auto node::later(F f) {
+  return [this, self = caf::weak_actor_ptr{ctrl()}, job = std::weak_ptr{now_}, f](const auto&... xs) {
+    run_in(self, [this, job, f, xs...] {
+      if (auto then = job.lock(); then && then == now_)
+        f(xs...);
+    });
   };
 }
 
-hello node::welcome(const hello& from) const {
-  auto answer = hello{"troupe", config_.protocol, troupe_version, from.job_id, {}, 0};
-  answer.slots = config_.slots - static_cast<uint32_t>(agents_.size());
+// -- what it is asked -------------------------------------------------------------------------------------------------
+
+node_actor::behavior_type node::make_behavior() {
+  on_exit_message(this, [this](caf::exit_msg& m) {
+    ending_ = std::move(m.reason);
+    if (now_)
+      stop_workers();
+    else
+      quit(std::move(*ending_));
+  });
+  return {
+    [this](const hello& h) -> caf::result<hello> {
+      auto answer = make_response_promise<hello>();
+      once_free([this, answer, h]() mutable {
+        auto left = config_.slots - static_cast<uint32_t>(now_ ? now_->slots.size() : 0);
+        answer.deliver(hello{"troupe", config_.protocol, troupe_version, h.job_id, refusal(h), left});
+      });
+      return answer;
+    },
+    [this](const open_worker& w) -> caf::result<worker_opened> {
+      auto answer = make_response_promise<worker_opened>();
+      once_free([this, answer, w] { open(answer, w); });
+      return answer;
+    },
+    [this](const ask_worker_end& a) { return end_of(a); },
+  };
+}
+
+void node::on_exit() {
+  if (now_)
+    now_->tree->stop();
+  node_actor::base::on_exit();
+}
+
+std::string node::refusal(const hello& from) const {
   if (from.protocol != config_.protocol)
-    answer.refusal = fmt::format(
+    return fmt::format(
       "it runs troupe {} (protocol {}), this is troupe {} (protocol {}); install the same version on all hosts",
       troupe_version, config_.protocol, from.version, from.protocol);
-  else if (job_ && job_->description.job_id != from.job_id)
-    answer.refusal =
-      fmt::format("it is taken by job {}; wait for its end or name another node", job_->description.job_id);
-  else if (answer.slots == 0)
-    answer.refusal =
-      fmt::format("all its {} slots are taken; start it with more --slots or use fewer --agents", config_.slots);
-  return answer;
+  if (now_ && now_->job_id != from.job_id)
+    return fmt::format("it is taken by job {}; wait for its end or name another node", now_->job_id);
+  return {};
 }
 
-agent_spawned node::spawn_here(const spawn_agent& what) {
-  auto refusal = welcome({"troupe", config_.protocol, troupe_version, what.job.job_id, {}, 0}).refusal;
-  if (agents_.contains(what.role)) // a new incarnation takes the slot of the old one
-    refusal.clear();
-  if (!refusal.empty())
-    return {nullptr, refusal};
-  if (!job_) {
-    roles_ = std::make_shared<directory>();
-    for (auto& entry : what.directory)
-      roles_->bind(entry);
-    auto opened = hosted_job::open(what.job, roles_);
-    if (!opened) {
-      roles_.reset();
-      return {nullptr, opened.error().sentence};
-    }
-    job_ = std::move(*opened);
-  } else {
-    for (auto& entry : what.directory)
-      roles_->bind(entry);
+// -- one worker -------------------------------------------------------------------------------------------------------
+
+void node::open(caf::typed_response_promise<worker_opened> answer, const open_worker& what) {
+  auto no = refusal({"troupe", config_.protocol, troupe_version, what.job_id, {}, 0});
+  if (no.empty() && !(now_ && now_->slots.contains(what.role)) && (now_ ? now_->slots.size() : 0) >= config_.slots)
+    no = fmt::format("all its {} slots are taken; start it with more --slots or use fewer --agents", config_.slots);
+  if (no.empty())
+    if (auto begun = begin(what); !begun)
+      no = begun.error().sentence;
+  if (!no.empty())
+    return answer.deliver(worker_opened{0, no});
+  auto [i, is_new] = now_->slots.try_emplace(what.role);
+  auto& s = i->second;
+  s.number = what.incarnation;
+  s.waiting = std::move(answer); // who asked before has given up
+  if (is_new)
+    return add_worker(what.role);
+  if (s.taken) { // by an earlier incarnation, which is over, whatever its process does (T2): the supervisor starts anew
+    troupe::anon_send_exit(std::exchange(s.process, nullptr), caf::exit_reason::kill);
+    s.taken = false;
+  } else if (s.process) {
+    hand_out(s);
   }
-  auto threads = static_cast<int>(config_.threads != 0 ? config_.threads : what.job.threads);
-  auto device = gpu::device::host({static_cast<int>(what.role.index), threads});
-  devices_.push_back(device);
-  auto link = in_place_link{caf::actor_cast<caf::actor>(roles_->find({"supervisor", 0})), to_string(what.role),
-                            what.incarnation, std::make_shared<pulse>()};
-  auto limit = std::chrono::milliseconds{what.job.handler_limit_ms};
-  auto hosted = hosted_agent{nullptr, link.beat, stuck_watch{{limit.count() == 0 ? unlimited : limit, watch_pace}}};
-  auto handle = spawn_in_place<agent>(home_system(), std::move(link), {what.role, job_, device});
-  auto strong = caf::actor_cast<caf::strong_actor_ptr>(handle);
-  hosted.handle = strong;
-  if (auto old = agents_.find(what.role); old != agents_.end())
-    troupe::anon_send_exit(old->second.handle, caf::exit_reason::kill);
-  agents_.insert_or_assign(what.role, std::move(hosted));
-  troupe::monitor(this, handle, [this, role = what.role, strong](const caf::error&) {
-    if (auto i = agents_.find(role); i != agents_.end() && i->second.handle == strong)
-      agents_.erase(i);
-    if (agents_.empty())
-      release();
+}
+
+void node::add_worker(const role_id& role) {
+  auto on_ready =
+    later([this, role](uint16_t port, const caf::actor& process) { process_listens(role, port, process); });
+  auto on_end =
+    later([this, role](const std::string& how, const caf::actor& process) { process_ended(role, how, process); });
+  auto start = [how = config_.worker, on_ready, on_end](const start_context& c) -> started {
+    return started::later(c.system.spawn<worker, caf::detached>(worker::config{how, c.notice, on_ready, on_end}));
+  };
+  auto on_answer = later([this, role](const call_result& r) {
+    if (auto i = now_->slots.find(role); r.error && i != now_->slots.end()) {
+      i->second.waiting.deliver(worker_opened{0, r.sentence});
+      now_->slots.erase(i);
+    }
   });
-  watch_supervisor();
-  return {strong, {}};
+  supervisor{now_->tree->root()}.start_child({to_string(role), start}, {.restart = permanent}, on_answer);
 }
 
-// The agents live as long as somebody supervises them.
-void node::watch_supervisor() {
-  if (!roles_)
+void node::process_listens(const role_id& role, uint16_t port, const caf::actor& process) {
+  auto i = now_->slots.find(role);
+  if (i == now_->slots.end())
     return;
-  auto supervisor = roles_->find({"supervisor", 0});
-  if (supervisor && supervisor->address() != watched_) {
-    watched_ = supervisor->address();
-    troupe::monitor(this, caf::actor_cast<caf::actor>(supervisor), [this, who = watched_](const caf::error&) {
-      if (watched_ == who)
-        release();
-    });
-  }
+  auto& s = i->second;
+  s.process = process;
+  s.port = port;
+  s.taken = false;
+  if (s.waiting.pending())
+    hand_out(s);
 }
 
-// A handler that does not return cannot be interrupted, and its device may be stuck with it: the process has to go
-// (S6).
-void node::look_for_stuck_handlers() {
-  for (auto& [role, hosted] : agents_)
-    if (hosted.watch.observe(hosted.beat->turns(), home_system().clock().now())) {
-      fmt::print(stderr, "troupe: {} has worked on one message for longer than {}: this process ends\n",
-                 to_string(role),
-                 to_string(nanoseconds{std::chrono::milliseconds{job_->description.handler_limit_ms}}));
-      std::fflush(nullptr);
-      std::_Exit(stuck_exit_code);
+void node::hand_out(slot& s) {
+  s.taken = true;
+  s.end.clear();
+  s.waiting.deliver(worker_opened{s.port, {}});
+}
+
+void node::process_ended(const role_id& role, const std::string& how, const caf::actor& process) {
+  auto i = now_->slots.find(role);
+  if (i == now_->slots.end() || i->second.process != process)
+    return;
+  auto& s = i->second;
+  s.process = nullptr;
+  if (!std::exchange(s.taken, false))
+    return;
+  s.end = how;
+  if (s.asking.pending())
+    s.asking.deliver(worker_ended{how});
+}
+
+caf::result<worker_ended> node::end_of(const ask_worker_end& what) {
+  auto i = now_ ? now_->slots.find(what.role) : decltype(now_->slots.end()){};
+  if (!now_ || i == now_->slots.end() || i->second.number != what.incarnation)
+    return worker_ended{};
+  auto& s = i->second;
+  if (!s.taken)
+    return worker_ended{s.end};
+  s.asking = make_response_promise<worker_ended>();
+  return s.asking;
+}
+
+// -- all of a job's ---------------------------------------------------------------------------------------------------
+
+expected<void> node::begin(const open_worker& what) {
+  if (!what.supervisor)
+    return fail(fmt::format("nobody supervises {}", to_string(what.role)));
+  if (!now_) {
+    now_ = std::make_shared<hosted>();
+    now_->job_id = what.job_id;
+    auto observer = tree_observer{};
+    observer.on_report = config_.on_report;
+    observer.on_end = later([this](const tree_end& end) { workers_ended(end); });
+    auto tree = run_tree(home_system(), supervise("workers", one_for_one, at_most(16, 1min)), std::move(observer));
+    if (!tree) {
+      now_ = nullptr;
+      return tl::unexpected(tree.error());
     }
-  run_after(this, watch_pace, [this] { look_for_stuck_handlers(); });
+    now_->tree = std::move(*tree);
+  }
+  if (now_->supervisor != what.supervisor->address()) {
+    now_->supervisor = what.supervisor->address();
+    troupe::monitor(this, caf::actor_cast<caf::actor>(what.supervisor),
+                    [this, who = now_->supervisor](const caf::error&) {
+                      if (now_ && now_->supervisor == who)
+                        stop_workers();
+                    });
+  }
+  return {};
 }
 
-void node::release() {
-  for (auto& [role, hosted] : agents_)
-    troupe::anon_send_exit(hosted.handle, caf::exit_reason::user_shutdown);
-  agents_.clear();
-  watched_ = nullptr;
-  job_.reset();
-  if (roles_)
-    roles_->clear();
-  roles_.reset();
+void node::stop_workers() {
+  now_->stopping = true;
+  now_->tree->stop();
+}
+
+void node::workers_ended(const tree_end& end) {
+  for (auto& [role, s] : std::exchange(now_, nullptr)->slots) {
+    if (s.waiting.pending())
+      s.waiting.deliver(worker_opened{0, fmt::format("its worker processes have ended: {}", to_string(end.cause))});
+    if (s.asking.pending())
+      s.asking.deliver(worker_ended{s.end});
+  }
+  if (ending_)
+    return quit(std::move(*ending_));
+  for (auto& f : std::exchange(waiting_, {}))
+    f();
 }
 
 } // namespace troupe

@@ -2,55 +2,80 @@
 
 #include <caf/actor_addr.hpp>
 #include <caf/typed_event_based_actor.hpp>
+#include <caf/typed_response_promise.hpp>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
-#include "actors/hosted_job.hpp"
-#include "gpu/device.hpp"
+#include "actors/worker_process.hpp"
 #include "messages/interfaces.hpp"
-#include "supervision/pulse.hpp"
+#include "supervision/run_tree.hpp"
 
 namespace troupe {
 
-/// Hosts agents of one job at a time on behalf of a leader elsewhere.
-/// Receives `hello`, `spawn_agent`, `heartbeat`, `bind_role` (the leader). Refuses, with a sentence in the answer:
-/// another protocol version, a second job, more agents than slots, a job that this host cannot open. When the
-/// supervisor of its agents is gone, they end and the node is free again (T4: orphans stop). Ends the whole process
-/// when an agent does not get on with a message within the job's limit, since nothing else helps (T5). Spawned
-/// detached, because opening data reads files.
+/// Hosts agents of one job at a time on behalf of a leader elsewhere, each in a worker process of its own, and
+/// supervises these processes (T5): `one_for_one`, `permanent`, at most 16 restarts in 1 min. The leader talks to the
+/// workers themselves.
+/// Receives `hello`, `open_worker`, `ask_worker_end` (the leader). Refuses, with a sentence in the answer: another
+/// protocol version, a second job, more agents than slots, a worker process that does not get ready. When the
+/// supervisor of its agents is gone, or its workers ended too often, all of them end and the node is free again (T4:
+/// orphans stop); who asks meanwhile is answered then. Owns the worker processes, which never outlive it.
 class node final : public node_actor::base {
 public:
   struct config {
     uint32_t slots = 1;
-    uint32_t threads = 0;                 ///< per agent; 0: as the job says
-    uint32_t protocol = protocol_version; ///< tests pretend to be another version
+    worker_options worker;
+    std::function<void(const supervision_report&)> on_report; ///< of the worker processes
+    uint32_t protocol = protocol_version;                     ///< tests pretend to be another version
   };
 
-  node(caf::actor_config& cfg, config c) : node_actor::base(cfg), config_(c) {}
-  ~node() override;
+  node(caf::actor_config& cfg, config c) : node_actor::base(cfg), config_(std::move(c)) {}
   const char* name() const override { return "troupe.node"; }
   behavior_type make_behavior() override;
+  void on_exit() override;
 
 private:
-  hello welcome(const hello& from) const;
-  agent_spawned spawn_here(const spawn_agent& what);
-  void watch_supervisor();
-  void release();
-  void look_for_stuck_handlers();
-
-  struct hosted_agent {
-    caf::strong_actor_ptr handle;
-    std::shared_ptr<pulse> beat;
-    stuck_watch watch;
+  // An agent's worker process.
+  struct slot {
+    incarnation number; // of the agent that asked last
+    caf::actor process; // near end of the process that listens; null: none does
+    uint16_t port = 0;
+    bool taken = false; // by that agent
+    std::string end;    // how the process it had ended
+    caf::typed_response_promise<worker_opened> waiting;
+    caf::typed_response_promise<worker_ended> asking;
+  };
+  // What the node hosts.
+  struct hosted {
+    std::string job_id;
+    caf::actor_addr supervisor; // of the agents
+    std::optional<running_tree> tree;
+    bool stopping = false;
+    std::map<role_id, slot> slots;
   };
 
+  [[nodiscard]] std::string refusal(const hello& from) const;
+  void open(caf::typed_response_promise<worker_opened> answer, const open_worker& what);
+  caf::result<worker_ended> end_of(const ask_worker_end& what);
+  expected<void> begin(const open_worker& what);
+  void add_worker(const role_id& role);
+  void hand_out(slot& s);
+  void process_listens(const role_id& role, uint16_t port, const caf::actor& process);
+  void process_ended(const role_id& role, const std::string& how, const caf::actor& process);
+  void stop_workers();
+  void workers_ended(const tree_end& end);
+  template <class F>
+  void once_free(F f);
+  template <class F>
+  auto later(F f);
+
   config config_;
-  std::shared_ptr<directory> roles_;
-  std::shared_ptr<hosted_job> job_;
-  std::map<role_id, hosted_agent> agents_;
-  std::vector<gpu::device> devices_; // one per agent started; drained when the node ends
-  caf::actor_addr watched_;          // the agents' supervisor
+  std::shared_ptr<hosted> now_;                // null: free
+  std::vector<std::function<void()>> waiting_; // for it to be free
+  std::optional<caf::error> ending_;
 };
 
 } // namespace troupe

@@ -22,7 +22,7 @@ expected<std::pair<std::string, uint16_t>> parse_address(const std::string& text
   return fail(fmt::format("\"{}\" is no node address: write it as HOST:PORT, for example 127.0.0.1:4242", text));
 }
 
-expected<node_actor> connect_node(caf::actor_system& system, const std::string& host, uint16_t port,
+expected<caf::actor> connect_node(caf::actor_system& system, const std::string& host, uint16_t port,
                                   const std::string& job_id, std::chrono::milliseconds limit) {
   auto self = caf::scoped_actor{system};
   auto where = fmt::format("{}:{}", host, port);
@@ -45,7 +45,21 @@ expected<node_actor> connect_node(caf::actor_system& system, const std::string& 
                             troupe_version));
   if (!answer.refusal.empty())
     return fail(fmt::format("the node at {} refuses: {}", where, answer.refusal));
-  return caf::actor_cast<node_actor>(handle);
+  return caf::actor_cast<caf::actor>(handle);
+}
+
+expected<uint16_t> open_worker_on(caf::actor_system& system, const node_actor& where, const open_worker& what,
+                                  std::chrono::milliseconds limit) {
+  auto self = caf::scoped_actor{system};
+  auto answer = worker_opened{};
+  troupe::request(self, where, limit, what)
+    .receive([&](const worker_opened& w) { answer = w; },
+             [&](const caf::error& e) {
+               answer.refusal = fmt::format("no worker process for {}: {}", to_string(what.role), caf::to_string(e));
+             });
+  if (!answer.refusal.empty())
+    return fail(fmt::format("its node refuses: {}", answer.refusal));
+  return answer.port;
 }
 
 } // namespace troupe

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <caf/actor.hpp>
 #include <caf/actor_system.hpp>
 #include <chrono>
 #include <string>
@@ -9,12 +10,17 @@
 
 namespace troupe {
 
-/// Connects to the node process at host:port and greets it. Blocks up to `limit` per exchange. One sentence each where
-/// nobody answers, where the answer is no node's, and where the node refuses: another version, taken by another job, no
-/// free slot.
-expected<node_actor> connect_node(caf::actor_system& system, const std::string& host, uint16_t port,
+/// Connects to the node at host:port, or the agent host of a worker process, and greets it. Blocks up to `limit` per
+/// exchange. One sentence each where nobody answers, where the answer is no node's, and where the node refuses: another
+/// version, taken by another job, no free slot.
+expected<caf::actor> connect_node(caf::actor_system& system, const std::string& host, uint16_t port,
                                   const std::string& job_id,
                                   std::chrono::milliseconds limit = std::chrono::seconds{10});
+
+/// Has a node give an incarnation of an agent a worker process of its own; the port on which that listens. Blocks. One
+/// sentence where the node refuses, or where no process gets ready.
+expected<uint16_t> open_worker_on(caf::actor_system& system, const node_actor& where, const open_worker& what,
+                                  std::chrono::milliseconds limit = std::chrono::seconds{30});
 
 /// "host:port"; one sentence where it is not.
 expected<std::pair<std::string, uint16_t>> parse_address(const std::string& text);

@@ -12,7 +12,8 @@
 namespace troupe {
 namespace {
 
-constexpr const char* variable = "TROUPE_FAULTS"; // texts of faults, separated by spaces
+constexpr const char* plan_variable = "TROUPE_FAULTS";              // texts of faults, separated by spaces
+constexpr const char* happened_variable = "TROUPE_FAULTS_HAPPENED"; // descriptor of flags, one each
 
 // "agent" for a role of this job, empty for anything else.
 std::string role_kind(const std::string& where, const job_options& o) {
@@ -33,33 +34,52 @@ std::string role_kind(const std::string& where, const job_options& o) {
 
 } // namespace
 
-planned_faults::planned_faults(const std::vector<fault>& faults) : any_(!faults.empty()) {
-  auto all = std::string{};
-  for (auto& f : faults) {
-    fault_points::arm(f);
-    all += (all.empty() ? "" : " ") + to_string(f);
-  }
-  if (any_)
-    ::setenv(variable, all.c_str(), 1);
+expected<planned_faults> planned_faults::arm(const std::vector<fault>& faults) {
+  if (faults.empty())
+    return planned_faults{};
+  return arm(faults, shared_flags::create(faults.size()));
 }
 
-planned_faults::~planned_faults() {
-  if (!any_)
-    return;
-  fault_points::disarm();
-  ::unsetenv(variable);
-}
-
-expected<void> arm_inherited_faults() {
-  const auto* text = std::getenv(variable);
+expected<planned_faults> planned_faults::arm_inherited() {
+  const auto* text = std::getenv(plan_variable);
   auto words = std::istringstream{text == nullptr ? "" : text};
+  auto faults = std::vector<fault>{};
   for (std::string word; words >> word;) {
     auto f = parse_fault(word);
     if (!f)
-      return fail(fmt::format("{} is not understood: {}", variable, f.error().sentence));
-    fault_points::arm(*f);
+      return fail(fmt::format("{} is not understood: {}", plan_variable, f.error().sentence));
+    faults.push_back(std::move(*f));
   }
-  return {};
+  const auto* parents = std::getenv(happened_variable);
+  if (parents == nullptr || faults.empty())
+    return arm(faults);
+  auto happened = shared_flags::inherit(std::atoi(parents), faults.size());
+  if (!happened)
+    return fail(fmt::format("{} is not understood: {}", happened_variable, happened.error().sentence));
+  return arm(faults, std::move(happened));
+}
+
+expected<planned_faults> planned_faults::arm(const std::vector<fault>& faults, expected<shared_flags> happened) {
+  if (!happened)
+    return tl::unexpected(happened.error());
+  auto plan = std::string{};
+  for (size_t i = 0; i < faults.size(); ++i) {
+    fault_points::arm(faults[i], happened->at(i));
+    plan.append(plan.empty() ? "" : " ").append(to_string(faults[i]));
+  }
+  ::setenv(plan_variable, plan.c_str(), 1);
+  ::setenv(happened_variable, std::to_string(happened->descriptor()).c_str(), 1);
+  auto result = planned_faults{};
+  result.happened_ = std::make_unique<shared_flags>(std::move(*happened));
+  return result;
+}
+
+planned_faults::~planned_faults() {
+  if (!happened_)
+    return;
+  fault_points::disarm();
+  ::unsetenv(plan_variable);
+  ::unsetenv(happened_variable);
 }
 
 expected<void> check_faults(const job_options& o) {

@@ -52,6 +52,7 @@ void remote_agent::on_exit() {
 // -- start ------------------------------------------------------------------------------------------------------------
 
 expected<void> remote_agent::open() {
+  auto& job = config_.job->description.job_id;
   auto address = std::pair<std::string, uint16_t>{"127.0.0.1", 0};
   if (config_.launch) {
     auto process = config_.launch();
@@ -64,11 +65,20 @@ expected<void> remote_agent::open() {
     address.second = *port;
   } else {
     address = *parse_address(config_.node);
+    auto node = connect_node(system(), address.first, address.second, job);
+    if (!node)
+      return tl::unexpected(node.error());
+    node_ = caf::actor_cast<node_actor>(*node);
+    auto supervisor = caf::actor_cast<caf::strong_actor_ptr>(config_.notice.supervisor());
+    auto port = open_worker_on(system(), node_, {job, config_.role, config_.number, supervisor});
+    if (!port)
+      return tl::unexpected(port.error());
+    address.second = *port;
   }
-  auto host = connect_node(system(), address.first, address.second, config_.job->description.job_id);
+  auto host = connect_node(system(), address.first, address.second, job);
   if (!host)
     return tl::unexpected(host.error());
-  host_ = *host;
+  host_ = caf::actor_cast<agent_host_actor>(*host);
   return {};
 }
 
@@ -148,6 +158,16 @@ void remote_agent::ended(const caf::error& reason) {
   if (process_ && cause.kind == exit_kind::connection_lost) {
     if (auto how = process_->ended(exit_limit))
       cause = caused(exit_kind::error, *how, cause);
+  } else if (node_ && cause.kind == exit_kind::connection_lost) {
+    if (std::exchange(asked_, true))
+      return;
+    troupe::request(this, node_, exit_limit, ask_worker_end{config_.role, config_.number})
+      .then(
+        [this, cause](const worker_ended& e) {
+          quit(reason_of(e.how.empty() ? cause : caused(exit_kind::error, e.how, cause)));
+        },
+        [this, cause](const caf::error&) { quit(reason_of(cause)); });
+    return;
   }
   quit(reason_of(cause));
 }

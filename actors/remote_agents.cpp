@@ -10,7 +10,7 @@ expected<std::shared_ptr<remote_agents>> remote_agents::make(caf::actor_system& 
   if (!options.nodes.empty())
     return result;
   for (uint32_t i = 0; i < static_cast<uint32_t>(options.agents); ++i) {
-    auto process = worker_process::launch(options.worker_program);
+    auto process = worker_process::launch({.program = options.worker_program});
     if (!process)
       return tl::unexpected(process.error());
     result->ready_.emplace(i, std::move(*process));
@@ -33,7 +33,7 @@ expected<worker_process> remote_agents::worker(uint32_t index) {
   if (auto found = ready_.extract(index))
     return std::move(found.mapped());
   guard.unlock();
-  return worker_process::launch(options_.worker_program);
+  return worker_process::launch({.program = options_.worker_program});
 }
 
 started remote_agents::start(const role_id& role, const start_context& c, const std::shared_ptr<hosted_job>& job) {

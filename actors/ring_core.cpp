@@ -20,9 +20,11 @@ chunk_range chunk_range::of(size_t size, uint32_t chunks, uint32_t index) {
 // -- membership and parameters ----------------------------------------------------------------------------------------
 
 bool ring_core::on_loaded(step version, view since, actions& out) {
-  if (loaded_ && (version <= version_ || applying_)) // what is being applied gets there as well
+  // What is being applied gets there as well.
+  if (since < rewound_ || (since == rewound_ && loaded_ && (version <= version_ || applying_)))
     return false;
-  rewound_ = std::max(rewound_, since);
+  rewound_ = since; // it may come before the view that says so
+  applying_ = false;
   loaded_ = true;
   version_ = version;
   progress_ = true;

@@ -65,7 +65,7 @@ ring_peer_actor::behavior_type ring_peer::make_behavior() {
       counted(before);
       answer_snapshots();
     },
-    [this](const load_shard& l) { load(l.version, l.values, l.state, {}); },
+    [this](const load_shard& l) { load(l.version, l.values, l.state, l.since); },
     [this](const push_gradients& p) {
       auto take = [this, p] {
         auto before = core_.dropped();
@@ -137,9 +137,10 @@ void ring_peer::restore() {
   restored_ = true;
   if (auto kept = config_.vault->find(config_.role.index)) {
     auto actions = ring_core::actions{};
-    core_.on_loaded(kept->applied.version(), kept->since, actions);
-    values_ = std::move(kept->values);
-    state_ = std::move(kept->state);
+    if (core_.on_loaded(kept->applied.version(), kept->since, actions)) {
+      values_ = std::move(kept->values);
+      state_ = std::move(kept->state);
+    }
     perform(actions);
   }
   announce();
@@ -185,7 +186,7 @@ void ring_peer::perform(const ring_core::fetch_model& a) {
     .then(now_.guard([this, begun = core_.rewound()](const shard_snapshot& s) {
       fetching_ = false;
       if (core_.rewound() == begun) // else it is of a time that is void
-        load(s.version, s.values, s.state, {});
+        load(s.version, s.values, s.state, begun);
       announce();
     }),
           now_.guard([this](const caf::error&) { fetching_ = false; })); // asked again, of another one, by the tick

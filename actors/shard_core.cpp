@@ -13,9 +13,9 @@ void shard_core::empty() {
 }
 
 bool shard_core::on_loaded(const step_set& applied, troupe::view since) {
-  if (loaded_ && applied.version() <= version())
+  if (since < rewound_ || (since == rewound_ && loaded_ && applied.version() <= version()))
     return false;
-  rewound_ = std::max(rewound_, since);
+  rewound_ = since; // it may come before the view that says so
   loaded_ = true;
   applied_ = applied;
   empty();
@@ -84,6 +84,28 @@ shard_core::intake shard_core::on_push(const push_gradients& p) {
   result.merges = std::move(change.merges);
   result.block_complete = change.verdict == partial_sums::verdict::accepted && sums.complete();
   return result;
+}
+
+bool shard_core::rejects(step at, const block_norm& norm) {
+  if (!open(at) || norm.finite || !steps_[at].rejected.insert(norm.block).second)
+    return false;
+  steps_[at].sums.erase(norm.block);
+  ++dropped_;
+  return true;
+}
+
+std::vector<std::pair<step, block_id>> shard_core::rejected() const {
+  auto result = std::vector<std::pair<step, block_id>>{};
+  for (auto& [at, each] : steps_)
+    for (auto& b : each.rejected)
+      if (!each.norms.contains(b))
+        result.emplace_back(at, b);
+  return result;
+}
+
+bool shard_core::doubts(const push_gradients& p) const {
+  auto i = steps_.find(p.at);
+  return !p.again && i != steps_.end() && i->second.rejected.contains(p.block);
 }
 
 bool shard_core::on_norm(step at, block_norm norm) {

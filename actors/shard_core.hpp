@@ -1,7 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "actors/pace.hpp"
@@ -27,13 +30,20 @@ public:
     bool block_complete = false;             ///< the root is in: measure its norm
   };
 
-  /// Parameters are in place that these steps have made. True if that is news. `since`: the view in which the run last
-  /// went back when they were current.
+  /// Parameters are in place that these steps have made. True if that is news: false where they are no newer, or the run
+  /// has gone back since. `since`: the view in which it last went back when they were current.
   bool on_loaded(const step_set& applied, troupe::view since = {});
   /// Agents that have joined since the last view and need the parameters. Where the run went back (`rewound` rises),
   /// the shard is empty again until it is loaded.
   std::vector<member> on_view(const view_changed& v);
   intake on_push(const push_gradients& p);
+  /// The norm of a block's sum was measured, and is the first of this block and step that is not finite: its
+  /// contributions count no more (T6). True: forget them, and ask the agents for them again.
+  bool rejects(step at, const block_norm& norm);
+  /// Blocks of steps whose contributions were rejected, and have not come in again.
+  [[nodiscard]] std::vector<std::pair<step, block_id>> rejected() const;
+  /// Whether a contribution has to be finite to count.
+  [[nodiscard]] bool doubts(const push_gradients& p) const;
   /// The norm of a block's sum was measured. True once all blocks of the step are: report `norms(at)`.
   bool on_norm(step at, block_norm norm);
   /// What to apply now, before `on_applied` is called: nothing while another update is under way or missing.
@@ -51,7 +61,8 @@ public:
   [[nodiscard]] std::vector<step> summed() const;
   [[nodiscard]] bool summed(step at) const;
   [[nodiscard]] std::vector<block_norm> norms(step at) const;
-  [[nodiscard]] origin from() const { return {self_.role, self_.incarnation, view_}; }
+  /// Names the view of its last load where it has seen none since: what it holds may be void by now.
+  [[nodiscard]] origin from() const { return {self_.role, self_.incarnation, std::max(view_, rewound_)}; }
   [[nodiscard]] const member& self() const { return self_; }
   /// Contributions and commits that changed nothing because they were old, doubled, too stale or not ours (I13).
   [[nodiscard]] uint64_t dropped() const { return dropped_; }
@@ -60,6 +71,7 @@ private:
   struct collecting {
     std::map<block_id, partial_sums> sums;
     std::map<block_id, block_norm> norms;
+    std::set<block_id> rejected; // once in a step
   };
 
   bool current(const origin& from) const;

@@ -66,6 +66,8 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
       if (core_.loaded() && (p.any || p.have < core_.version()))
         publish({p.from.role, p.from.incarnation});
       report_sums(); // a report or its commit may be what was lost
+      for (auto& [at, block] : core_.rejected())
+        ask_again(at, block, p.from.role);
     },
     [this](const commit_step& c) {
       if (struck(self_, now_, TROUPE_FAULT(places::holder_before_apply, config_.role, now_.number(), c.at.value),
@@ -88,9 +90,10 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
 void shard_holder::restore() {
   restored_ = true;
   if (auto kept = config_.vault->find(shard_)) {
-    core_.on_loaded(kept->applied, kept->since);
-    values_ = std::move(kept->values);
-    state_ = std::move(kept->state);
+    if (core_.on_loaded(kept->applied, kept->since)) {
+      values_ = std::move(kept->values);
+      state_ = std::move(kept->state);
+    }
   }
   announce();
 }
@@ -108,7 +111,7 @@ void shard_holder::load(const load_shard& l) {
   auto fits = [&](const payload& p) { return p.type() == dtype::f32 && p.elements() == size; };
   if (!fits(l.values) || !std::all_of(l.state.begin(), l.state.end(), fits))
     throw std::invalid_argument(fmt::format("{} was given parameters of another size", to_string(config_.role)));
-  if (!core_.on_loaded({l.version, {}})) {
+  if (!core_.on_loaded({l.version, {}}, l.since)) {
     ++config_.job->dropped;
     return;
   }
@@ -125,6 +128,11 @@ void shard_holder::load(const load_shard& l) {
 void shard_holder::take(const push_gradients& p) {
   auto fits = p.block.value < config_.job->model->layout().blocks().size() && p.gradient.type() == dtype::f32 &&
               p.gradient.elements() == block(p.block).size;
+  if (fits && core_.doubts(p) &&
+      !gpu::kernels::norm_and_finite(p.gradient.elements(), p.gradient.as_floats().data()).finite) {
+    ++config_.job->dropped;
+    return ask_again(p.at, p.block, p.from.role);
+  }
   auto before = core_.dropped();
   auto intake = fits ? core_.on_push(p) : shard_core::intake{};
   config_.job->dropped += fits ? core_.dropped() - before : 1;
@@ -166,10 +174,27 @@ void shard_holder::measure(step at, block_id id) {
   stream_.enqueue([this, now = now_, id, at, begun = core_.rewound(), sum = root] {
     auto n = gpu::kernels::norm_and_finite(sum.elements(), sum.as_floats().data());
     now.post([this, at, begun, norm = block_norm{id, n.sum_of_squares, n.finite}] {
-      if (core_.rewound() == begun && core_.on_norm(at, norm))
+      if (core_.rewound() != begun)
+        return;
+      if (core_.rejects(at, norm)) {
+        ++config_.job->dropped;
+        forget_sums_of(at, norm.block);
+        for (auto& agent : core_.agents())
+          ask_again(at, norm.block, agent.role);
+      } else if (core_.on_norm(at, norm)) {
         report_sums(at);
+      }
     });
   });
+}
+
+void shard_holder::forget_sums_of(step at, block_id id) {
+  sums_.erase(sums_.lower_bound({at, id, {}}), sums_.lower_bound({at, block_id{id.value + 1}, {}}));
+}
+
+void shard_holder::ask_again(step at, block_id id, const role_id& agent) {
+  if (auto handle = config_.job->roles->find_as<agent_actor>(agent))
+    troupe::anon_send(handle, reject_gradients{core_.from(), at, id});
 }
 
 void shard_holder::report_sums(step at) {

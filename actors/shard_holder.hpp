@@ -47,6 +47,8 @@ private:
   void announce();
   void take(const push_gradients& p);
   void measure(step at, block_id block);
+  void forget_sums_of(step at, block_id block);
+  void ask_again(step at, block_id block, const role_id& agent);
   void report_sums(step at);
   void report_sums();
   void apply(const commit_step& c);

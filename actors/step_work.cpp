@@ -9,8 +9,8 @@
 
 namespace troupe {
 
-step_work::step_work(std::shared_ptr<hosted_job> job, origin from, const lease& l, step base)
-  : job_(std::move(job)), from_(std::move(from)), lease_(l), base_(base),
+step_work::step_work(std::shared_ptr<hosted_job> job, origin from, const lease& l, how done)
+  : job_(std::move(job)), from_(std::move(from)), lease_(l), how_(done),
     cover_(sum_tree{l.micro_batches}.cover(l.first, l.last)),
     blocks_(job_->model->layout().blocks().size(), part{partial_sums{l.micro_batches}, {}}),
     results_(l.last - l.first) {
@@ -34,7 +34,7 @@ void step_work::finished(uint64_t index, size_t b, payload gradient) {
   }
   if (std::find(cover_.begin(), cover_.end(), node) == cover_.end())
     return;
-  push({from_, lease_.at, base_, {b}, node, lease_.micro_batches, std::move(values[node])});
+  push({from_, lease_.at, how_.base, {b}, node, lease_.micro_batches, std::move(values[node]), how_.again});
   values.erase(node);
   sums.remove(node);
 }
@@ -55,14 +55,27 @@ void step_work::push(push_gradients p) {
 }
 
 void step_work::push_again() const {
+  for (size_t b = 0; b < blocks_.size(); ++b)
+    push_again(block_id{b});
+}
+
+void step_work::push_again(block_id which) const {
+  auto to = job_->holder(job_->shards.shard_of(which.value), from_.role);
+  auto holder = job_->roles->find_as<shard_holder_actor>(to);
   for (auto& p : pushed_)
-    if (auto holder =
-          job_->roles->find_as<shard_holder_actor>(job_->holder(job_->shards.shard_of(p.block.value), from_.role)))
+    if (holder && p.block == which)
       troupe::anon_send(holder, p);
 }
 
+bool step_work::is_doubtful(block_id which) const {
+  return !how_.again && std::any_of(pushed_.begin(), pushed_.end(), [&](auto& p) {
+    auto values = p.gradient.as_floats();
+    return p.block == which && !gpu::kernels::norm_and_finite(values.size(), values.data()).finite;
+  });
+}
+
 void step_work::report(uint64_t dropped) const {
-  auto done = micro_batches_done{from_, lease_.at, base_, lease_.micro_batches, {}, dropped};
+  auto done = micro_batches_done{from_, lease_.at, how_.base, lease_.micro_batches, {}, dropped};
   for (size_t i = 0; i < results_.size(); ++i) {
     auto& r = results_[i];
     done.results.push_back({lease_.first + i, r.loss_sum, r.correct, r.samples});

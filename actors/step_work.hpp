@@ -17,8 +17,12 @@ namespace troupe {
 /// afterwards, which pushes it again if it may have been lost.
 class step_work {
 public:
-  /// `base`: version of the parameters it is computed with.
-  step_work(std::shared_ptr<hosted_job> job, origin from, const lease& l, step base);
+  struct how {
+    step base;          ///< version of the parameters it is computed with
+    bool again = false; ///< some of it was rejected when it was done before
+  };
+
+  step_work(std::shared_ptr<hosted_job> job, origin from, const lease& l, how done);
 
   /// Where micro-batch `index` writes its result.
   learn::batch_result* result(uint64_t index) { return &results_[index - lease_.first]; }
@@ -28,6 +32,11 @@ public:
 
   /// Sends every push once more.
   void push_again() const;
+  /// Sends those of one block once more.
+  void push_again(block_id which) const;
+  /// Whether this is worth doing again: a part of the block is not finite, and this is the first try.
+  [[nodiscard]] bool is_doubtful(block_id which) const;
+  [[nodiscard]] bool is_again() const { return how_.again; }
   /// Tells the coordinator the losses.
   void report(uint64_t dropped) const;
 
@@ -45,7 +54,7 @@ private:
   std::shared_ptr<hosted_job> job_;
   origin from_;
   lease lease_;
-  step base_;
+  how how_;
   std::vector<tree_node> cover_;
   std::vector<part> blocks_;
   std::vector<learn::batch_result> results_;

@@ -56,8 +56,8 @@ std::string describe(pid_t pid, int status) {
 
 } // namespace
 
-expected<worker_process> worker_process::launch(const std::string& program) {
-  auto path = program.empty() ? this_program() : program;
+expected<worker_process> worker_process::launch(const worker_options& options) {
+  auto path = options.program.empty() ? this_program() : options.program;
   int parent[2];
   int output[2];
   if (::pipe2(parent, O_CLOEXEC) != 0)
@@ -77,7 +77,10 @@ expected<worker_process> worker_process::launch(const std::string& program) {
   ::posix_spawnattr_init(&attributes);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
   ::posix_spawnattr_setpgroup(&attributes, 0);
-  auto words = std::vector<std::string>{path, "node", "--listen", "127.0.0.1:0", "--slots", "1", "--parent-pipe", "3"};
+  auto words =
+    std::vector<std::string>{path, "node", "--listen", options.host + ":0", "--slots", "1", "--parent-pipe", "3"};
+  if (options.threads > 0)
+    words.insert(words.end(), {"--threads", std::to_string(options.threads)});
   auto arguments = std::vector<char*>{};
   for (auto& w : words)
     arguments.push_back(w.data());

@@ -13,13 +13,20 @@ namespace troupe {
 /// Exit code of a process that ended itself because a handler in it did not return (T5).
 inline constexpr int stuck_exit_code = 86;
 
-/// A process of this machine that hosts agents: `PROGRAM node --listen 127.0.0.1:0 --parent-pipe FD`. It ends when this
-/// object goes away, and also when this process dies, because both close the pipe that it watches: no orphans.
-/// Move-only.
+/// How to start a worker process.
+struct worker_options {
+  std::string program = {};       ///< called as `PROGRAM node …`; empty: this program
+  std::string host = "127.0.0.1"; ///< address it listens on
+  int threads = 0;                ///< per agent; 0: as the job says
+};
+
+/// A process of this machine that hosts an agent: `PROGRAM node --listen 127.0.0.1:0 --parent-pipe FD`. It ends when
+/// this object goes away, and also when this process dies, because both close the pipe that it watches, and the kernel
+/// kills it should it not get to see that: no orphans. Move-only.
 class worker_process {
 public:
-  /// Starts the process and returns at once. `program` empty: this program.
-  static expected<worker_process> launch(const std::string& program);
+  /// Starts the process and returns at once. The calling thread must live as long as the process.
+  static expected<worker_process> launch(const worker_options& options);
 
   worker_process(worker_process&& other) noexcept;
   worker_process& operator=(worker_process&& other) noexcept;

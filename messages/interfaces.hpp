@@ -17,10 +17,11 @@ using coordinator_actor = caf::typed_actor<caf::result<void>(join),             
                                            caf::result<void>(evaluation),         //
                                            caf::result<void>(stop_run)>;
 
-using agent_actor = caf::typed_actor<caf::result<void>(role_bound),   //
-                                     caf::result<void>(view_changed), //
-                                     caf::result<void>(parameters),   //
-                                     caf::result<void>(lease),        //
+using agent_actor = caf::typed_actor<caf::result<void>(role_bound),       //
+                                     caf::result<void>(view_changed),     //
+                                     caf::result<void>(parameters),       //
+                                     caf::result<void>(lease),            //
+                                     caf::result<void>(reject_gradients), //
                                      caf::result<void>(evaluate)>;
 
 using shard_holder_actor = caf::typed_actor<caf::result<void>(role_bound),      //
@@ -48,9 +49,13 @@ using data_broker_actor = caf::typed_actor<caf::result<void>(role_bound),    //
                                            caf::result<void>(request_plan),  //
                                            caf::result<void>(step_committed)>;
 
+using agent_host_actor = caf::typed_actor<caf::result<hello>(hello),               //
+                                          caf::result<agent_spawned>(spawn_agent), //
+                                          caf::result<alive>(heartbeat),           //
+                                          caf::result<void>(bind_role)>;
+
 using node_actor = caf::typed_actor<caf::result<hello>(hello),               //
-                                    caf::result<agent_spawned>(spawn_agent), //
-                                    caf::result<alive>(heartbeat),           //
-                                    caf::result<void>(bind_role)>;
+                                    caf::result<worker_opened>(open_worker), //
+                                    caf::result<worker_ended>(ask_worker_end)>;
 
 } // namespace troupe

@@ -55,7 +55,54 @@ struct role_bound {
   }
 };
 
-/// runtime → node: start an agent of a job. Answered by `agent_spawned`.
+/// remote agent → node: a worker process for one incarnation of an agent. Answered by `worker_opened` when the process
+/// listens.
+struct open_worker {
+  std::string job_id;
+  role_id role;
+  troupe::incarnation incarnation;
+  caf::strong_actor_ptr supervisor; ///< the workers of a job end with it
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, open_worker& x) {
+    return f.object(x).fields(f.field("job_id", x.job_id), f.field("role", x.role),
+                              f.field("incarnation", x.incarnation), f.field("supervisor", x.supervisor));
+  }
+};
+
+/// node → remote agent.
+struct worker_opened {
+  uint16_t port = 0;   ///< on the node's host
+  std::string refusal; ///< a sentence; empty: it listens
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, worker_opened& x) {
+    return f.object(x).fields(f.field("port", x.port), f.field("refusal", x.refusal));
+  }
+};
+
+/// remote agent → node: how did the process of this incarnation end? Answered by `worker_ended` once it has.
+struct ask_worker_end {
+  role_id role;
+  troupe::incarnation incarnation;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, ask_worker_end& x) {
+    return f.object(x).fields(f.field("role", x.role), f.field("incarnation", x.incarnation));
+  }
+};
+
+/// node → remote agent.
+struct worker_ended {
+  std::string how; ///< "its process 123 was ended by signal 9 (Killed)"; empty: the node knows no such process
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, worker_ended& x) {
+    return f.object(x).fields(f.field("how", x.how));
+  }
+};
+
+/// remote agent → the agent host in a worker process: start an agent of a job. Answered by `agent_spawned`.
 struct spawn_agent {
   job_description job;
   role_id role;
@@ -69,7 +116,7 @@ struct spawn_agent {
   }
 };
 
-/// runtime → node, at a steady pace: are you there? Answered by `alive` from the node's own thread, which computes
+/// remote agent → agent host, at a steady pace: are you there? Answered by `alive` from its own thread, which computes
 /// nothing, so silence means that the whole process is stopped, overloaded or unreachable.
 struct heartbeat {
   uint64_t number = 0;
@@ -80,7 +127,7 @@ struct heartbeat {
   }
 };
 
-/// node → runtime, answer to `heartbeat`.
+/// agent host → remote agent, answer to `heartbeat`.
 struct alive {
   uint64_t number = 0; ///< of the heartbeat
 
@@ -90,7 +137,7 @@ struct alive {
   }
 };
 
-/// node → runtime.
+/// agent host → remote agent.
 struct agent_spawned {
   caf::strong_actor_ptr handle; ///< null: see refusal
   std::string refusal;          ///< a sentence

@@ -61,6 +61,13 @@ CAF_ADD_TYPE_ID(troupe, (troupe::peer_unreachable))
 CAF_ADD_TYPE_ID(troupe, (troupe::replace_state))
 CAF_ADD_TYPE_ID(troupe, (troupe::state_failed))
 
+CAF_ADD_TYPE_ID(troupe, (troupe::ask_worker_end))
+CAF_ADD_TYPE_ID(troupe, (troupe::open_worker))
+CAF_ADD_TYPE_ID(troupe, (troupe::worker_ended))
+CAF_ADD_TYPE_ID(troupe, (troupe::worker_opened))
+
+CAF_ADD_TYPE_ID(troupe, (troupe::reject_gradients))
+
 CAF_ADD_TYPE_ID(troupe, (troupe::step_set))
 CAF_ADD_TYPE_ID(troupe, (std::vector<troupe::step>))
 CAF_ADD_TYPE_ID(troupe, (troupe::plan_part))

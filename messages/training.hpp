@@ -194,12 +194,27 @@ struct push_gradients {
   tree_node node;
   uint64_t micro_batches = 0; ///< of the whole step
   payload gradient;           ///< (block size) f32
+  bool again = false;         ///< computed once more after it was rejected: what it is now, it is
 
   template <class Inspector>
   friend bool inspect(Inspector& f, push_gradients& x) {
     return f.object(x).fields(f.field("from", x.from), f.field("at", x.at), f.field("base", x.base),
                               f.field("block", x.block), f.field("node", x.node),
-                              f.field("micro_batches", x.micro_batches), f.field("gradient", x.gradient));
+                              f.field("micro_batches", x.micro_batches), f.field("gradient", x.gradient),
+                              f.field("again", x.again));
+  }
+};
+
+/// shard_holder → agents: the sum of a block is not finite, so what was contributed to it counts no more (T6). An agent
+/// pushes its own part again; one that is not finite it computes again first. Said again when an agent pulls.
+struct reject_gradients {
+  origin from;
+  step at;
+  block_id block;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, reject_gradients& x) {
+    return f.object(x).fields(f.field("from", x.from), f.field("at", x.at), f.field("block", x.block));
   }
 };
 
@@ -329,14 +344,14 @@ struct ring_chunk {
 
 /// coordinator → shard_holder: start from here. Answered by unit when it is in place.
 struct load_shard {
-  troupe::view view;
+  troupe::view since; ///< the view in which the run last went back: what was begun before is void
   step version;
   payload values;             ///< (floats of the shard) f32
   std::vector<payload> state; ///< of the optimiser, same shape each; empty: all zero
 
   template <class Inspector>
   friend bool inspect(Inspector& f, load_shard& x) {
-    return f.object(x).fields(f.field("view", x.view), f.field("version", x.version), f.field("values", x.values),
+    return f.object(x).fields(f.field("since", x.since), f.field("version", x.version), f.field("values", x.values),
                               f.field("state", x.state));
   }
 };

@@ -13,8 +13,8 @@ std::string_view to_string(child_state state) {
 
 child_record& child_table::add(std::shared_ptr<const child_spec> spec, std::string id) {
   auto position = next_position_++;
-  positions_.emplace(id, position);
-  auto& record = records_[position];
+  auto& record = records_.emplace_hint(records_.end(), position, child_record{})->second;
+  by_id_.emplace(id, &record);
   record.id = std::move(id);
   record.spec = std::move(spec);
   record.position = position;
@@ -24,13 +24,13 @@ child_record& child_table::add(std::shared_ptr<const child_spec> spec, std::stri
 void child_table::erase(uint64_t position) {
   auto it = records_.find(position);
   set_state(it->second, child_state::stopped);
-  positions_.erase(it->second.id);
+  by_id_.erase(it->second.id);
   records_.erase(it);
 }
 
 child_record* child_table::find(const std::string& id) {
-  auto it = positions_.find(id);
-  return it == positions_.end() ? nullptr : &records_.at(it->second);
+  auto it = by_id_.find(id);
+  return it == by_id_.end() ? nullptr : it->second;
 }
 
 void child_table::set_state(child_record& child, child_state state) {

@@ -39,6 +39,7 @@ void turn::ended(child_record& c, const exit_cause& cause) {
   if (s_.starting_now == c.position)
     s_.starting_now.reset();
   if (cause.kind == exit_kind::stuck) { // only the end of the process helps, so each level passes it on (S6)
+    s_.to_stop.erase(c.position);       // a bystander that was to be stopped has ended before its turn
     refuse_start(c, call_error::stopping, "the supervisor is ending");
     escalate(c, cause, exit_kind::stuck, fmt::format("supervisor {} cannot stop one of its children", s_.spec.name));
     settle(c);
@@ -137,7 +138,9 @@ void turn::end_with(const child_record& c, const exit_cause& cause) {
 /// restarted, its actor ends and all goes on as after any end.
 void turn::on(const event::state_failed& e) {
   auto* c = s_.children.find(e.id);
-  if (!c || c->number != e.number || !c->is_live() || c->state_lost) {
+  if (c && c->number == e.number && c->state_lost) // it reminds, during a back-off
+    return;
+  if (!c || c->number != e.number || !c->is_live()) {
     ++s_.late_notices;
     if (c && e.number < c->number && c->state == child_state::running && !c->state_lost)
       out_.push_back(action::replace_again{c->id, c->number});

@@ -18,7 +18,7 @@ namespace {
 struct planned {
   fault what;
   uint64_t number = 0; ///< among those that end this role, from 1; 0: it does not end it
-  bool done = false;
+  std::shared_ptr<std::atomic<bool>> done;
 };
 
 std::mutex mutex;
@@ -31,8 +31,8 @@ bool ends_actor(fault_kind kind) {
 
 bool is_for(const planned& p, const fault_place& where, const fault_moment& when, const std::string& role) {
   const bool here = p.what.where == role || p.what.where == where.name;
-  const bool turn = p.number == 0 || when.incarnation.value == 0 || p.number == when.incarnation.value;
-  return !p.done && here && turn && where.can.contains(p.what.kind) && when.step >= p.what.step.value_or(0);
+  const bool turn = p.number == 0 || when.incarnation.value == 0 || p.number <= when.incarnation.value;
+  return here && turn && where.can.contains(p.what.kind) && when.step >= p.what.step.value_or(0);
 }
 
 /// Somebody has to wake this process, so that is the child of a child, which nobody has to wait for.
@@ -59,9 +59,9 @@ void stop_this_process(nanoseconds time) {
 
 std::atomic<bool> fault_points::armed_ = false;
 
-void fault_points::arm(const fault& what) {
+void fault_points::arm(const fault& what, std::shared_ptr<std::atomic<bool>> done) {
   const std::lock_guard lock{mutex};
-  planned next{.what = what};
+  planned next{.what = what, .done = std::move(done)};
   if (ends_actor(what.kind) && what.where.find('/') != std::string::npos)
     next.number = 1 + static_cast<uint64_t>(std::count_if(plan.begin(), plan.end(), [&](const auto& p) {
                     return p.what.where == what.where && p.number > 0;
@@ -81,11 +81,11 @@ injected fault_points::pass(const fault_place& where, const fault_moment& when) 
   {
     const std::lock_guard lock{mutex};
     const auto role = to_string(when.role);
-    const auto found =
-      std::find_if(plan.begin(), plan.end(), [&](const auto& p) { return is_for(p, where, when, role); });
+    const auto found = std::find_if(plan.begin(), plan.end(), [&](const auto& p) {
+      return is_for(p, where, when, role) && !p.done->exchange(true); // elsewhere, it may have just happened
+    });
     if (found == plan.end())
       return {};
-    found->done = true;
     what = found->what;
   }
   switch (what.kind) {

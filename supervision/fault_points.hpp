@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -33,9 +34,9 @@ struct injected {
   [[nodiscard]] bool is(fault_kind k) const { return kind == k; }
 };
 
-/// Faults that this process is to suffer, each once. Of the faults of one role that end it (exception, error, kill,
-/// kill-process), the n-th is for its n-th incarnation, so that none hits the successor as well, in whatever process
-/// that lives. Thread-safe; process-wide, as roles do not know what a test arms.
+/// Faults that are to happen, each once: in this process or, where their flag is shared, in any of those that share it.
+/// Of the faults of one role that end it (exception, error, kill, kill-process), the n-th waits for its n-th
+/// incarnation. Thread-safe; process-wide, as roles do not know what a test arms.
 class fault_points {
 public:
   /// Any at all: the one thing that a point costs when nothing is armed.
@@ -45,7 +46,8 @@ public:
   /// place can stand it; what is left is the place's to do.
   static injected pass(const fault_place& where, const fault_moment& when);
 
-  static void arm(const fault& what);
+  /// `done` is set when the fault happens, and keeps it from happening while it is.
+  static void arm(const fault& what, std::shared_ptr<std::atomic<bool>> done = std::make_shared<std::atomic<bool>>());
   static void disarm();
 
 private:

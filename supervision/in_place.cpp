@@ -22,15 +22,6 @@ namespace {
 constexpr size_t longest_text = 240; // of a message in a report (R13)
 constexpr auto reminder_pause = std::chrono::seconds{2};
 
-std::string name_of(caf::type_id_list types) {
-  std::string result;
-  for (size_t i = 0; i < types.size(); ++i) {
-    auto name = caf::query_type_name(types[i]);
-    result.append(i == 0 ? "" : ", ").append(name.begin(), name.end());
-  }
-  return result.starts_with("troupe::") ? result.substr(8) : result;
-}
-
 std::string text_of(const caf::message& what) {
   auto text = caf::to_string(what);
   if (text.size() > longest_text)
@@ -85,10 +76,8 @@ void life::fail(failure why) const {
 
 in_place::in_place(caf::scheduled_actor* shell, in_place_link link, parts p)
   : shell_(shell), link_(std::move(link)), parts_(std::move(p)), core_(link_.number),
-    beat_(link_.beat ? link_.beat : std::make_shared<pulse>()), recent_{caf::make_type_id_list<>(),
-                                                                        caf::make_type_id_list<>(),
-                                                                        caf::make_type_id_list<>(),
-                                                                        caf::make_type_id_list<>()} {}
+    beat_(link_.beat ? link_.beat : std::make_shared<pulse>()),
+    recent_(link_.recent ? link_.recent : std::make_shared<recent_messages>()) {}
 
 caf::behavior in_place::begin() {
   // Without a state nothing matches, and what does not match waits in the mailbox.
@@ -130,7 +119,7 @@ bool in_place::handle(caf::detail::invoke_result_visitor& answer, caf::message& 
     }
     return false;
   }
-  recent_[recent_at_++ % recent_.size()] = what.types();
+  recent_->note(what.types());
   auto handled = false;
   beat_->begin();
   try {
@@ -178,8 +167,8 @@ void in_place::failed(exit_kind kind, std::string why, in_place_core::during wha
   if (message)
     cause.chain.push_back(fmt::format("while it handled {}{}", text_of(*message),
                                       fate == in_place_core::fate::quarantine ? ", which is not tried again" : ""));
-  if (auto before = recent(); !before.empty())
-    cause.chain.push_back("its last messages: " + before);
+  if (auto before = recent_->text(); !before.empty())
+    cause.chain.push_back(last_messages + before);
   if (fate == in_place_core::fate::keep)
     kept_ = *message;
   else if (fate == in_place_core::fate::quarantine)
@@ -233,14 +222,6 @@ void in_place::retry() {
   }
   beat_->end();
   shell_->current_mailbox_element(before);
-}
-
-std::string in_place::recent() const {
-  std::string result;
-  for (uint32_t i = 0; i < recent_.size(); ++i) // oldest first
-    if (auto types = recent_[(recent_at_ + i) % recent_.size()]; types.size() > 0)
-      result += (result.empty() ? "" : ", ") + name_of(types);
-  return result;
 }
 
 } // namespace troupe

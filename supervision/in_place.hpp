@@ -6,7 +6,6 @@
 #include <caf/disposable.hpp>
 #include <caf/scheduled_actor.hpp>
 
-#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,6 +18,7 @@
 #include "supervision/in_place_core.hpp"
 #include "supervision/life.hpp"
 #include "supervision/pulse.hpp"
+#include "supervision/recent_messages.hpp"
 
 namespace troupe {
 
@@ -28,7 +28,8 @@ struct in_place_link {
   caf::actor supervisor;
   std::string child; ///< its id there
   incarnation number;
-  std::shared_ptr<pulse> beat; ///< optional: for whoever looks for stuck handlers
+  std::shared_ptr<pulse> beat;             ///< optional: for whoever looks for stuck handlers
+  std::shared_ptr<recent_messages> recent; ///< optional: for whoever reports the actor's end
 };
 
 /// Keeps an actor's handle and mailbox while its state object fails and is replaced (T3): all of the shell that does
@@ -66,7 +67,6 @@ private:
   void replace(incarnation next);
   void retry();
   void tell(const exit_cause& cause);
-  std::string recent() const;
 
   caf::scheduled_actor* shell_;
   in_place_link link_;
@@ -77,8 +77,7 @@ private:
   caf::behavior inner_;
   caf::message kept_;
   caf::strong_actor_ptr kept_sender_;
-  std::array<caf::type_id_list, 4> recent_; ///< types of the last messages, a ring
-  uint32_t recent_at_ = 0;
+  std::shared_ptr<recent_messages> recent_;
   caf::disposable reminder_;
   bool over_ = false;
 };

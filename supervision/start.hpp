@@ -55,7 +55,12 @@ struct start_context {
   start_notice notice;   ///< only for starts that return `started::later`
 
   /// For `spawn_in_place`: failures of the child's state go to this supervisor.
-  [[nodiscard]] in_place_link link() const { return {notice.supervisor(), id, number, nullptr}; }
+  [[nodiscard]] in_place_link link() const {
+    if (!recent)
+      recent = std::make_shared<recent_messages>();
+    return {notice.supervisor(), id, number, nullptr, recent};
+  }
+  mutable std::shared_ptr<recent_messages> recent; ///< of the child, once there is a link
 };
 
 /// What a start function returns: an actor handle of any type (the child is ready), a `failure`, or `later`.

@@ -16,6 +16,14 @@ namespace troupe {
 
 namespace {
 
+/// A state that failed has named them itself (T7).
+void add_last_messages(exit_cause& cause, const recent_messages* of) {
+  if (!of || cause.is_clean() || (!cause.chain.empty() && cause.chain.back().starts_with(last_messages)))
+    return;
+  if (auto names = of->text(); !names.empty())
+    cause.chain.push_back(last_messages + names);
+}
+
 supervisor_spec spec_of(const supervisor_config& config) {
   auto spec = config.tree->spec();
   spec.name = config.path;
@@ -65,7 +73,6 @@ void supervisor_actor::on_exit() {
 void supervisor_actor::let_go() {
   wake_.dispose();
   timers_.clear();
-  due_.clear();
   calls_.clear();
   dynamic_.clear();
   if (keep_) {
@@ -158,10 +165,10 @@ void supervisor_actor::child_failed(const std::string& id, incarnation number, e
 
 void supervisor_actor::carry_out(const action::start& a) {
   config_.record->raise_floor(config_.path, a.number);
-  auto& entry = live_.insert_or_assign(a.id, live_child{a.number, {}, {}}).first->second;
+  auto& entry = live_.insert_or_assign(a.id, live_child{a.number, {}, {}, {}}).first->second;
   exit_cause failed{exit_kind::error, {}};
   try {
-    auto result = call_start(a.id, a.number);
+    auto result = call_start(a.id, a.number, entry.recent);
     if (result.child())
       watch(a.id, entry, result.child());
     if (result.is_ready() && result.child())
@@ -179,17 +186,18 @@ void supervisor_actor::carry_out(const action::start& a) {
   }
 }
 
-started supervisor_actor::call_start(const std::string& id, incarnation number) {
-  start_context context{system(), id, number, {}, start_notice{keep_, id, number}};
+started supervisor_actor::call_start(const std::string& id, incarnation number,
+                                     std::shared_ptr<recent_messages>& recent) {
+  start_context context{system(), id, number, {}, start_notice{keep_, id, number}, {}};
   auto it = static_.find(id);
-  if (it == static_.end()) {
-    const auto& from = dynamic_.at(id);
-    context.argument = from.argument;
-    return from.start(context);
+  if (it == static_.end() || !it->second->tree) {
+    if (it == static_.end())
+      context.argument = dynamic_.at(id).argument;
+    auto result = it == static_.end() ? dynamic_.at(id).start(context) : it->second->start(context);
+    recent = std::move(context.recent);
+    return result;
   }
   const auto& node = *it->second;
-  if (!node.tree)
-    return node.start(context);
   return started::later(spawn_supervisor(
     system(), {.tree = node.tree,
                .path = config_.path + '/' + id,
@@ -203,11 +211,13 @@ void supervisor_actor::watch(const std::string& id, live_child& child, const caf
   child.watch =
     troupe::monitor(this, handle_of_child, [this, id, who, number = child.number](const caf::error& reason) {
       auto ended = number;
+      auto cause = cause_of(reason);
       if (auto it = live_.find(id); it != live_.end() && it->second.handle && it->second.handle.address() == who) {
         ended = it->second.number; // a later one, if its state was replaced
+        add_last_messages(cause, it->second.recent.get());
         live_.erase(it);
       }
-      handle(event::child_ended{id, ended, cause_of(reason)});
+      handle(event::child_ended{id, ended, std::move(cause)});
     });
 }
 
@@ -254,38 +264,30 @@ void supervisor_actor::carry_out(const action::set_timer& a) {
     run_in(keep_, [this, token = a.token] { handle(event::timer_fired{token}); });
     return;
   }
-  auto at = system().clock().now() + a.delay;
-  timers_.emplace(a.token, at);
-  due_.emplace(at, a.token);
+  timers_.set(a.token, system().clock().now() + a.delay);
 }
 
 void supervisor_actor::carry_out(const action::cancel_timer& a) {
-  if (auto it = timers_.find(a.token); it != timers_.end()) {
-    due_.erase({it->second, it->first});
-    timers_.erase(it);
-  }
+  timers_.cancel(a.token);
 }
 
 /// After each event: most timers are cancelled before they are due, those of quick starts within the same event.
 void supervisor_actor::set_wake() {
-  if (due_.empty()) {
+  auto first = timers_.first();
+  if (!first) {
     wake_.dispose();
     wakes_at_.reset();
-  } else if (auto first = due_.begin()->first; !wakes_at_ || first < *wakes_at_) {
+  } else if (!wakes_at_ || *first < *wakes_at_) {
     wake_.dispose();
     wakes_at_ = first;
-    wake_ = run_after(this, std::max(first - system().clock().now(), nanoseconds{0}), [this] { wake(); });
+    wake_ = run_after(this, std::max(*first - system().clock().now(), nanoseconds{0}), [this] { wake(); });
   }
 }
 
 void supervisor_actor::wake() {
   wakes_at_.reset();
-  while (!due_.empty() && due_.begin()->first <= system().clock().now()) {
-    auto token = due_.begin()->second;
-    due_.erase(due_.begin());
-    timers_.erase(token);
-    handle(event::timer_fired{token});
-  }
+  while (auto token = timers_.next_due(system().clock().now()))
+    handle(event::timer_fired{*token});
   set_wake();
 }
 

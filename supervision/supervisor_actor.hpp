@@ -9,7 +9,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -18,6 +17,7 @@
 #include "supervision/decide.hpp"
 #include "supervision/supervise.hpp"
 #include "supervision/supervisor.hpp"
+#include "supervision/timers.hpp"
 #include "supervision/tree_record.hpp"
 
 namespace troupe {
@@ -83,6 +83,7 @@ private:
     incarnation number;
     caf::actor handle; ///< empty while its start has not told it
     subscription watch;
+    std::shared_ptr<recent_messages> recent; ///< if it notes them
   };
   /// How to start a dynamic child again.
   struct origin {
@@ -107,7 +108,7 @@ private:
 
   void watch(const std::string& id, live_child& child, const caf::actor& handle);
   [[nodiscard]] live_child* find(const std::string& id, incarnation number);
-  [[nodiscard]] started call_start(const std::string& id, incarnation number);
+  [[nodiscard]] started call_start(const std::string& id, incarnation number, std::shared_ptr<recent_messages>& recent);
   void wake();
   void set_wake();
   [[nodiscard]] uint64_t enter(call_ptr call);
@@ -120,9 +121,8 @@ private:
   std::unordered_map<std::string, const supervision_tree::node*> static_;
   std::unordered_map<std::string, origin> dynamic_;
   std::unordered_map<std::string, live_child> live_;
-  std::unordered_map<uint64_t, time_point> timers_; ///< token → when it is due
-  std::set<std::pair<time_point, uint64_t>> due_;   ///< the same, earliest first
-  std::optional<time_point> wakes_at_;              ///< CAF's clock has one timer of each supervisor, not one per child
+  timers timers_;
+  std::optional<time_point> wakes_at_; ///< CAF's clock has one timer of each supervisor, not one per child
   caf::disposable wake_;
   std::unordered_map<uint64_t, call_ptr> calls_;
   uint64_t next_call_ = 1;

@@ -30,6 +30,7 @@ public:
       [](const role_bound&) {},
       [](const view_changed&) {},
       [](const lease&) {},
+      [](const reject_gradients&) {},
       [](const evaluate&) {},
     };
   }

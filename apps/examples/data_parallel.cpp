@@ -25,10 +25,8 @@ int main(int argc, char** argv) {
   };
 
   auto parts = data_parallel::prepare(rt, options, observer);
-  if (!parts) {
-    std::puts(parts.error().sentence.c_str());
-    return 2;
-  }
+  if (!parts)
+    return std::puts(parts.error().sentence.c_str()), 2;
   auto& p = **parts;
   // [tree]
   auto tree = supervise("training", one_for_one, at_most(3, 1min))
@@ -38,13 +36,10 @@ int main(int argc, char** argv) {
                 .child(p.leader, transient, significant);
   // [/tree]
   std::printf("%s\n", print_tree(tree).c_str());
-
   auto end = rt.run(tree);
   auto report = end ? p.report(*end) : tl::unexpected(end.error());
-  if (!report) {
-    std::puts(report.error().sentence.c_str());
-    return 1;
-  }
+  if (!report)
+    return std::puts(report.error().sentence.c_str()), 1;
   std::printf("%lu steps, %.0f samples/s, weights %.16s\n", report->steps, report->samples_per_second,
               report->weights_sha256.c_str());
 }

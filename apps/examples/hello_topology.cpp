@@ -16,7 +16,6 @@ using namespace std::chrono_literals;
 
 int main() {
   auto rt = runtime{};
-
   // Fails on its first two starts.
   auto stumbler =
     startable{"stumbler/0", [](const start_context& c) -> started {

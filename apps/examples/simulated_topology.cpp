@@ -1,6 +1,5 @@
 // A topology in the simulator: a worker that dies now and then reports ten numbers to a tally on another host until
-// each is acknowledged, over a link that loses and doubles messages. Run: build/release/bin/simulated_topology --seeds
-// 1000
+// each is acknowledged, over a link that loses messages. Run: build/release/bin/simulated_topology --seeds 1000
 
 #include <caf/event_based_actor.hpp>
 #include <set>

@@ -89,7 +89,8 @@ int run(const node& request) {
     fmt::print("node ready on {}:{}\n", request.options.host, port);
     std::fflush(stdout); // whoever started this node in a pipe waits for the line
   };
-  const auto ended = run_node(request.options, on_ready, interrupted.token());
+  const auto on_note = [](const std::string& note) { fmt::print(stderr, "troupe: {}\n", note); };
+  const auto ended = run_node(request.options, {on_ready, on_note}, interrupted.token());
   return ended ? done : refuse(ready ? run_failed : bad_input, ended.error());
 }
 

@@ -1,82 +1,28 @@
 /// Real processes that are killed and stopped: the run ends with the weights of an undisturbed one, and leaves nothing
 /// behind.
 
-#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
-#include <csignal>
 #include <filesystem>
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
-#include "tests/support/process.hpp"
-#include "tests/support/temporary_folder.hpp"
+#include "tests/apps/command.hpp"
 
+using namespace troupe::test;
 using namespace std::chrono_literals;
 using Catch::Matchers::ContainsSubstring;
-using troupe::test::process;
-using troupe::test::temporary_folder;
-using troupe::test::text_of;
-using words = std::vector<std::string>;
-
-namespace {
-
-constexpr auto deadline = 120s;
-
-/// A job of some seconds, whose weights `undisturbed` knows.
-words job(int agents, int steps, const words& more = {}) {
-  words all{TROUPE_COMMAND,  "train",
-            "--model",       "lenet",
-            "--batch",       "12",
-            "--micro-batch", "4",
-            "--threads",     "1",
-            "--agents",      std::to_string(agents),
-            "--steps",       std::to_string(steps),
-            "--epochs",      "1000",
-            "--no-evaluate", "--report",
-            "report.json"};
-  all.insert(all.end(), more.begin(), more.end());
-  return all;
-}
-
-nlohmann::json report_in(const temporary_folder& folder) {
-  return nlohmann::json::parse(text_of(folder / "report.json"));
-}
-
-std::string undisturbed(int steps) {
-  const temporary_folder folder;
-  process run(job(1, steps, {"--quiet"}), folder.path());
-  REQUIRE(run.wait(deadline) == 0);
-  return report_in(folder)["weights_sha256"];
-}
-
-bool is_gone(pid_t process) {
-  return ::kill(process, 0) != 0;
-}
-
-/// Waits until the run has as many workers as `before`, but others; false if it ended or that took too long.
-bool workers_changed(process& run, const std::vector<pid_t>& before) {
-  const auto others = [&] {
-    const auto now = run.children();
-    return now.size() == before.size() && now != before;
-  };
-  return run.wait_until([&] { return others() || run.children().empty(); }, deadline) && others();
-}
-
-} // namespace
 
 TEST_CASE(
   "T5: worker processes that are killed are started again, and the weights are those of an undisturbed run (I10)") {
   constexpr auto steps = 2000;
   const temporary_folder folder;
-  process run(job(2, steps, {"--isolation", "process"}), folder.path());
+  process run(long_job(2, steps, {"--isolation", "process"}), folder.path());
   REQUIRE(run.wait_for_output("step 1/", deadline));
   auto kills = 0;
   for (; kills < 3; ++kills) {
     const auto workers = run.children();
     REQUIRE(workers.size() == 2);
     ::kill(workers[static_cast<size_t>(kills) % 2], SIGKILL);
-    if (!workers_changed(run, workers))
+    if (!children_changed(run, workers))
       break;
   }
   REQUIRE(kills >= 2);
@@ -84,16 +30,16 @@ TEST_CASE(
   CHECK(run.wait(deadline) == 0);
   CHECK_THAT(run.out(), ContainsSubstring("was ended by signal 9 (Killed)"));
   const auto report = report_in(folder);
-  CHECK(report["weights_sha256"] == undisturbed(steps));
+  CHECK(report["weights_sha256"] == undisturbed_long_job(steps));
   CHECK(report["restarts"] >= 2);
-  CHECK(std::ranges::all_of(last, is_gone)); // I9
+  CHECK(are_gone(last)); // I9
 }
 
 TEST_CASE(
   "R8: a worker that is stopped for 5 s and goes on costs no step: others take over, and it joins again (I10)") {
   constexpr auto steps = 5000;
   const temporary_folder folder;
-  process run(job(3, steps, {"--isolation", "process"}), folder.path());
+  process run(long_job(3, steps, {"--isolation", "process"}), folder.path());
   REQUIRE(run.wait_for_output("step 1/", deadline));
   const auto workers = run.children();
   REQUIRE(workers.size() == 3);
@@ -104,7 +50,7 @@ TEST_CASE(
   const auto report = report_in(folder);
   CHECK(report["steps"] == steps);
   CHECK(report["restarts"] == 0); // unreachable is not dead
-  CHECK(report["weights_sha256"] == undisturbed(steps));
+  CHECK(report["weights_sha256"] == undisturbed_long_job(steps));
 }
 
 TEST_CASE("a run whose process is killed is resumed by its own command and ends with the weights of an undisturbed one "
@@ -112,7 +58,7 @@ TEST_CASE("a run whose process is killed is resumed by its own command and ends 
   constexpr auto steps = 1500;
   const temporary_folder folder;
   const auto command =
-    job(2, steps, {"--isolation", "process", "--checkpoint", "kept", "--checkpoint-every", "20", "--resume"});
+    long_job(2, steps, {"--isolation", "process", "--checkpoint", "kept", "--checkpoint-every", "20", "--resume"});
   for (const bool with_checkpoint : {false, true}) {
     process run(command, folder.path());
     REQUIRE(run.wait_for_output("step ", deadline));
@@ -122,10 +68,10 @@ TEST_CASE("a run whose process is killed is resumed by its own command and ends 
     CHECK(workers.size() == 2);
     run.send(SIGKILL);
     CHECK(run.wait(deadline) == -SIGKILL);
-    CHECK(run.wait_until([&] { return std::ranges::all_of(workers, is_gone); }, 10s)); // T4: no orphans
+    CHECK(run.wait_until([&] { return are_gone(workers); }, 10s)); // T4: no orphans
   }
   process last(command, folder.path());
   CHECK(last.wait(deadline) == 0);
   CHECK_THAT(last.out(), ContainsSubstring("resumed at step"));
-  CHECK(report_in(folder)["weights_sha256"] == undisturbed(steps));
+  CHECK(report_in(folder)["weights_sha256"] == undisturbed_long_job(steps));
 }

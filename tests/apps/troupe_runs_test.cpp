@@ -4,39 +4,23 @@
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
-#include <csignal>
 #include <fcntl.h>
 #include <filesystem>
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <unistd.h>
 
-#include "tests/support/process.hpp"
-#include "tests/support/temporary_folder.hpp"
+#include "tests/apps/command.hpp"
 
-using namespace std::chrono_literals;
+using namespace troupe::test;
 using Catch::Matchers::ContainsSubstring;
 using Catch::Matchers::StartsWith;
-using troupe::test::process;
-using troupe::test::temporary_folder;
-using troupe::test::text_of;
-using words = std::vector<std::string>;
 
 namespace {
-
-constexpr auto deadline = 120s;
 
 struct outcome {
   int code = 0;
   std::string out;
   std::string err;
 };
-
-words command(const words& arguments) {
-  words all{TROUPE_COMMAND};
-  all.insert(all.end(), arguments.begin(), arguments.end());
-  return all;
-}
 
 outcome run(const temporary_folder& folder, const words& arguments) {
   process started(command(arguments), folder.path());
@@ -58,25 +42,12 @@ nlohmann::json report_of(const temporary_folder& folder, words arguments) {
   INFO(result.err);
   REQUIRE(result.code == 0);
   CHECK(result.out.empty());
-  return nlohmann::json::parse(text_of(folder / "report.json"));
+  return report_in(folder);
 }
 
 std::string weights_of(const temporary_folder& folder, const words& arguments) {
   return report_of(folder, arguments)["weights_sha256"];
 }
-
-/// A node on a free port of this machine, and its address.
-struct running_node {
-  explicit running_node(const temporary_folder& folder)
-    : started(command({"node", "--listen", "127.0.0.1:0", "--slots", "2"}), folder.path()) {
-    REQUIRE(started.wait_for_output("\n", deadline));
-    const auto& line = started.out();
-    address = line.substr(line.rfind(' ') + 1);
-    address.pop_back();
-  }
-  process started;
-  std::string address;
-};
 
 } // namespace
 
@@ -126,6 +97,18 @@ TEST_CASE("worker processes that are killed or stopped on purpose leave the weig
   const auto stopped = with("agent/0@step=5:stop-process=300ms");
   CHECK(stopped["weights_sha256"] == weights);
   CHECK(stopped["restarts"] == 0);
+}
+
+TEST_CASE("T5: a handler that does not return costs its process, once, and the weights are as they were") {
+  const temporary_folder folder;
+  const words job{"train",   "--model", "mlp",           "--batch",   "64", "--micro-batch", "16",
+                  "--steps", "40",      "--no-evaluate", "--threads", "1",  "--agents",      "2"};
+  auto disturbed = job;
+  disturbed.insert(disturbed.end(),
+                   {"--isolation", "process", "--handler-limit", "1", "--fault", "agent/1@step=20:stall=60s"});
+  const auto report = report_of(folder, disturbed);
+  CHECK(report["restarts"] == 1); // it does not strike the successor as well
+  CHECK(report["weights_sha256"] == weights_of(folder, job));
 }
 
 TEST_CASE("another seed trains other weights") {

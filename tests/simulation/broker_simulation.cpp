@@ -22,15 +22,7 @@ constexpr fault_mix most{.loss = 0.1,
 void play(simulation& world) {
   training_shape shape{.shards = 1, .shards_apart = false, .broker_apart = true, .broker = mortality::mortal};
   shape.agents = static_cast<uint32_t>(2 + world.chance().below(4));
-  static_cast<void>(undisturbed_run::known()); // while nothing is armed
-  const troupe::armed_faults planned{draw_faults(world.chance(), shape)};
-  auto& run = world.make<training_world>(world, shape, training_world::add_hosts(world, shape));
-  world.run_until([&] { return run.is_ready() || run.has_ended(); }, 1min);
-  world.storm(15s);
-  world.calm();
-  world.expect(
-    "I8: the run comes to its end", [&] { return run.has_ended(); }, 5min);
-  run.check_end();
+  train_in_a_storm(world, shape);
 }
 
 } // namespace

@@ -121,6 +121,7 @@ void play(simulation& world) {
     for (const auto& each : where.agents)
       world.crash(each);
     saved.lose_power();
+    run.retire();
     world.run_until([] { return false; }, 100ms); // nothing of the old life is left under way
     world.boot(where.leader);
     for (const auto& each : where.agents)

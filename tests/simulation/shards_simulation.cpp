@@ -24,15 +24,7 @@ void play(simulation& world) {
   shape.agents = static_cast<uint32_t>(1 + world.chance().below(4));
   shape.shards = static_cast<uint32_t>(1 + world.chance().below(4));
   shape.holders = world.chance().below(8) == 0 ? mortality::mortal : mortality::immortal;
-  static_cast<void>(undisturbed_run::known()); // while nothing is armed
-  const troupe::armed_faults planned{draw_faults(world.chance(), shape)};
-  auto& run = world.make<training_world>(world, shape, training_world::add_hosts(world, shape));
-  world.run_until([&] { return run.is_ready() || run.has_ended(); }, 1min);
-  world.storm(15s);
-  world.calm();
-  world.expect(
-    "I8: the run comes to its end", [&] { return run.has_ended(); }, 5min);
-  run.check_end();
+  train_in_a_storm(world, shape);
 }
 
 } // namespace

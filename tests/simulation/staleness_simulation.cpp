@@ -27,14 +27,7 @@ void play(simulation& world) {
   shape.holders = world.chance().below(4) == 0 ? mortality::mortal : mortality::immortal;
   shape.pace = world.chance().below(3) == 0 ? troupe::pace::asynchronous(shape.agents)
                                             : troupe::pace::bounded(1 + world.chance().below(5));
-  const troupe::armed_faults planned{draw_faults(world.chance(), shape)};
-  auto& run = world.make<training_world>(world, shape, training_world::add_hosts(world, shape));
-  world.run_until([&] { return run.is_ready() || run.has_ended(); }, 1min);
-  world.storm(15s);
-  world.calm();
-  world.expect(
-    "I8: the run comes to its end", [&] { return run.has_ended(); }, 5min);
-  run.check_end();
+  train_in_a_storm(world, shape);
 }
 
 } // namespace

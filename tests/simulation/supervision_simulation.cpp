@@ -1,5 +1,6 @@
 // Supervision trees of drawn shapes over three hosts, whose children end in every way, fail to start, and are cut off.
 
+#include <array>
 #include <caf/event_based_actor.hpp>
 #include <fmt/format.h>
 #include <memory>
@@ -38,6 +39,10 @@ public:
       const auto limit = at_most(static_cast<uint32_t>(world_.chance().below(5)), world_.chance().between(1s, 20s));
       tree.child(draw_branch(name, "root/" + name, limit));
     }
+    if (world_.chance().below(2) == 0)
+      tree.child(draw_pool("pool", "root/pool"));
+    for (const auto& [path, b] : branches_)
+      paths_.push_back(path);
     rules_ = std::make_unique<tree_rules>(world_, branches_);
     world_.on(hosts_[0], [&] {
       auto running = run_tree(world_.system(), tree,
@@ -53,6 +58,8 @@ public:
       tree_ = *running;
       rules_->runs_as(*running);
     });
+    if (world_.chance().below(2) == 0)
+      call_after_a_while();
   }
 
   void calm() {
@@ -73,17 +80,13 @@ public:
   }
 
   void stop() {
+    stopping_ = true;
     if (tree_ && !has_ended())
       tree_->stop();
   }
 
-  [[nodiscard]] bool is_empty() const {
-    for (const auto& [path, b] : branches_)
-      for (const auto& [child, where] : b.children)
-        if (!rules_->running(path, child).empty())
-          return false;
-    return true;
-  }
+  /// No child is left, and no call is open (S8).
+  [[nodiscard]] bool is_empty() const { return rules_->nobody_runs() && open_calls_ == 0; }
 
 private:
   supervision_tree draw_branch(const std::string& name, const std::string& path, restart_limit limit) {
@@ -106,8 +109,64 @@ private:
     return tree;
   }
 
-  startable child(const std::string& path, const std::string& id) {
-    return {id, [this, path, id](const start_context& c) -> started {
+  /// Children of a template, started and stopped while the tree runs.
+  supervision_tree draw_pool(const std::string& name, const std::string& path) {
+    const auto limit = at_most(static_cast<uint32_t>(world_.chance().below(5)), world_.chance().between(1s, 20s));
+    branches_[path] = {.limit = limit, .where = hosts_[0], .children = {}};
+    auto tree = supervise(name, simple_one_for_one, limit);
+    tree.child(child(path, "c"), draw_type());
+    return tree;
+  }
+
+  restart_type draw_type() { return std::array{permanent, transient, temporary}[world_.chance().below(3)]; }
+
+  /// Somebody uses the dynamic API (S8), until the tree is stopped.
+  void call_after_a_while() {
+    world_.after(world_.chance().between(20ms, 2s), [this] {
+      if (stopping_)
+        return;
+      world_.on(hosts_[0], [this] { call(); });
+      call_after_a_while();
+    });
+  }
+
+  void call() {
+    auto& chance = world_.chance();
+    const auto& path = paths_[chance.below(paths_.size())];
+    const auto at = tree_ ? tree_->find(path) : std::nullopt;
+    if (!at)
+      return;
+    const bool is_pool = path.ends_with("pool");
+    const auto what = chance.below(is_pool ? 3 : 4);
+    const auto id = is_pool ? fmt::format("c/{}", chance.below(8)) : fmt::format("d{}", chance.below(3));
+    const auto done = answered(path, what == 1 || what == 3);
+    if (what == 0 && is_pool)
+      at->start_child(caf::message{}, done);
+    else if (what == 0)
+      at->start_child(child(path, id), {.restart = draw_type()}, done);
+    else if (what == 1)
+      at->terminate_child(id, done);
+    else if (what == 2)
+      at->restart_child(id, done);
+    else
+      at->delete_child(id, done);
+  }
+
+  /// Each call is answered once; what was stopped or deleted does not run.
+  supervisor::on_done answered(const std::string& path, bool stops) {
+    ++open_calls_;
+    return [this, path, stops, before = std::make_shared<bool>(false)](const call_result& r) {
+      if (std::exchange(*before, true))
+        return world_.violated(fmt::format("S8: a call about {}/{} is answered twice", path, r.child));
+      --open_calls_;
+      if (stops && !r.error && !rules_->running(path, r.child).empty())
+        world_.violated(fmt::format("S8: {}/{} was stopped, and runs", path, r.child));
+    };
+  }
+
+  startable child(const std::string& path, const std::string& name) {
+    return {name, [this, path](const start_context& c) -> started {
+              const auto& id = c.id;
               if (world_.chance().chance(failing_starts_))
                 return failure{"the start fails as drawn"};
               rules_->started(path, id, c.number);
@@ -146,7 +205,10 @@ private:
   std::unique_ptr<tree_rules> rules_;
   std::optional<running_tree> tree_;
   std::optional<tree_end> end_;
+  std::vector<std::string> paths_;
+  int open_calls_ = 0;
   bool ready_ = false;
+  bool stopping_ = false;
 };
 
 void play(simulation& world) {
@@ -158,7 +220,8 @@ void play(simulation& world) {
     "I8: every permanent child runs, once", [&] { return all.is_settled(); }, 2min);
   all.stop();
   world.expect(
-    "I9: the tree has ended and no child is left", [&] { return all.has_ended() && all.is_empty(); }, 2min);
+    "I9, S8: the tree has ended, no child is left, and every call is answered",
+    [&] { return all.has_ended() && all.is_empty(); }, 2min);
 }
 
 } // namespace

@@ -11,6 +11,7 @@
 #include "actors/hosted_job.hpp"
 #include "supervision/fault_points.hpp"
 #include "supervision/run_tree.hpp"
+#include "tests/simulation/training_rules.hpp"
 #include "tests/support/simulation.hpp"
 
 namespace troupe::testing {
@@ -80,7 +81,9 @@ public:
   /// Its leader is done, or the tree has given up.
   [[nodiscard]] bool has_ended() const { return end_.has_value(); }
   [[nodiscard]] const std::optional<expected<run_outcome>>& outcome() const { return outcome_; }
-  /// The end is a good one, or one that what happened accounts for.
+  /// All its hosts have crashed: what is handled from now on is another's.
+  void retire() { retired_ = true; }
+  /// The end is a good one.
   void check_end();
 
   [[nodiscard]] const learn::layout& layout() const { return model_->layout(); }
@@ -94,6 +97,7 @@ private:
     uint64_t life; ///< of its host
     std::shared_ptr<hosted_job> job;
     std::shared_ptr<shard_vault> vault; ///< what outlives the shard holders on this host
+    std::map<role_id, gpu::device> devices;
   };
   struct known_role {
     incarnation number;
@@ -103,6 +107,7 @@ private:
 
   const std::shared_ptr<hosted_job>& job_on(host where);
   const std::shared_ptr<shard_vault>& vault_on(host where);
+  gpu::device device_of(const role_id& role, host where);
   void tell(const role_id& role, host to);
   void reconnect(host a, host b);
   void check(const parameters& p);
@@ -126,16 +131,20 @@ private:
   std::shared_ptr<run_record> record_; ///< what outlives the coordinator
   std::map<host, opened> jobs_;
   std::map<role_id, known_role> roles_;
-  std::map<uint64_t, std::set<uint64_t>> reported_; ///< by step: micro-batches whose results the coordinator got
   // What is said of versions since the run last went back, where it is not known beforehand.
   view since_;
   std::map<std::pair<step, size_t>, std::vector<float>> said_; ///< by version and block
   std::map<step, step> order_;                                 ///< by version: the step that was applied to it
-  bool lost_state_ = false;                                    ///< a shard holder has died or was cut off
+  bool lost_peer_ = false;                                     ///< with all that it held
+  training_rules rules_;
+  bool retired_ = false;
   bool ready_ = false;
   std::optional<running_tree> tree_;
   std::optional<tree_end> end_;
   std::optional<expected<run_outcome>> outcome_;
 };
+
+/// A run of that shape through a storm, from its beginning to its end.
+void train_in_a_storm(simulation& world, const training_shape& shape);
 
 } // namespace troupe::testing

@@ -29,13 +29,18 @@ std::set<incarnation> tree_rules::running(const std::string& path, const std::st
   return it == running_.end() ? std::set<incarnation>{} : it->second;
 }
 
+bool tree_rules::nobody_runs() const {
+  return std::all_of(running_.begin(), running_.end(), [](const auto& each) { return each.second.empty(); });
+}
+
 void tree_rules::reported(const supervision_report& r) {
   world_.note(to_string(r));
   const key child{r.supervisor, r.child};
   if (!decided_.insert({child, r.number}).second)
     world_.violated(fmt::format("I5: a second decision about {} #{} of {}", r.child, r.number.value, r.supervisor));
-  // Elsewhere it may run on, until it is told (R8): when it cannot be reached, or word of its start came too late.
-  const bool may_run_on = r.cause.kind == exit_kind::connection_lost ||
+  // Elsewhere it may run on, until it is told (R8): when it cannot be reached, when its host stands still, or when word
+  // of its start came too late.
+  const bool may_run_on = r.cause.kind == exit_kind::connection_lost || r.cause.kind == exit_kind::stuck ||
                           (!r.cause.chain.empty() && r.cause.chain.front().starts_with("it was not ready within"));
   if (!may_run_on && running_[child].contains(r.number))
     world_.violated(

@@ -39,6 +39,7 @@ public:
 
   /// Incarnations that run now.
   [[nodiscard]] std::set<incarnation> running(const std::string& path, const std::string& child) const;
+  [[nodiscard]] bool nobody_runs() const;
 
 private:
   using key = std::pair<std::string, std::string>; // supervisor, child

@@ -213,6 +213,18 @@ TEST_CASE("T3: a request during a crash, and each that waits for a promise, gets
   CHECK(s.tree->restarts() == 2);
 }
 
+TEST_CASE("T7: the report of a child that ends names its last messages, however it ended") {
+  stage s;
+  troupe::anon_send(s.handle, 1);
+  troupe::anon_send(s.handle, 2);
+  s.run();
+  troupe::anon_send_exit(s.handle, caf::exit_reason::kill);
+  s.run();
+  REQUIRE(s.reports.size() == 1);
+  CHECK(s.reports[0].cause.kind == exit_kind::kill);
+  CHECK(s.reports[0].cause.chain.back() == "its last messages: int32_t, int32_t");
+}
+
 TEST_CASE("T2: timers of a life that is over are dropped; one that fails ends its life") {
   stage s;
   s.seen();

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "actors/agent_host.hpp"
 #include "actors/job.hpp"
 #include "actors/node.hpp"
 #include "actors/node_link.hpp"
@@ -21,19 +22,27 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// A node that is published on a port of this process.
-struct hosted_node {
-  explicit hosted_node(node::config c) : rt({.network = true}), actor(rt.system().spawn<node, caf::detached>(c)) {
+// A node, or what hosts agents in a worker process, published on a port of this process.
+template <class Actor, class Handle>
+struct published {
+  explicit published(typename Actor::config c)
+    : rt({.network = true}), actor(rt.system().spawn<Actor, caf::detached>(std::move(c))) {
     auto bound = rt.system().middleman().publish(actor, 0, "127.0.0.1");
     REQUIRE(bound);
     port = *bound;
   }
-  ~hosted_node() { troupe::anon_send_exit(actor, caf::exit_reason::user_shutdown); }
+  ~published() { troupe::anon_send_exit(actor, caf::exit_reason::user_shutdown); }
 
   runtime rt;
-  node_actor actor;
+  Handle actor;
   uint16_t port = 0;
 };
+using published_host = published<agent_host, agent_host_actor>;
+using published_node = published<node, node_actor>;
+
+caf::actor spawn_idle(caf::actor_system& system) {
+  return system.spawn([](caf::event_based_actor*) { return caf::behavior{[](int) {}}; });
+}
 
 std::string refusal(uint16_t port, const std::string& job = "job") {
   auto rt = runtime{{.network = true}};
@@ -53,7 +62,7 @@ job_description small_job() {
   return d;
 }
 
-agent_spawned spawn_on(caf::scoped_actor& self, const node_actor& host, const spawn_agent& what) {
+agent_spawned spawn_on(caf::scoped_actor& self, const agent_host_actor& host, const spawn_agent& what) {
   auto result = agent_spawned{};
   troupe::request(self, host, 20s, what)
     .receive([&](const agent_spawned& s) { result = s; },
@@ -76,18 +85,51 @@ uint16_t listen_on_any(int& socket) {
 
 } // namespace
 
-TEST_CASE("a node greets a leader of its version") {
-  auto host = hosted_node{{}};
-  CHECK(refusal(host.port).empty());
+TEST_CASE("a node greets a leader of its version, and so does a worker process") {
+  CHECK(refusal(published_node{{}}.port).empty());
+  CHECK(refusal(published_host{{}}.port).empty());
 }
 
 TEST_CASE("a node of another version refuses, naming both versions") {
-  auto config = node::config{};
-  config.protocol = protocol_version + 1;
-  auto host = hosted_node{config};
-  auto sentence = refusal(host.port);
-  CHECK(sentence.find("install the same version") != std::string::npos);
-  CHECK(sentence.find("protocol " + std::to_string(protocol_version + 1)) != std::string::npos);
+  const auto sentences = {refusal(published_node{{.protocol = protocol_version + 1}}.port),
+                          refusal(published_host{{.protocol = protocol_version + 1}}.port)};
+  for (const auto& sentence : sentences) {
+    CHECK(sentence.find("install the same version") != std::string::npos);
+    CHECK(sentence.find("protocol " + std::to_string(protocol_version + 1)) != std::string::npos);
+  }
+}
+
+TEST_CASE("T5: a node whose worker processes do not get ready says so, and keeps no slot for them") {
+  auto host = published_node{{.slots = 1, .worker = {.program = "/bin/false"}}};
+  auto leader = spawn_idle(host.rt.system());
+  auto who = caf::actor_cast<caf::strong_actor_ptr>(leader);
+  for (uint32_t i = 0; i < 2; ++i) {
+    auto port = open_worker_on(host.rt.system(), host.actor, {"job", {"agent", i}, {1}, who});
+    REQUIRE_FALSE(port);
+    CHECK(port.error().sentence.find("a worker process ended before it was ready") != std::string::npos);
+    CHECK(port.error().sentence.find("ended with exit code 1") != std::string::npos);
+  }
+  CHECK(refusal(host.port, "another").find("taken by job") != std::string::npos);
+  // Its supervisor is gone: the node is free, and whoever greets it meanwhile waits for that.
+  troupe::anon_send_exit(leader, caf::exit_reason::user_shutdown);
+  auto free = false;
+  for (auto until = std::chrono::steady_clock::now() + 10s; !free && std::chrono::steady_clock::now() < until;)
+    free = refusal(host.port, "another").empty();
+  CHECK(free);
+}
+
+TEST_CASE("T5: a node refuses more workers than it has slots, and one that nobody supervises") {
+  auto host = published_node{{.slots = 0}};
+  auto leader = spawn_idle(host.rt.system());
+  auto open = [&](const open_worker& what) {
+    return open_worker_on(host.rt.system(), host.actor, what).error().sentence;
+  };
+  CHECK(open({"job", {"agent", 0}, {1}, caf::actor_cast<caf::strong_actor_ptr>(leader)}).find("slots are taken") !=
+        std::string::npos);
+  auto idle = published_node{{.slots = 1}};
+  CHECK(open_worker_on(idle.rt.system(), idle.actor, {"job", {"agent", 0}, {1}, nullptr}).error().sentence ==
+        "its node refuses: nobody supervises agent/0");
+  troupe::anon_send_exit(leader, caf::exit_reason::user_shutdown);
 }
 
 TEST_CASE("an address where nobody listens is refused with what to start there") {
@@ -106,10 +148,10 @@ TEST_CASE("a program that is no node cannot make a leader wait for ever (R7)") {
   ::close(socket);
 }
 
-TEST_CASE("a node refuses a second job, more agents than slots, and a job that it cannot open") {
-  auto host = hosted_node{{.slots = 1}};
+TEST_CASE("a worker process refuses a second job, more agents than slots, and a job that it cannot open") {
+  auto host = published_host{{.slots = 1}};
   auto self = caf::scoped_actor{host.rt.system()};
-  auto leader = host.rt.system().spawn([](caf::event_based_actor*) { return caf::behavior{[](int) {}}; });
+  auto leader = spawn_idle(host.rt.system());
   auto entry = bind_role{{"supervisor", 0}, {1}, caf::actor_cast<caf::strong_actor_ptr>(leader)};
 
   auto bad = small_job();
@@ -150,8 +192,8 @@ TEST_CASE("a node refuses a second job, more agents than slots, and a job that i
 }
 
 TEST_CASE(
-  "T3: an agent on a node whose state fails tells its supervisor and goes on in place, as the next incarnation") {
-  auto host = hosted_node{{.slots = 1}};
+  "T3: an agent elsewhere whose state fails tells its supervisor and goes on in place, as the next incarnation") {
+  auto host = published_host{{.slots = 1}};
   auto self = caf::scoped_actor{host.rt.system()};
   auto job = small_job();
   auto model = learn::make_model({job.model, {1, 28, 28}, 10, learn::precision::f32});
@@ -193,7 +235,7 @@ TEST_CASE("a node says in one sentence that its port is in use") {
   int socket = -1;
   auto options = node_options{};
   options.port = listen_on_any(socket);
-  auto r = run_node(options, [](uint16_t) {}, {});
+  auto r = run_node(options, {}, {});
   REQUIRE_FALSE(r);
   CHECK(r.error().sentence.find("in use") != std::string::npos);
   ::close(socket);

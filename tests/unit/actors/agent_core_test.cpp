@@ -135,7 +135,7 @@ TEST_CASE("T8: when the run goes back, an agent forgets where it was and takes n
   CHECK(count<agent_core::pull>(out) == 1);
   CHECK_FALSE(core.version());
   CHECK_FALSE(core.wants(of_shard(0, 6), {6}));
-  CHECK(core.wants(of_shard(0, 0), {3})); // of a holder that has not seen a view yet
+  CHECK_FALSE(core.wants(of_shard(0, 0), {3})); // of a holder that has not seen a view yet
   CHECK(count<agent_core::use_parameters>(core.on_parameters(of_shard(0, 7), {3})) == 1);
   CHECK(count<agent_core::compute>(core.on_lease(part(3))) == 1);
   // The next view says the same and changes nothing more.
@@ -200,4 +200,24 @@ TEST_CASE("an asynchronous agent has one step under way and one in hand, and tak
   auto done = core.on_computed();
   CHECK(first<agent_core::compute>(done)->what.at == step{9});
   CHECK(first<agent_core::ask>(done)->at == step{10});
+}
+
+TEST_CASE("T6: a rejected contribution to the current step is proved; one to another step, or void, is dropped") {
+  auto core = agent_core{{{"agent", 0}, {1}}, 1};
+  auto holder = origin{{"shard_holder", 0}, {1}, {1}};
+  CHECK(core.on_rejected({holder, {4}, {2}}).empty());
+  core.on_parameters(holder, {4});
+  auto actions = core.on_rejected({holder, {4}, {2}});
+  REQUIRE(actions.size() == 1);
+  CHECK(std::get<agent_core::prove>(actions[0]).block == block_id{2});
+  CHECK(core.on_rejected({holder, {3}, {2}}).empty());
+  CHECK(core.dropped() == 2);
+}
+
+TEST_CASE("T8: parameters of a holder that has not heard that the run went back are dropped, whatever their version") {
+  auto core = agent_core{{{"agent", 0}, {1}}, 1};
+  core.on_view({{5}, {}, {}, {5}});
+  CHECK_FALSE(core.wants({{"shard_holder", 0}, {2}, {}}, {7})); // restored from what it had kept, in no view yet
+  CHECK_FALSE(core.wants({{"shard_holder", 0}, {2}, {4}}, {7}));
+  CHECK(core.wants({{"shard_holder", 0}, {2}, {5}}, {3}));
 }

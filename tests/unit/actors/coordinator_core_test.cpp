@@ -370,3 +370,34 @@ TEST_CASE("I15: once an incarnation has joined, no older one is let in again, ev
   CHECK(core.dropped() == dropped + 1);
   CHECK(find<core_t::publish>(core.on_join({second, {}, false})));
 }
+
+TEST_CASE("I2: a holder that comes while the shards are loaded makes a view with a number of its own") {
+  auto core = core_t{small()};
+  core.on_join({agent0, {}, false});
+  core.on_join({broker, {}, true});
+  core.on_join({holder, {}, false});
+  const auto successor = member{holder.role, {2}};
+  const auto out = core.on_join({successor, {}, false});
+  const auto* first = find<core_t::publish>(out);
+  REQUIRE(first);
+  CHECK(first->what.members.back() == successor);
+  const auto loaded = core.on_loaded(0);
+  const auto* second = find<core_t::publish>(loaded);
+  REQUIRE(second);
+  CHECK(second->what.number > first->what.number);
+}
+
+TEST_CASE("I15: a step does not commit on the sums of a shard holder that is gone") {
+  for (const bool noticed : {false, true}) {
+    auto core = running(small());
+    core.on_summed(summed(0));
+    const auto successor = member{holder.role, {2}};
+    if (noticed)
+      core.on_lost(holder);
+    core.on_join({successor, {0}, true}); // with the parameters, without the sums
+    CHECK_FALSE(find<core_t::commit>(core.on_results(done(0, 0, 2))));
+    auto again = summed(0);
+    again.from.incarnation = successor.incarnation;
+    CHECK(find<core_t::commit>(core.on_summed(again)));
+  }
+}

@@ -373,7 +373,7 @@ private:
             send(to.role, p->what);
         }
       } else if (auto* l = std::get_if<coordinator_core::load>(&x)) {
-        shards_[l->shard].on_loaded({l->version, {}});
+        shards_[l->shard].on_loaded({l->version, {}}, coordinator_.rewound());
         sums_[l->shard].clear();
         loaded_.push_back(l->shard);
       } else if (auto* c = std::get_if<coordinator_core::commit>(&x)) {

@@ -75,7 +75,7 @@ TEST_CASE("T8: when the run goes back a shard is empty until it is loaded, and w
   auto agents = core.on_view({{4}, {3}, {worker, me}, {4}});
   CHECK(agents == std::vector{worker}); // everybody needs the parameters anew
   CHECK_FALSE(core.loaded());
-  CHECK(core.on_loaded({{3}, {}}));  // although it is an earlier version
+  CHECK(core.on_loaded({{3}, {}}, {4})); // although it is an earlier version
   auto late = push(3, 0, {1, 0}, 2); // said in view 1
   CHECK(core.on_push(late).verdict != partial_sums::verdict::accepted);
   late.from.view = {4};
@@ -152,4 +152,51 @@ TEST_CASE("asynchronous steps are applied in the order of their commits, each on
   REQUIRE(core.on_commit({{1}, {7}, {8}, 0.1f, 1}));
   core.on_applied();
   CHECK(core.applied() == step_set{{8}, {{9}}});
+}
+
+TEST_CASE("T6: a sum that is not finite is rejected once a step; what comes in again counts, whatever it is") {
+  auto core = running();
+  CHECK(core.on_push(push(7, 0, {1, 0}, 2)).block_complete);
+  CHECK(core.on_push(push(7, 3, {1, 0}, 2)).block_complete);
+  CHECK_FALSE(core.on_norm({7}, {{3}, 1, true}));
+  CHECK_FALSE(core.rejects({6}, {{0}, 0, false})); // of another step
+  CHECK(core.rejects({7}, {{0}, 0, false}));
+  CHECK(core.dropped() == 1);
+  CHECK(core.rejected() == std::vector<std::pair<step, block_id>>{{{7}, {0}}});
+  CHECK(core.doubts(push(7, 0, {1, 0}, 2)));
+  CHECK_FALSE(core.doubts(push(7, 3, {1, 0}, 2)));
+  CHECK_FALSE(core.on_commit({{1}, {7}, {7}, 0.1f, 1})); // it is incomplete again
+  auto again = push(7, 0, {1, 0}, 2);
+  again.again = true;
+  CHECK_FALSE(core.doubts(again));
+  CHECK(core.on_push(again).block_complete);
+  CHECK_FALSE(core.rejects({7}, {{0}, 0, false})); // so it is: the coordinator decides
+  CHECK(core.on_norm({7}, {{0}, 0, false}));
+  CHECK(core.rejected().empty());
+  CHECK(core.on_commit({{1}, {7}, {7}, 0.1f, 1, true}));
+  core.on_applied();
+  CHECK_FALSE(core.doubts(push(8, 0, {1, 0}, 2))); // the next step begins anew
+}
+
+TEST_CASE("T8: a shard that is loaded before it hears that the run went back stays loaded; an older load is dropped") {
+  auto core = running();
+  CHECK(core.on_loaded({{3}, {}}, {5})); // back to step 3, in view 5
+  CHECK(core.version() == step{3});
+  core.on_view({{5}, {3}, {worker, me}, {5}}); // late
+  CHECK(core.loaded());
+  CHECK(core.on_push({{worker.role, worker.incarnation, {5}}, {3}, {3}, {0}, {0, 0}, 1, {}}).block_complete);
+  CHECK_FALSE(core.on_loaded({{9}, {}}, {4})); // of before
+  CHECK_FALSE(core.on_loaded({{3}, {}}, {5})); // twice
+  CHECK(core.version() == step{3});
+  core.on_view({{7}, {3}, {worker, me}, {7}});
+  CHECK_FALSE(core.loaded());
+}
+
+TEST_CASE("T8: what a holder says before its first view is of the view in which it was loaded") {
+  auto core = shard_core{me, {{0}}};
+  CHECK(core.from().view == view{});
+  core.on_loaded({{3}, {}}, {5});
+  CHECK(core.from().view == view{5});
+  core.on_view({{6}, {3}, {me}, {5}});
+  CHECK(core.from().view == view{6});
 }

@@ -2,6 +2,9 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <stdexcept>
+#include <unistd.h>
+
+#include "supervision/shared_flags.hpp"
 
 using namespace troupe;
 using namespace std::chrono_literals;
@@ -82,12 +85,30 @@ TEST_CASE("a fault happens once, to the role, place and step that it names, and 
   CHECK(pass(here, {"agent", 2}) == fault_kind::nan);
 }
 
-TEST_CASE("the n-th fault that ends a role is for its n-th incarnation") {
+TEST_CASE("the n-th fault that ends a role waits for its n-th incarnation") {
   const armed_faults some{{from("agent/1@step=5:kill"), from("agent/1:drop"), from("agent/1@step=5:error")}};
-  CHECK(pass(here, {"agent", 1}, 2, 4) == fault_kind::drop); // which does not end it
-  CHECK(pass(here, {"agent", 1}, 2, 5) == fault_kind::error);
-  CHECK_FALSE(pass(here, {"agent", 1}, 3, 9));
-  CHECK(pass(here, {"agent", 1}, 1, 9) == fault_kind::kill_actor);
+  CHECK(pass(here, {"agent", 1}, 1, 4) == fault_kind::drop); // which does not end it
+  CHECK(pass(here, {"agent", 1}, 1, 5) == fault_kind::kill_actor);
+  CHECK_FALSE(pass(here, {"agent", 1}, 1, 9));
+  CHECK(pass(here, {"agent", 1}, 3, 9) == fault_kind::error); // the second one ended by something else
+  CHECK_FALSE(pass(here, {"agent", 1}, 4, 9));
+}
+
+TEST_CASE("a fault whose flag is shared happens in one process of all") {
+  const auto mine = shared_flags::create(2).value();
+  const auto theirs = shared_flags::inherit(::dup(mine.descriptor()), 2).value(); // another mapping, as in a child
+  fault_points::arm(from("agent/1:drop"), mine.at(0));
+  fault_points::arm(from("agent/1:nan"), mine.at(1));
+  CHECK_FALSE(theirs.at(0)->exchange(true)); // it happens there
+  CHECK(pass(here, {"agent", 1}) == fault_kind::nan);
+  CHECK(theirs.at(1)->load());
+  CHECK_FALSE(pass(here, {"agent", 1}));
+  fault_points::disarm();
+}
+
+TEST_CASE("a descriptor that is no shared memory is refused with its number") {
+  CHECK(shared_flags::inherit(987, 1).error().sentence == "descriptor 987 is no memory shared with a parent");
+  CHECK_FALSE(shared_flags::inherit(shared_flags::create(1).value().descriptor(), 2));
 }
 
 TEST_CASE("an exception is thrown at the point, and names it") {

@@ -139,3 +139,16 @@ TEST_CASE("a stop before the start ends the supervisor at once") {
   w.stop().begin();
   CHECK(w.did() == strings{"finish shutdown"});
 }
+
+TEST_CASE("S6: a bystander of a group restart that ends as stuck before its turn to stop does not keep its supervisor "
+          "from ending") {
+  auto spec = spec_of(one_for_all, {"inner", "slow", "x"});
+  world w{spec};
+  w.ignores_stop = {"slow"};
+  w.begin().did();
+  w.die("x").did(); // slow is asked to stop, inner comes after it
+  w.die("inner", exit_kind::stuck, "y #1 did not end").did();
+  w.ignores_stop.clear();
+  w.pass(5s);
+  CHECK(w.did() == strings{"kill slow", "finish stuck"});
+}

@@ -1,0 +1,88 @@
+/// Nodes and their worker processes, killed and stopped: what ends with what, and what the run ends with (T5).
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+
+#include "tests/apps/command.hpp"
+
+using namespace troupe::test;
+using namespace std::chrono_literals;
+using Catch::Matchers::ContainsSubstring;
+
+namespace {
+
+constexpr auto steps = 1500;
+
+words job_on(const running_node& node, const words& more = {}) {
+  return long_job(2, steps, words{"--nodes", node.address} + more);
+}
+
+/// The node's worker processes once a run has begun.
+std::vector<pid_t> workers_of(const running_node& node, process& run) {
+  REQUIRE(run.wait_for_output("step 1/", deadline));
+  const auto workers = node.started.children();
+  REQUIRE(workers.size() == 2);
+  return workers;
+}
+
+} // namespace
+
+TEST_CASE("T5: a node starts a worker process again that was killed, and the weights are those of an undisturbed run "
+          "(I10)") {
+  const temporary_folder folder;
+  running_node node(folder);
+  process run(job_on(node), folder.path());
+  const auto workers = workers_of(node, run);
+  ::kill(workers[1], SIGKILL);
+  CHECK(children_changed(node.started, workers));
+  CHECK(run.wait(deadline) == 0);
+  CHECK_THAT(run.out(), ContainsSubstring("was ended by signal 9 (Killed)"));
+  const auto report = report_in(folder);
+  CHECK(report["weights_sha256"] == undisturbed_long_job(steps));
+  CHECK(report["restarts"] == 1);
+  // The run is over: so are the workers, and the node is free for the next one.
+  CHECK(node.started.wait_until([&] { return node.started.children().empty(); }, 10s));
+  process next(long_job(2, 20, {"--nodes", node.address}), folder.path());
+  CHECK(next.wait(deadline) == 0);
+  node.started.send(SIGTERM);
+  CHECK(node.started.wait(deadline) == 0);
+  CHECK_THAT(node.started.err(),
+             ContainsSubstring("of workers ended: its process") && ContainsSubstring("restarts it"));
+}
+
+TEST_CASE("T5: a handler on a node that does not return costs its process, once") {
+  const temporary_folder folder;
+  running_node node(folder, {"TROUPE_FAULTS=agent/1@step=20:stall=60s"});
+  process run(job_on(node, {"--handler-limit", "1"}), folder.path());
+  CHECK(run.wait(deadline) == 0);
+  CHECK_THAT(run.out(), ContainsSubstring("because a handler did not return"));
+  const auto report = report_in(folder);
+  CHECK(report["restarts"] == 1);
+  CHECK(report["weights_sha256"] == undisturbed_long_job(steps));
+}
+
+TEST_CASE("T4: worker processes do not outlive their node, not even one that is stopped (I9)") {
+  const temporary_folder folder;
+  running_node node(folder);
+  process run(job_on(node), folder.path());
+  const auto workers = workers_of(node, run);
+  ::kill(workers[0], SIGSTOP);
+  node.started.send(SIGKILL);
+  CHECK(run.wait_until([&] { return are_gone(workers); }, 10s));
+  CHECK(run.wait(deadline) == 1);
+  CHECK_THAT(run.err(), ContainsSubstring("no troupe node answers at " + node.address));
+}
+
+TEST_CASE("T4: a node whose leader is gone ends its worker processes and takes the next job") {
+  const temporary_folder folder;
+  running_node node(folder);
+  {
+    process run(job_on(node), folder.path());
+    const auto workers = workers_of(node, run);
+    run.send(SIGKILL);
+    CHECK(node.started.wait_until([&] { return are_gone(workers); }, 10s));
+  }
+  process next(job_on(node), folder.path());
+  CHECK(next.wait(deadline) == 0);
+  CHECK(report_in(folder)["weights_sha256"] == undisturbed_long_job(steps));
+}
