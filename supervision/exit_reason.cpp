@@ -44,7 +44,7 @@ bool is_lost_connection(const caf::error& reason) {
 /// CAF's handler of exceptions gives their type and what(): 0.18 as two strings, 1.x as a sentence.
 std::string exception_in(const caf::error& reason) {
   constexpr std::string_view sentence = "unhandled exception of type ";
-  auto context = reason.context();
+  const auto& context = reason.context();
   if (context.match_elements<std::string, std::string>())
     return fmt::format("{}: {}", context.get_as<std::string>(0), context.get_as<std::string>(1));
   if (context.match_elements<std::string>() && context.get_as<std::string>(0).starts_with(sentence))
@@ -61,7 +61,7 @@ exit_cause cause_of(const caf::error& reason) {
     return {exit_kind::shutdown, {}};
   if (reason == caf::exit_reason::kill)
     return {exit_kind::kill, {}};
-  auto context = reason.context();
+  const auto& context = reason.context();
   bool two_strings = context.match_elements<std::string, std::string>();
   if (reason == carrier && two_strings) {
     auto name = context.get_as<std::string>(0);
