@@ -43,8 +43,8 @@ lint: ## check the layout, clang-tidy's findings and the code quoted in document
 	@scripts/setup lint
 	clang-format --dry-run --Werror $(SOURCES)
 	scripts/check_quotes
-	cmake --preset dev
-	git ls-files '*.cpp' | xargs -P $(JOBS) -n 1 clang-tidy --quiet -p build/dev
+	cmake --preset lint
+	git ls-files '*.cpp' | xargs -P $(JOBS) -n 1 clang-tidy --quiet -p build/lint
 
 clean: ## remove build/ (a CAF that scripts/setup built stays in its cache)
 	rm -rf build

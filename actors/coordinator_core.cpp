@@ -303,7 +303,7 @@ coordinator_core::actions coordinator_core::on_stop() {
 // -- evaluation -------------------------------------------------------------------------------------------------------
 
 void coordinator_core::begin_test(step version, uint64_t epoch, actions& out) {
-  round_.emplace();
+  round_ = round{};
   round_->version = version;
   round_->epoch = epoch;
   // Contiguous parts in whole grains, one per agent.

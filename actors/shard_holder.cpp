@@ -141,7 +141,7 @@ void shard_holder::take(const push_gradients& p) {
     for (auto& [k, sum] : sums_)
       if (std::get<block_id>(k) == p.block) {
         auto twice = payload::floats(sum.elements());
-        stream_.enqueue([sum, twice, again = p.gradient]() mutable {
+        stream_.enqueue([sum = sum, twice, again = p.gradient]() mutable {
           gpu::kernels::sum(sum.elements(), sum.as_floats().data(), again.as_floats().data(),
                             twice.mutable_floats().data());
         });

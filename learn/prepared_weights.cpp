@@ -22,8 +22,20 @@ void prepared_weight::refresh(std::span<const bound_slice> parameters) {
     return;
   version_ = now.version;
   plain_.set_data_handle(const_cast<float*>(now.data)); // only ever an input
-  if (storage_)
+  if (storage_) {
     conversion_.run();
+    return;
+  }
+  for (const auto& view : views_)
+    view.set_data_handle(plain_.get_data_handle());
+}
+
+dnn::memory prepared_weight::seen_as(const dnn::desc& d) {
+  if (converted_.get_desc() == d)
+    return converted_;
+  auto& view = views_.emplace_back(dnn::unbound(d));
+  view.set_data_handle(converted_.get_data_handle());
+  return view;
 }
 
 std::shared_ptr<prepared_weight> prepared_weights::get(size_t slice, const dnn::desc& plain, const dnn::desc& wanted) {

@@ -23,6 +23,8 @@ public:
   prepared_weight(size_t slice, const gpu::dnn::desc& plain, const gpu::dnn::desc& wanted);
 
   [[nodiscard]] const gpu::dnn::memory& memory() const { return converted_; }
+  /// The same bytes under another description of the same size, such as the transposed matrix.
+  [[nodiscard]] gpu::dnn::memory seen_as(const gpu::dnn::desc& d);
   [[nodiscard]] size_t slice() const { return slice_; }
   /// Brings `memory()` up to date with the bound parameters.
   void refresh(std::span<const bound_slice> parameters);
@@ -31,6 +33,7 @@ private:
   size_t slice_;
   gpu::dnn::memory plain_;
   gpu::dnn::memory converted_; ///< `plain_` itself where nothing needs converting
+  std::vector<gpu::dnn::memory> views_;
   std::shared_ptr<std::byte> storage_;
   gpu::dnn::operation conversion_;
   uint64_t version_ = 0;

@@ -9,6 +9,7 @@
 
 #include <caf/actor_cast.hpp>
 #include <caf/actor_control_block.hpp>
+#include <caf/actor_proxy.hpp>
 #include <caf/binary_deserializer.hpp>
 #include <caf/binary_serializer.hpp>
 #include <caf/byte_span.hpp>
@@ -16,6 +17,7 @@
 #include <caf/disposable.hpp>
 #include <caf/error.hpp>
 #include <caf/event_based_actor.hpp>
+#include <caf/mailbox_element.hpp>
 #include <caf/scheduled_actor.hpp>
 #include <caf/send.hpp>
 #include <caf/stateful_actor.hpp>
@@ -116,13 +118,18 @@ auto delegate(Self&& self, const Dst& dst, Ts&&... xs) {
 #endif
 }
 
+/// A message as it lies in a mailbox.
+inline caf::mailbox_element_ptr envelope(caf::strong_actor_ptr sender, caf::message_id id, caf::message content) {
+#if CAF_MAJOR_VERSION >= 1
+  return caf::make_mailbox_element(std::move(sender), id, std::move(content));
+#else
+  return caf::make_mailbox_element(std::move(sender), id, caf::mailbox_element::forwarding_stack{}, std::move(content));
+#endif
+}
+
 /// Puts a message of any content into a mailbox.
 inline void anon_enqueue(const caf::strong_actor_ptr& dst, caf::message content) {
-#if CAF_MAJOR_VERSION >= 1
-  dst->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(), std::move(content)), nullptr);
-#else
-  dst->enqueue(nullptr, caf::make_message_id(), std::move(content), nullptr);
-#endif
+  dst->enqueue(envelope(nullptr, caf::make_message_id(), std::move(content)), nullptr);
 }
 
 /// Asks `dst` to end with `reason`, from outside any actor. CAF's own spelling takes only its `exit_reason`; a reason
@@ -199,6 +206,15 @@ void on_exit_message(Self* self, F f) {
 #pragma GCC diagnostic pop
 }
 
+/// Has `self` handle messages that its behaviour does not match by `f(caf::scheduled_actor*, caf::message&)`.
+template <class Self, class F>
+void on_unmatched_message(Self* self, F f) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  self->set_default_handler(std::move(f));
+#pragma GCC diagnostic pop
+}
+
 // -- the actor itself -----------------------------------------------------------------------------
 
 /// The state object of a `caf::stateful_actor`.
@@ -220,6 +236,26 @@ void println(Self&& self, const std::string& line) {
   caf::aout(self) << line << std::endl;
 #endif
 }
+
+/// Whether an actor of this process has ended.
+inline bool has_ended(const caf::strong_actor_ptr& whom) {
+#if CAF_MAJOR_VERSION >= 1
+  return whom->get()->getf(caf::abstract_actor::is_terminated_flag);
+#else
+  return whom->get()->getf(caf::abstract_actor::is_cleaned_up_flag);
+#endif
+}
+
+/// What an actor that stands for one elsewhere derives from.
+class proxy_base : public caf::actor_proxy {
+public:
+  using caf::actor_proxy::actor_proxy;
+
+#if CAF_MAJOR_VERSION >= 1
+private:
+  void force_close_mailbox() override {} // it has none
+#endif
+};
 
 // -- raw bytes in messages ------------------------------------------------------------------------
 

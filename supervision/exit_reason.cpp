@@ -8,6 +8,7 @@
 #include <array>
 #include <fmt/format.h>
 #include <string>
+#include <string_view>
 
 namespace troupe {
 
@@ -40,6 +41,17 @@ bool is_lost_connection(const caf::error& reason) {
   return std::any_of(codes.begin(), codes.end(), [&](auto code) { return reason == code; });
 }
 
+/// CAF's handler of exceptions gives their type and what(): 0.18 as two strings, 1.x as a sentence.
+std::string exception_in(const caf::error& reason) {
+  constexpr std::string_view sentence = "unhandled exception of type ";
+  const auto& context = reason.context();
+  if (context.match_elements<std::string, std::string>())
+    return fmt::format("{}: {}", context.get_as<std::string>(0), context.get_as<std::string>(1));
+  if (context.match_elements<std::string>() && context.get_as<std::string>(0).starts_with(sentence))
+    return context.get_as<std::string>(0).substr(sentence.size());
+  return to_string(reason);
+}
+
 } // namespace
 
 exit_cause cause_of(const caf::error& reason) {
@@ -49,7 +61,7 @@ exit_cause cause_of(const caf::error& reason) {
     return {exit_kind::shutdown, {}};
   if (reason == caf::exit_reason::kill)
     return {exit_kind::kill, {}};
-  auto context = reason.context();
+  const auto& context = reason.context();
   bool two_strings = context.match_elements<std::string, std::string>();
   if (reason == carrier && two_strings) {
     auto name = context.get_as<std::string>(0);
@@ -58,10 +70,8 @@ exit_cause cause_of(const caf::error& reason) {
   }
   if (is_lost_connection(reason))
     return {exit_kind::connection_lost, {fmt::format("the connection to its node was lost ({})", to_string(reason))}};
-  if (reason == caf::sec::runtime_error) // CAF's handler gives the exception's type and what()
-    return {exit_kind::exception,
-            {two_strings ? fmt::format("{}: {}", context.get_as<std::string>(0), context.get_as<std::string>(1))
-                         : to_string(reason)}};
+  if (reason == caf::sec::runtime_error)
+    return {exit_kind::exception, {exception_in(reason)}};
   if (context.match_elements<std::string>())
     return {exit_kind::error, {context.get_as<std::string>(0)}};
   return {exit_kind::error, {to_string(reason)}};

@@ -81,7 +81,7 @@ in_place::in_place(caf::scheduled_actor* shell, in_place_link link, parts p)
 
 caf::behavior in_place::begin() {
   // Without a state nothing matches, and what does not match waits in the mailbox.
-  shell_->set_default_handler([this](caf::scheduled_actor*, caf::message& what) -> caf::skippable_result {
+  on_unmatched_message(shell_, [this](caf::scheduled_actor*, caf::message& what) -> caf::skippable_result {
     if (core_.waits())
       return caf::skip;
     return caf::make_error(caf::sec::unexpected_message, fmt::format("{} is not for it", name_of(what.types())));
@@ -207,8 +207,7 @@ void in_place::retry() {
   if (!core_.on_retry())
     return;
   auto message = kept_;
-  auto element =
-    caf::make_mailbox_element(kept_sender_, caf::make_message_id(), caf::mailbox_element::forwarding_stack{}, message);
+  auto element = envelope(kept_sender_, caf::make_message_id(), message);
   auto* before = shell_->current_mailbox_element();
   shell_->current_mailbox_element(element.get());
   auto answer = caf::detail::default_invoke_result_visitor<caf::scheduled_actor>{shell_};

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "gpu/dnn/lanes.hpp"
+#include "gpu/kernels/chunks.hpp"
 
 namespace troupe::gpu::dnn {
 
@@ -59,7 +60,7 @@ template <class T>
 void batch_norm::collect(const T* x) {
   const auto c = groups_;
   std::fill(partial_.begin(), partial_.end(), 0.0);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (kernels::use_team)
   for (int64_t part = 0; part < parts(); ++part) {
     const auto [begin, end] = part_of(c.samples, parts(), part);
     for (int64_t n = begin; n < end; ++n)
@@ -109,7 +110,7 @@ void batch_norm::apply(const forward_buffers& b, bool relu_wanted) const {
   with_constants(
     [&](auto relu, auto add, auto remember) {
       const auto c = groups_;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (kernels::use_team)
       for (int64_t n = 0; n < c.samples; ++n)
         for (int64_t g = 0; g < c.groups; ++g) {
           const auto access = c.access(g);
@@ -166,7 +167,7 @@ void batch_norm::collect_gradient(const backward_buffers& b) {
   with_constants(
     [&](auto relu, auto more, auto write) {
       const auto c = groups_;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (kernels::use_team)
       for (int64_t part = 0; part < parts(); ++part) {
         const auto [begin, end] = part_of(c.samples, parts(), part);
         for (int64_t n = begin; n < end; ++n)
@@ -207,7 +208,7 @@ void batch_norm::apply_gradient(const backward_buffers& b) const {
   with_constants(
     [&](auto relu) {
       const auto c = groups_;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (kernels::use_team)
       for (int64_t n = 0; n < c.samples; ++n)
         for (int64_t g = 0; g < c.groups; ++g) {
           const auto access = c.access(g);

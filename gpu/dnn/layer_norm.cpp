@@ -3,11 +3,13 @@
 #include <cmath>
 #include <cstdint>
 
+#include "gpu/kernels/chunks.hpp"
+
 namespace troupe::gpu::dnn {
 
 void run(const layer_norm_sizes& sizes, const layer_norm_forward& b) {
   const auto features = static_cast<double>(sizes.features);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (kernels::use_team)
   for (int64_t row = 0; row < static_cast<int64_t>(sizes.rows); ++row) {
     const size_t at = static_cast<size_t>(row) * sizes.features;
     double sum = 0;
@@ -30,7 +32,7 @@ void run(const layer_norm_sizes& sizes, const layer_norm_forward& b) {
 
 void run(const layer_norm_sizes& sizes, const layer_norm_backward& b) {
   const auto features = static_cast<double>(sizes.features);
-#pragma omp parallel
+#pragma omp parallel if (kernels::use_team)
   {
 #pragma omp for schedule(static)
     for (int64_t row = 0; row < static_cast<int64_t>(sizes.rows); ++row) {

@@ -6,6 +6,7 @@
 
 #include "gpu/dnn/channel_groups.hpp"
 #include "gpu/dnn/lanes.hpp"
+#include "gpu/kernels/chunks.hpp"
 
 namespace troupe::gpu::dnn {
 
@@ -38,7 +39,7 @@ void forward_of(const max_pool& p, const memory& from, const memory& to, uint8_t
   const image y(to.get_desc());
   const auto* source = static_cast<const T*>(from.get_data_handle());
   auto* result = static_cast<T*>(to.get_data_handle());
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (kernels::use_team)
   for (int64_t n = 0; n < y.groups.samples; ++n)
     for (int64_t g = 0; g < y.groups.groups; ++g) {
       const group_access read = x.groups.access(g);
@@ -77,7 +78,7 @@ void backward_of(const max_pool& p, const memory& from, const uint8_t* taken, co
   const auto* gradient = static_cast<const T*>(from.get_data_handle());
   auto* result = static_cast<T*>(to.get_data_handle());
   const bool covers = p.kernel == p.stride && p.padding == 0 && x.height % p.stride == 0 && x.width % p.stride == 0;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (kernels::use_team)
   for (int64_t n = 0; n < y.groups.samples; ++n)
     for (int64_t g = 0; g < y.groups.groups; ++g) {
       const group_access read = y.groups.access(g);

@@ -150,9 +150,8 @@ dnnl::inner_product_forward::primitive_desc inner_product_forward(const inner_pr
   return {engine(), direction(training), p.source, p.weights, p.bias, p.destination, attributes(after)};
 }
 
-dnnl::inner_product_backward_data::primitive_desc
-inner_product_backward_data(const inner_product& p, const dnnl::inner_product_forward::primitive_desc& forward) {
-  return {engine(), p.source, p.weights, p.destination, forward};
+dnnl::matmul::primitive_desc product_of(const matrix_product& p, epilogue after) {
+  return {engine(), p.left, p.right, p.bias, p.result, own_scratchpad(attributes(after))};
 }
 
 dnnl::inner_product_backward_weights::primitive_desc
@@ -240,9 +239,8 @@ dnnl::inner_product_forward::primitive_desc inner_product_forward(const inner_pr
   return {d, attributes(after), engine()};
 }
 
-dnnl::inner_product_backward_data::primitive_desc
-inner_product_backward_data(const inner_product& p, const dnnl::inner_product_forward::primitive_desc& forward) {
-  return {dnnl::inner_product_backward_data::desc(p.source, p.weights, p.destination), engine(), forward};
+dnnl::matmul::primitive_desc product_of(const matrix_product& p, epilogue after) {
+  return {dnnl::matmul::desc(p.left, p.right, p.bias, p.result), own_scratchpad(attributes(after)), engine()};
 }
 
 dnnl::inner_product_backward_weights::primitive_desc

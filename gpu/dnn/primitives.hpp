@@ -95,10 +95,19 @@ struct inner_product {
 };
 dnnl::inner_product_forward::primitive_desc inner_product_forward(const inner_product& p, bool training,
                                                                   epilogue after);
-dnnl::inner_product_backward_data::primitive_desc
-inner_product_backward_data(const inner_product& p, const dnnl::inner_product_forward::primitive_desc& forward);
 dnnl::inner_product_backward_weights::primitive_desc
 inner_product_backward_weights(const inner_product& p, const dnnl::inner_product_forward::primitive_desc& forward);
+
+/// result (n, columns) = left (n, k) x right (k, columns) + bias (1, columns), which is empty where there is none.
+/// Reads row-major matrices and transposed ones as fast as others, and gives the same bits with any number of threads.
+struct matrix_product {
+  desc left;
+  desc right;
+  desc bias;
+  desc result;
+};
+/// Its scratchpad is the argument DNNL_ARG_SCRATCHPAD.
+dnnl::matmul::primitive_desc product_of(const matrix_product& p, epilogue after);
 
 /// Mean of a window; padding counts as zeros (PyTorch's default).
 struct average_pooling {

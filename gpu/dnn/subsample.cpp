@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "gpu/dnn/channel_groups.hpp"
+#include "gpu/kernels/chunks.hpp"
 
 namespace troupe::gpu::dnn {
 
@@ -46,7 +47,7 @@ void for_runs(const image& large, const image& small, int stride, int first, con
 void subsample(const memory& from, const memory& to, int stride, int first) {
   const image large(from);
   const image small(to);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (kernels::use_team)
   for (int64_t n = 0; n < large.groups.samples; ++n) {
     std::memset(small.at(n, 0, 0, 0), 0, small.sample_bytes());
     for_runs(
@@ -57,7 +58,7 @@ void subsample(const memory& from, const memory& to, int stride, int first) {
 void spread_back(const memory& from, const memory& to, int stride, int first) {
   const image large(to);
   const image small(from);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (kernels::use_team)
   for (int64_t n = 0; n < large.groups.samples; ++n) {
     std::memset(large.at(n, 0, 0, 0), 0, large.sample_bytes());
     for_runs(

@@ -1,6 +1,7 @@
 #include "gpu/kernels/loss.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "gpu/kernels/chunks.hpp"
@@ -33,11 +34,17 @@ loss_result sum_rows(size_t n, size_t width, const Loss& loss) {
 }
 
 float largest(size_t n, const float* x) {
-  float most = x[0];
-#pragma omp simd reduction(max : most)
-  for (size_t i = 0; i < n; ++i)
-    most = x[i] > most ? x[i] : most;
-  return most;
+  constexpr size_t lanes = 16; // by hand: clang makes no vectors of a maximum that heeds NaN
+  std::array<float, lanes> most;
+  most.fill(x[0]);
+  const size_t whole = n / lanes * lanes;
+  for (size_t i = 0; i < whole; i += lanes)
+#pragma omp simd
+    for (size_t lane = 0; lane < lanes; ++lane)
+      most[lane] = x[i + lane] > most[lane] ? x[i + lane] : most[lane];
+  for (size_t i = whole; i < n; ++i)
+    most[i - whole] = x[i] > most[i - whole] ? x[i] : most[i - whole];
+  return *std::max_element(most.begin(), most.end());
 }
 
 /// Writes e^(x - most) and returns the sum; y may be x.

@@ -80,22 +80,6 @@ arrangement choose(const emission_site& site, const conv2d::options& o) {
   return preferred;
 }
 
-/// What a convolution reads and writes, and the tensors among it.
-struct operands {
-  arguments all;
-  std::vector<tensor> tensors;
-};
-
-/// With the primitive's scratchpad, if it needs one: it lives in the arena, for that one operation.
-operands with_scratchpad(plan_builder& p, const dnnl::primitive_desc_base& d, operands o) {
-  const auto wanted = d.scratchpad_desc();
-  if (wanted.get_size() > 0) {
-    o.tensors.push_back(p.make(wanted));
-    o.all.emplace(DNNL_ARG_SCRATCHPAD, o.tensors.back().memory());
-  }
-  return o;
-}
-
 } // namespace
 
 std::vector<parameter> conv2d::parameters() const {

@@ -2,12 +2,21 @@
 
 namespace troupe::learn {
 
+operands with_scratchpad(plan_builder& p, const dnnl::primitive_desc_base& d, operands o) {
+  const auto wanted = d.scratchpad_desc();
+  if (wanted.get_size() > 0) {
+    o.tensors.push_back(p.make(wanted));
+    o.all.emplace(DNNL_ARG_SCRATCHPAD, o.tensors.back().memory());
+  }
+  return o;
+}
+
 void emit_reading(plan_builder& p, std::string_view name, const dnnl::primitive& what, arguments others,
                   std::vector<tensor> touched, const std::vector<weight_argument>& weights) {
   std::vector<std::shared_ptr<prepared_weight>> prepared;
   for (const auto& w : weights) {
     prepared.push_back(p.weight(w.slice, w.described));
-    others.emplace(w.argument, prepared.back()->memory());
+    others.emplace(w.argument, prepared.back()->seen_as(w.seen_as.is_zero() ? w.described : w.seen_as));
   }
   p.emit(name, std::move(touched), [prepared, op = dnn::operation(what, others)](const pass& now) {
     for (const auto& w : prepared)

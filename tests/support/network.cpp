@@ -1,6 +1,5 @@
 // What lies between the hosts of a simulation.
 
-#include <caf/actor_proxy.hpp>
 #include <caf/make_actor.hpp>
 #include <exception>
 #include <fmt/format.h>
@@ -11,15 +10,15 @@
 namespace troupe::testing {
 
 /// An actor of another host as one host sees it, for as long as their connection lasts.
-class link_proxy : public caf::actor_proxy {
+class link_proxy : public proxy_base {
 public:
   link_proxy(caf::actor_config& cfg, simulation& world, host from, host to, caf::strong_actor_ptr receiver)
-    : caf::actor_proxy(cfg), world_(world), from_(from), to_(to), connection_(way().connection()),
+    : proxy_base(cfg), world_(world), from_(from), to_(to), connection_(way().connection()),
       life_(world.machines_[from.index].life), receiver_(std::move(receiver)) {}
 
   [[nodiscard]] const char* name() const override { return "link_proxy"; }
 
-  bool enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) override {
+  bool enqueue(caf::mailbox_element_ptr what, caf_context*) override {
     const auto& m = world_.machines_[from_.index];
     const bool sent = m.up && m.life == life_ && way().connection() == connection_ && receiver_;
     if (sent)
@@ -27,7 +26,7 @@ public:
     return sent;
   }
 
-  void kill_proxy(caf::execution_unit* context, caf::error reason) override {
+  void kill_proxy(caf_context* context, caf::error reason) override {
     receiver_ = nullptr;
     cleanup(std::move(reason), context);
   }
@@ -70,7 +69,7 @@ caf::strong_actor_ptr simulation::proxy(host from, const caf::strong_actor_ptr& 
   static const auto node = caf::make_node_id(1, "0102030405060708090A0B0C0D0E0F1011121314");
   caf::actor_config config;
   known =
-    caf::make_actor<link_proxy, caf::strong_actor_ptr>(actor->id(), *node, &system_, config, *this, from, to, actor);
+    caf::make_actor<link_proxy, caf::strong_actor_ptr>(actor->id(), *node, &system(), config, *this, from, to, actor);
   // Word of the actor's end travels too, unless its host ends with it.
   const auto life = machines_[to.index].life;
   actor->get()->attach_functor([this, from, to, life, id = actor->id()](const caf::error& reason) {
@@ -100,7 +99,7 @@ void simulation::carry(host from, host to, const caf::strong_actor_ptr& receiver
     at(arrival,
        [this, from, to, receiver, sender, mid = what->mid, content = what->payload, connection = way.connection()] {
          if (machines_[to.index].up && line_between(from, to).way.connection() == connection)
-           receiver->enqueue(caf::make_mailbox_element(sender, mid, {}, content), nullptr);
+           receiver->enqueue(envelope(sender, mid, content), nullptr);
        });
 }
 

@@ -22,24 +22,21 @@ constexpr nanoseconds slowest_message = std::chrono::milliseconds{50};
 
 simulation::settings::settings() {
   register_messages();
-  set("caf.scheduler.policy", "testing");
   set("caf.logger.console.verbosity", "quiet");
 }
 
 void simulation::kill(const caf::strong_actor_ptr& actor) {
-  actor->enqueue(caf::make_mailbox_element(nullptr, caf::make_message_id(caf::message_priority::high), {},
-                                           caf::exit_msg{actor->address(), caf::exit_reason::kill}),
+  actor->enqueue(envelope(nullptr, caf::make_message_id(caf::message_priority::high),
+                          caf::make_message(caf::exit_msg{actor->address(), caf::exit_reason::kill})),
                  nullptr);
 }
 
 simulation::simulation(uint64_t seed, const fault_mix& most)
-  : dice_(seed, 1), drawn_(fault_mix::draw(dice_, most)),
-    scheduler_(dynamic_cast<caf::scheduler::test_coordinator&>(system_.scheduler())),
-    output_(std::cout.rdbuf(nullptr)) {
+  : dice_(seed, 1), drawn_(fault_mix::draw(dice_, most)), output_(std::cout.rdbuf(nullptr)) {
   omp_set_num_threads(1); // devices compute on this thread
-  system_.await_actors_before_shutdown(false);
+  system().await_actors_before_shutdown(false);
   trace_.enter("(nobody)");
-  seats_.resize(system_.latest_actor_id() + 1);
+  seats_.resize(system().latest_actor_id() + 1);
 }
 
 simulation::~simulation() {
@@ -71,7 +68,7 @@ gpu::device simulation::add_device(host where, nanoseconds work_time) {
 
 /// Actors that were spawned since the last call live on that host.
 void simulation::claim(host where) {
-  const auto last = system_.latest_actor_id();
+  const auto last = system().latest_actor_id();
   const auto life = where.index < machines_.size() ? machines_[where.index].life : 1;
   while (seats_.size() <= last)
     seats_.push_back({.where = where, .life = life});
@@ -95,15 +92,13 @@ void simulation::name_actor(const caf::strong_actor_ptr& actor, std::string name
 // -- time -----------------------------------------------------------------------------------------
 
 void simulation::at(instant when, std::function<void()> f) {
-  static_cast<caf::actor_clock&>(scheduler_.clock()).schedule(when, caf::make_action(std::move(f)));
+  stepped_.at(when, std::move(f));
 }
 
 /// Up to the next timer; false where there is none until the limit.
 bool simulation::pass_time(instant limit) {
-  auto& clock = scheduler_.clock();
-  while (!clock.schedule.empty() && clock.schedule.begin()->second.f.disposed())
-    clock.schedule.erase(clock.schedule.begin());
-  return !clock.schedule.empty() && clock.schedule.begin()->first <= limit && clock.trigger_timeout();
+  const auto next = stepped_.next_timer();
+  return next && *next <= limit && stepped_.run_timer();
 }
 
 bool simulation::stands(host where) {
@@ -114,8 +109,8 @@ bool simulation::stands(host where) {
 /// Indices of jobs whose hosts do not stand still.
 std::vector<size_t> simulation::runnable() {
   std::vector<size_t> result;
-  for (size_t i = 0; i < scheduler_.jobs.size(); ++i)
-    if (now() >= stall_ends_ || !stands(seat_of(dynamic_cast<caf::abstract_actor*>(scheduler_.jobs[i])).where))
+  for (size_t i = 0; i < stepped_.ready(); ++i)
+    if (now() >= stall_ends_ || !stands(seat_of(stepped_.ready(i)).where))
       result.push_back(i);
   return result;
 }
@@ -151,7 +146,7 @@ bool simulation::step(instant limit) {
   const auto engines = working_engines();
   const auto choices = jobs.size() + engines.size();
   if (choices == 0 && !pass_time(limit)) {
-    scheduler_.clock().current_time = std::max(now(), limit);
+    stepped_.set_now(limit);
     return false;
   }
   if (choices == 0 ||
@@ -166,8 +161,7 @@ bool simulation::step(instant limit) {
 }
 
 void simulation::run_job(size_t index) {
-  std::swap(scheduler_.jobs[0], scheduler_.jobs[index]);
-  auto* actor = dynamic_cast<caf::abstract_actor*>(scheduler_.jobs.front());
+  auto* actor = stepped_.ready(index);
   auto& s = seat_of(actor);
   const auto where = s.where;
   if (auto* next = actor->peek_at_next_mailbox_element()) {
@@ -181,7 +175,7 @@ void simulation::run_job(size_t index) {
     for (const auto& f : watchers_)
       f(about);
   }
-  on(where, [&] { scheduler_.try_run_once(); });
+  on(where, [&] { stepped_.run(index); });
 }
 
 // -- running --------------------------------------------------------------------------------------
@@ -240,17 +234,17 @@ void simulation::tear_down() {
     m.stands_until = {};
   }
   for (int round = 0; round < 3; ++round) {
-    for (auto* job : scheduler_.jobs)
-      seat_of(dynamic_cast<caf::abstract_actor*>(job));
+    for (size_t i = 0; i < stepped_.ready(); ++i)
+      seat_of(stepped_.ready(i));
     for (size_t i = 0; i < seats_.size(); ++i) // by index: ends may spawn
       if (auto actor = caf::actor_cast<caf::strong_actor_ptr>(seats_[i].actor))
         kill(actor);
     for (auto& [between, each] : lines_)
       each.proxies.clear();
     finish_work();
-    while (scheduler_.try_run_once())
+    while (stepped_.run_first())
       claim(here_);
-    scheduler_.clock().schedule.clear();
+    stepped_.forget_timers();
   }
 }
 

@@ -4,7 +4,6 @@
 #include <caf/actor_cast.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
-#include <caf/scheduler/test_coordinator.hpp>
 
 #include <functional>
 #include <iosfwd>
@@ -20,6 +19,7 @@
 #include "tests/support/dice.hpp"
 #include "tests/support/fault_mix.hpp"
 #include "tests/support/link.hpp"
+#include "tests/support/stepped_system.hpp"
 #include "tests/support/trace.hpp"
 
 namespace troupe::testing {
@@ -59,7 +59,7 @@ public:
 
   // -- what there is (network.cpp) ------------------------------------------------------------------
 
-  [[nodiscard]] caf::actor_system& system() { return system_; }
+  [[nodiscard]] caf::actor_system& system() { return stepped_.system(); }
 
   /// `boot` starts what runs there, now and after each crash. A host without it never crashes.
   host add_host(std::string name, std::function<void()> boot = {});
@@ -110,7 +110,7 @@ public:
 
   // -- time and chance ------------------------------------------------------------------------------
 
-  [[nodiscard]] instant now() { return scheduler_.clock().now(); }
+  [[nodiscard]] instant now() { return stepped_.now(); }
   [[nodiscard]] dice& chance() { return dice_; }
   /// What goes wrong now, and what the seed drew for the storm.
   [[nodiscard]] const fault_mix& mix() const { return mix_; }
@@ -228,8 +228,7 @@ private:
   fault_mix drawn_;
   fault_mix mix_ = drawn_;
   settings settings_;
-  caf::actor_system system_{settings_};
-  caf::scheduler::test_coordinator& scheduler_;
+  stepped_system stepped_{settings_};
   std::streambuf* output_; ///< of std::cout, where CAF prints each exception that ends an actor: here, part of the plan
   trace trace_;
   std::vector<machine> machines_;

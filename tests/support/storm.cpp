@@ -60,7 +60,7 @@ void simulation::end_an_actor() {
   for (const auto& s : seats_)
     if (s.may_end == mortality::mortal && machines_[s.where.index].up && machines_[s.where.index].life == s.life)
       if (auto actor = caf::actor_cast<caf::strong_actor_ptr>(s.actor))
-        if (!actor->get()->getf(caf::abstract_actor::is_cleaned_up_flag))
+        if (!has_ended(actor))
           candidates.emplace_back(s.shown, std::move(actor));
   if (candidates.empty())
     return;
@@ -97,8 +97,8 @@ void simulation::crash(host where) {
   if (!m.up)
     return;
   claim(here_);
-  for (auto* job : scheduler_.jobs)
-    seat_of(dynamic_cast<caf::abstract_actor*>(job));
+  for (size_t i = 0; i < stepped_.ready(); ++i)
+    seat_of(stepped_.ready(i));
   log(trace::kind::fault, m.shown, "crashes");
   for (uint32_t i = 0; i < seats_.size(); ++i)
     if (seats_[i].where == where && seats_[i].life == m.life)

@@ -156,6 +156,14 @@ TEST_CASE("Two passes over the same data give the same bits, also after other ba
   }
 }
 
+TEST_CASE("Linear layers give the same bits with one thread and with two") {
+  bench one(build("mlp"));
+  bench two(build("mlp"), 2);
+  one.bind();
+  two.bind();
+  CHECK(one.train(0, 16, 1).gradient == two.train(0, 16, 1).gradient);
+}
+
 TEST_CASE("Gradients of micro-batches add up to that of the batch") {
   bench b(build("lenet"));
   b.bind();

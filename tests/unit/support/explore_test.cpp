@@ -86,8 +86,8 @@ TEST_CASE("what never comes to rest is found (I12)") {
                                    const auto a = world.add_host("a");
                                    world.on(a, [&] {
                                      world.system().spawn([](caf::event_based_actor* self) -> caf::behavior {
-                                       self->send(self, 1);
-                                       return {[self](int x) { self->send(self, x); }};
+                                       troupe::send(self, self, 1);
+                                       return {[self](int x) { troupe::send(self, self, x); }};
                                      });
                                    });
                                    world.storm(1s);

@@ -23,11 +23,12 @@ caf::actor spawn_echo(simulation& world, host where) {
 struct asker {
   asker(simulation& world, host where, const caf::actor& whom) {
     world.on(where, [&] {
-      world.system().spawn([this, whom](caf::event_based_actor* self) {
+      actor = world.system().spawn([this, whom](caf::event_based_actor* self) {
         request(self, whom, 10s, 7).then([this](int x) { answer = x; }, [this](const caf::error& e) { error = e; });
       });
     });
   }
+  caf::actor actor; // held: in CAF 1.x what waits for an answer does not live by that
   int answer = 0;
   caf::error error;
 };
