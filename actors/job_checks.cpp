@@ -98,6 +98,7 @@ supervision_tree shape_of(const job_options& o) {
   };
   using namespace std::chrono_literals;
   return supervise("training", one_for_one, at_most(3, 1min))
+    .child(startable{"lock_service/0", nothing})
     .child(startable{"data_broker/0", nothing})
     .child(supervise("shards", one_for_all, at_most(3, 1min)).child(numbered("shard_holder", o.shards)))
     .child(supervise("agents", one_for_one, at_most(16, 1min)).child(numbered("agent", o.agents)))

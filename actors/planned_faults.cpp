@@ -26,7 +26,7 @@ std::string role_kind(const std::string& where, const job_options& o) {
     return "agent";
   if (one_of("shard_holder", o.shards))
     return "shard_holder";
-  if (where == "data_broker/0" || where == "coordinator/0")
+  if (where == "data_broker/0" || where == "coordinator/0" || where == "lock_service/0")
     return where.substr(0, where.find('/'));
   return {};
 }

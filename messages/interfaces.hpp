@@ -15,7 +15,10 @@ using coordinator_actor = caf::typed_actor<caf::result<void>(join),             
                                            caf::result<void>(micro_batches_done), //
                                            caf::result<void>(shard_summed),       //
                                            caf::result<void>(evaluation),         //
-                                           caf::result<void>(stop_run)>;
+                                           caf::result<void>(stop_run),           //
+                                           caf::result<void>(lock_granted),       //
+                                           caf::result<void>(lock_refused),       //
+                                           caf::result<void>(lock_released)>;
 
 using agent_actor = caf::typed_actor<caf::result<void>(role_bound),   //
                                      caf::result<void>(view_changed), //
@@ -35,6 +38,10 @@ using data_broker_actor = caf::typed_actor<caf::result<void>(role_bound),    //
                                            caf::result<void>(view_changed),  //
                                            caf::result<void>(request_lease), //
                                            caf::result<void>(step_committed)>;
+
+using lock_service_actor = caf::typed_actor<caf::result<void>(acquire_lock), //
+                                            caf::result<void>(renew_lock),   //
+                                            caf::result<void>(release_lock)>;
 
 using node_actor = caf::typed_actor<caf::result<hello>(hello),               //
                                     caf::result<agent_spawned>(spawn_agent), //

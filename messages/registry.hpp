@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "messages/job.hpp"
+#include "messages/locks.hpp"
 #include "messages/nodes.hpp"
 #include "messages/supervision.hpp"
 #include "messages/training.hpp"
@@ -60,6 +61,14 @@ CAF_ADD_TYPE_ID(troupe, (troupe::heartbeat))
 CAF_ADD_TYPE_ID(troupe, (troupe::peer_unreachable))
 CAF_ADD_TYPE_ID(troupe, (troupe::replace_state))
 CAF_ADD_TYPE_ID(troupe, (troupe::state_failed))
+
+CAF_ADD_TYPE_ID(troupe, (troupe::acquire_lock))
+CAF_ADD_TYPE_ID(troupe, (troupe::fencing_token))
+CAF_ADD_TYPE_ID(troupe, (troupe::lock_granted))
+CAF_ADD_TYPE_ID(troupe, (troupe::lock_refused))
+CAF_ADD_TYPE_ID(troupe, (troupe::lock_released))
+CAF_ADD_TYPE_ID(troupe, (troupe::release_lock))
+CAF_ADD_TYPE_ID(troupe, (troupe::renew_lock))
 
 CAF_END_TYPE_ID_BLOCK(troupe)
 

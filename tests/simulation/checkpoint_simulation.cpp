@@ -31,18 +31,22 @@ public:
 
   ~archive() { fs::remove_all(folder_); }
 
-  expected<void> save(const model_state& now) {
+  expected<void> save(const model_state& now, fencing_token token) {
     std::vector<std::span<const float>> states;
     for (const auto& s : now.state)
       states.push_back(s.values());
     const auto shards = learn::cut_into_shards(layout_, now.parameters.values(), states, now.version.value, shards_);
-    const auto written = learn::write_checkpoint(folder_, {.step = now.version.value}, layout_, shards, {}, disk_);
+    const auto written =
+      learn::write_checkpoint(folder_, {.step = now.version.value}, layout_, shards, {.token = token.value}, disk_);
     if (!written)
       return tl::unexpected(written.error());
     if (!disk_.has_stopped())
       acknowledged_ = now.version; // else the process did not live to say so
     return {};
   }
+
+  /// The locks under which a life writes.
+  std::shared_ptr<lock_journal> journal() { return std::make_shared<lock_journal>(folder_ / "locks", disk_); }
 
   /// The power fails now, or has failed some operations ago.
   void lose_power() { disk_.lose_power(); }
@@ -102,8 +106,9 @@ void play(simulation& world) {
   auto& saved = world.make<archive>(world, shape.shards);
   std::shared_ptr<const model_state> initial;
   for (auto lives = 1 + world.chance().below(3); !world.violation(); --lives) {
-    auto& run = world.make<training_world>(world, shape, where, initial,
-                                           [&saved](const model_state& now) { return saved.save(now); });
+    auto& run = world.make<training_world>(
+      world, shape, where, initial, [&saved](const model_state& now, fencing_token t) { return saved.save(now, t); },
+      saved.journal());
     world.run_until([&] { return run.is_ready() || run.has_ended(); }, 1min);
     if (lives == 1) {
       world.storm(5s);

@@ -13,10 +13,11 @@ int main(int count, char** arguments) {
   const std::map<std::string, scenario (*)()> topologies{{"supervision", supervision_scenario},
                                                          {"shards", shards_scenario},
                                                          {"broker", broker_scenario},
-                                                         {"checkpoint", checkpoint_scenario}};
+                                                         {"checkpoint", checkpoint_scenario},
+                                                         {"locks", locks_scenario}};
   const auto chosen = topologies.find(count > 1 ? arguments[1] : "");
   if (chosen == topologies.end()) {
-    fmt::print(stderr, "usage: {} supervision|shards|broker|checkpoint [--seeds N] [--first S] [--seed S]\n",
+    fmt::print(stderr, "usage: {} supervision|shards|broker|checkpoint|locks [--seeds N] [--first S] [--seed S]\n",
                arguments[0]);
     return 2;
   }

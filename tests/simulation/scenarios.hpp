@@ -9,5 +9,6 @@ scenario supervision_scenario();
 scenario shards_scenario();
 scenario broker_scenario();
 scenario checkpoint_scenario();
+scenario locks_scenario();
 
 } // namespace troupe::testing

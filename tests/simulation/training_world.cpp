@@ -7,6 +7,7 @@
 
 #include "actors/agent.hpp"
 #include "actors/data_broker.hpp"
+#include "actors/lock_service.hpp"
 #include "actors/shard_holder.hpp"
 #include "messages/caf.hpp"
 #include "tests/simulation/tiny_model.hpp"
@@ -68,11 +69,12 @@ std::shared_ptr<const model_state> training_world::first_state() {
 }
 
 training_world::training_world(simulation& world, training_shape shape, hosts where,
-                               std::shared_ptr<const model_state> initial, saver save)
+                               std::shared_ptr<const model_state> initial, saver save,
+                               std::shared_ptr<lock_journal> journal)
   : world_(world), shape_(shape), where_(std::move(where)),
     model_(std::make_shared<tiny_model>()), data_{"tiny", std::make_shared<tiny_data>(sizes.samples),
                                                   std::make_shared<tiny_data>(test_samples)},
-    initial_(initial ? std::move(initial) : first_state()), save_(std::move(save)),
+    initial_(initial ? std::move(initial) : first_state()), save_(std::move(save)), journal_(std::move(journal)),
     record_(std::make_shared<run_record>()) {
   record_->start = initial_;
   world_.on_handling([this](const handling& h) { handles(h); });
@@ -189,6 +191,13 @@ supervision_tree training_world::tree() {
   const auto leader = role({"coordinator", 0}, where_.leader, mortality::immortal, [this](const start_context& c) {
     return spawn_in_place<coordinator>(c.system, c.link(), leader_config());
   });
+  const auto locks = role({"lock_service", 0}, where_.leader, mortality::mortal, [this](const start_context& c) {
+    job_on(where_.leader);
+    auto& lane = jobs_.at(where_.leader).journal_lane; // one for all lives
+    if (!lane)
+      lane = world_.add_device(where_.leader, shape_.work_time);
+    return spawn_in_place<lock_service>(c.system, c.link(), {{"lock_service", 0}, journal_, *lane, {}, {}});
+  });
   const auto broker_host = where_.broker.value_or(where_.leader);
   const auto broker = role({"data_broker", 0}, broker_host, shape_.broker, [this, broker_host](const start_context& c) {
     return spawn_in_place<data_broker>(c.system, c.link(),
@@ -211,6 +220,7 @@ supervision_tree training_world::tree() {
     }));
   const auto often = at_most(1000, 1min); // the storm is not what the limits are for
   return supervise("training", one_for_one, often)
+    .child(locks)
     .child(broker)
     .child(supervise("shards", one_for_all, often).child(shards))
     .child(supervise("agents", one_for_one, often).child(agents))

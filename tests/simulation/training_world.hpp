@@ -9,6 +9,7 @@
 
 #include "actors/coordinator.hpp"
 #include "actors/hosted_job.hpp"
+#include "actors/lock_journal.hpp"
 #include "supervision/fault_points.hpp"
 #include "supervision/run_tree.hpp"
 #include "tests/support/simulation.hpp"
@@ -63,10 +64,11 @@ public:
   };
   static hosts add_hosts(simulation& world, const training_shape& shape);
 
-  using saver = std::function<expected<void>(const model_state&)>;
+  using saver = std::function<expected<void>(const model_state&, fencing_token)>;
 
+  /// `save` comes with the journal of the locks under which it is called.
   training_world(simulation& world, training_shape shape, hosts where, std::shared_ptr<const model_state> initial = {},
-                 saver save = {});
+                 saver save = {}, std::shared_ptr<lock_journal> journal = std::make_shared<lock_journal>());
   ~training_world();
   training_world(const training_world&) = delete;
   training_world& operator=(const training_world&) = delete;
@@ -89,6 +91,7 @@ private:
     uint64_t life; ///< of its host
     std::shared_ptr<hosted_job> job;
     std::shared_ptr<shard_vault> vault; ///< what outlives the shard holders on this host
+    std::optional<gpu::device> journal_lane = {};
   };
   struct known_role {
     incarnation number;
@@ -115,6 +118,7 @@ private:
   learn::data_source data_;
   std::shared_ptr<const model_state> initial_;
   saver save_;
+  std::shared_ptr<lock_journal> journal_;
   std::shared_ptr<run_record> record_; ///< what outlives the coordinator
   std::map<host, opened> jobs_;
   std::map<role_id, known_role> roles_;

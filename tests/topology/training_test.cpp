@@ -330,6 +330,33 @@ TEST_CASE("training goes on when a checkpoint cannot be written, and says so") {
   CHECK(notes.front().find("was not written") != std::string::npos);
 }
 
+TEST_CASE("of two runs with one checkpoint folder the earlier one is told and changes nothing there any more (I6)") {
+  auto folder = test::temporary_folder{};
+  auto o = small_job();
+  o.checkpoint = (folder.path() / "checkpoints").string();
+  o.checkpoint_every = 2;
+  auto whole = run(o);
+  std::filesystem::remove_all(o.checkpoint);
+  o.steps = 4;
+  run(o);
+  o.steps = 8;
+  o.resume = true;
+  auto later = lock_journal{std::filesystem::path{o.checkpoint} / "locks"};
+  auto notes = std::vector<std::string>{};
+  auto observer = job_observer{};
+  observer.on_note = [&](const std::string& s) { notes.push_back(s); };
+  observer.on_step = [&](const step_progress& at) {
+    if (at.step == 5)
+      REQUIRE(later.open());
+  };
+  CHECK(run(o, observer).weights_sha256 == whole.weights_sha256); // training goes on
+  auto told = std::count_if(notes.begin(), notes.end(), [&](auto& n) {
+    return n.find("another run has taken over " + o.checkpoint) != std::string::npos;
+  });
+  CHECK(told == 2); // at step 6, and at the end
+  CHECK(test::text_of(o.checkpoint + "/latest") == "step-000000004\n");
+}
+
 TEST_CASE("a gradient that is not finite ends the run with a sentence and is not applied (I11)") {
   auto o = small_job();
   o.optimizer.learning_rate = 1e30f;
