@@ -95,6 +95,8 @@ lock_client::ports coordinator::ports_to_locks() {
 void coordinator::schedule_tick() {
   run_after(self_, tick, life_.guard([this] {
     perform(core_.on_tick());
+    if (config_.ledger && !config_.ledger->is_empty())
+      write_ledger();
     ask_the_missing();
     schedule_tick();
   }));
@@ -190,6 +192,21 @@ void coordinator::perform(const coordinator_core::test& a) {
     test_began_ = now();
   if (auto agent = config_.job->roles->find_as<agent_actor>(a.to.role))
     troupe::anon_send(agent, a.what);
+}
+
+void coordinator::perform(const coordinator_core::account& a) {
+  if (!config_.ledger)
+    return;
+  std::visit([this](auto& what) { config_.ledger->add(what); }, a.what);
+  if (config_.ledger->is_due())
+    write_ledger();
+}
+
+void coordinator::write_ledger() {
+  files_.enqueue([this, now = life_, ledger = config_.ledger] {
+    if (auto written = ledger->flush(); !written)
+      now.post([this, why = written.error().sentence] { note(why); });
+  });
 }
 
 void coordinator::perform(const coordinator_core::step_done& a) {
@@ -338,23 +355,25 @@ void coordinator::save_next() {
     then();
   };
   // Where the lock is lost meanwhile, and another writer has come, the writing fails by its token.
-  locks_.acquire({config_.save_lock, save_lease, save_wait},
-                 [this, done, state = saves_.front().first](const expected<fencing_token>& token) {
-                   if (!token) {
-                     note(fmt::format("the checkpoint of step {} was not written: {}; training goes on",
-                                      state->version.value, token.error().sentence));
-                     done();
-                     return;
-                   }
-                   files_.enqueue([this, now = life_, write = config_.save, state, token = *token, done] {
-                     now.post([this, written = write(*state, token), done] {
-                       if (!written)
-                         note(written.error().sentence);
-                       locks_.release(config_.save_lock);
-                       done();
-                     });
-                   });
-                 });
+  locks_.acquire({config_.save_lock, save_lease, save_wait}, [this, done, state = saves_.front().first](
+                                                               const expected<fencing_token>& token) {
+    if (!token) {
+      note(fmt::format("the checkpoint of step {} was not written: {}; training goes on", state->version.value,
+                       token.error().sentence));
+      done();
+      return;
+    }
+    files_.enqueue([this, now = life_, write = config_.save, ledger = config_.ledger, state, token = *token, done] {
+      // No checkpoint is ahead of the ledger: a run that goes on from it could not be audited.
+      auto written = (ledger ? ledger->flush() : expected<void>{}).and_then([&] { return write(*state, token); });
+      now.post([this, written, done] {
+        if (!written)
+          note(written.error().sentence);
+        locks_.release(config_.save_lock);
+        done();
+      });
+    });
+  });
 }
 
 void coordinator::end(coordinator_core::stop_cause cause, model_state final) {
@@ -368,6 +387,8 @@ void coordinator::end(coordinator_core::stop_cause cause, model_state final) {
   for (auto& [role, n] : record_.drops)
     outcome.agent_drops += n;
   config_.job->dropped += core_.dropped();
+  if (config_.ledger)
+    write_ledger();
   config_.on_done(std::move(outcome));
   self_->quit();
 }

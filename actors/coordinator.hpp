@@ -10,6 +10,7 @@
 #include "actors/coordinator_core.hpp"
 #include "actors/hosted_job.hpp"
 #include "actors/job.hpp"
+#include "actors/ledger.hpp"
 #include "actors/lock_client.hpp"
 #include "actors/shard_vault.hpp"
 #include "gpu/stream.hpp"
@@ -80,6 +81,7 @@ public:
     /// Writes a checkpoint, on the stream for files, under the lock of that name. Empty: there is no folder for them.
     std::function<expected<void>(const model_state&, fencing_token)> save;
     std::string save_lock = "checkpoint";
+    std::shared_ptr<troupe::ledger> ledger; ///< outlives the coordinator; null: none is kept
     /// Finds the state to go back to, on the stream for files.
     std::function<expected<std::shared_ptr<const model_state>>()> restore;
     /// Told once, before the coordinator ends.
@@ -99,6 +101,7 @@ private:
   void perform(const coordinator_core::committed& a);
   void perform(const coordinator_core::test& a);
   void perform(const coordinator_core::checkpoint& a);
+  void perform(const coordinator_core::account& a);
   void perform(const coordinator_core::step_done& a);
   void perform(const coordinator_core::epoch_done& a);
   void perform(const coordinator_core::finish& a);
@@ -116,6 +119,7 @@ private:
   /// One after the other, each under the lock on the folder.
   void save(model_state state, std::function<void()> then);
   void save_next();
+  void write_ledger();
   void finish(coordinator_core::stop_cause cause, step version, int attempts);
   void watch(const role_id& role);
   void lost(const role_id& role, const caf::actor_addr& who);

@@ -58,7 +58,7 @@ coordinator_core::actions coordinator_core::on_results(const micro_batches_done&
   }
   for (auto& r : d.results)
     if (r.index < total)
-      results_.emplace(r.index, r);
+      results_.try_emplace(r.index, taken{r, {d.from.role, d.from.incarnation}, d.number});
   try_commit(out);
   return out;
 }
@@ -126,7 +126,10 @@ void coordinator_core::try_commit(actions& out) {
   auto done = step_done{current_, epoch_of(current_) + 1, 0, 0, 0};
   double loss = 0;
   int64_t correct = 0;
-  for (auto& [index, r] : results_) {
+  auto booked = ledger_step{current_, log().rewound, !finite, {}};
+  for (auto& [index, t] : results_) {
+    auto& r = t.what;
+    booked.entries.push_back({static_cast<uint32_t>(index), t.from.role.index, t.from.incarnation, t.number, r.ids});
     loss += r.loss_sum;
     correct += r.correct;
     done.samples += static_cast<uint64_t>(r.samples);
@@ -143,6 +146,7 @@ void coordinator_core::try_commit(actions& out) {
     log().furthest = current_;
     log().rewinds = 0;
   }
+  out.emplace_back(account{std::move(booked)});
   // Evaluations go out before the commit, so that an agent has them before it has the parameters they ask for.
   auto epoch_ends = epoch_of(current_) != epoch_of(before);
   auto at_end = current_.value >= last_step_;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "actors/job.hpp"
+#include "actors/ledger_record.hpp"
 #include "learn/optimizer.hpp"
 #include "learn/order.hpp"
 #include "learn/schedule.hpp"
@@ -81,6 +82,9 @@ public:
   struct checkpoint {
     step version;
   }; ///< snapshot all shards as of this version and write it
+  struct account {
+    std::variant<ledger_step, ledger_rewind> what;
+  }; ///< into the ledger, before anybody hears of it
   struct step_done {
     step at;
     uint64_t epoch;
@@ -104,8 +108,8 @@ public:
   struct give_up {
     std::string sentence;
   };
-  using action = std::variant<publish, load, commit, committed, test, checkpoint, step_done, epoch_done, finish,
-                              restore, note, give_up>;
+  using action = std::variant<publish, load, commit, committed, test, checkpoint, account, step_done, epoch_done,
+                              finish, restore, note, give_up>;
   using actions = std::vector<action>;
 
   explicit coordinator_core(config c);
@@ -177,7 +181,12 @@ private:
   std::map<uint32_t, int> behind_; ///< ticks that shards have missed the last commit for
   std::set<uint32_t> loaded_;
   step current_;
-  std::map<uint64_t, micro_batch_result> results_;
+  struct taken {
+    micro_batch_result what;
+    member from;
+    attempt number;
+  };
+  std::map<uint64_t, taken> results_;
   std::map<block_id, block_norm> norms_;
   std::optional<round> round_;
   uint64_t dropped_ = 0;

@@ -146,6 +146,7 @@ coordinator_core::actions coordinator_core::on_restored(step version) {
   current_ = log().current = version;
   log().view = log().view.next();
   log().rewound = log().view;
+  out.emplace_back(account{ledger_rewind{version, log().view}});
   tell_view(out);
   for (uint32_t shard = 0; shard < config_.shards; ++shard)
     out.emplace_back(load{shard, current_});

@@ -51,6 +51,13 @@ std::shared_ptr<lock_journal> journal_of(const job_options& o) {
                               : std::make_shared<lock_journal>(std::filesystem::path{o.checkpoint} / "locks");
 }
 
+std::shared_ptr<ledger> ledger_of(const job_options& o, const hosted_job& job, step first) {
+  if (o.ledger.empty() && o.checkpoint.empty())
+    return nullptr;
+  auto folder = o.ledger.empty() ? std::filesystem::path{o.checkpoint} / "ledger" : std::filesystem::path{o.ledger};
+  return std::make_shared<ledger>(std::move(folder), ledger_head{o.order, o.seed, job.sizes(), first});
+}
+
 // Binds a started role, so that its peers find it.
 template <class Handle>
 Handle announce(const hosted_job& job, const role_id& role, incarnation number, const Handle& handle) {
@@ -122,6 +129,7 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
     remote_(std::move(remote)), journal_(journal_of(options_)), files_(gpu::device::host({1000, 1})),
     journal_lane_(gpu::device::host({1001, 1})), outcome_(std::make_shared<std::optional<expected<run_outcome>>>()) {
   record_->start = initial_;
+  ledger_ = ledger_of(options_, *job_, initial_->version);
   // An agent and a shard holder share a device: while the agents wait for an update, their cores work on it. Where
   // agents live elsewhere, the holders have devices of their own here.
   for (int i = 0; i < (remote_ ? options_.shards : options_.agents); ++i)
@@ -174,7 +182,7 @@ coordinator::config data_parallel::leader_config() {
   c.checkpoints = !o.checkpoint.empty();
   c.checkpoint_every = o.checkpoint_every;
   c.on_nonfinite = o.on_nonfinite;
-  auto config = coordinator::config{job_, record_, vault_, c, files_, o.log_every, observer_, {}, {}, {}, {}};
+  auto config = coordinator::config{job_, record_, vault_, c, files_, o.log_every, observer_, {}, {}, ledger_, {}, {}};
   if (c.checkpoints) {
     config.save = checkpoint_writer(o, job_);
     config.save_lock = "checkpoint:" + o.checkpoint;

@@ -73,6 +73,7 @@ private:
   std::shared_ptr<run_record> record_;    // what outlives the coordinator
   std::shared_ptr<remote_agents> remote_; // null: agents are threads of this process
   std::vector<gpu::device> devices_;
+  std::shared_ptr<ledger> ledger_;        // null: none is kept
   std::shared_ptr<lock_journal> journal_; // what outlives the lock service
   gpu::device files_;
   gpu::device journal_lane_;

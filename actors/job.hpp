@@ -55,6 +55,7 @@ struct job_options {
   std::string export_to;         ///< safetensors to write at the end
   std::string checkpoint;        ///< folder for checkpoints; empty: none
   uint64_t checkpoint_every = 0; ///< steps; 0: at the end of each epoch
+  std::string ledger;            ///< folder for the ledger; empty: `ledger` in that for checkpoints, or none
   bool resume = false;           ///< go on from the newest checkpoint; where there is none yet, begin
   nonfinite on_nonfinite = nonfinite::stop;
   std::chrono::milliseconds handler_limit{

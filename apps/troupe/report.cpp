@@ -81,8 +81,10 @@ json options_of(const job_options& job) {
   number("checkpoint-every", job.checkpoint_every);
   if (!job.nodes.empty())
     out["nodes"] = job.nodes;
-  for (const auto& [key, text] :
-       {std::pair{"init", &job.init}, {"export", &job.export_to}, {"checkpoint", &job.checkpoint}})
+  for (const auto& [key, text] : {std::pair{"init", &job.init},
+                                  {"export", &job.export_to},
+                                  {"checkpoint", &job.checkpoint},
+                                  {"ledger", &job.ledger}})
     if (!text->empty())
       out[key] = *text;
   return out;

@@ -169,6 +169,10 @@ void train_options::declare_checkpoints() {
     .add_option("--checkpoint-every", job.checkpoint_every, "steps between checkpoints [one at the end of each epoch]")
     ->option_text("N")
     ->check(whole_number(1, UINT64_MAX));
+  app_
+    .add_option("--ledger", job.ledger,
+                "record here which samples took effect at which step, for troupe audit [a folder in --checkpoint]")
+    ->option_text("DIR");
   app_.add_flag("--resume", job.resume, "go on from the newest checkpoint, if there is one");
 }
 

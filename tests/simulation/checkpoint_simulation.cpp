@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "actors/audit.hpp"
 #include "learn/checkpoint/checkpoint.hpp"
 #include "tests/simulation/scenarios.hpp"
 #include "tests/simulation/tiny_model.hpp"
@@ -47,6 +48,23 @@ public:
 
   /// The locks under which a life writes.
   std::shared_ptr<lock_journal> journal() { return std::make_shared<lock_journal>(folder_ / "locks", disk_); }
+
+  /// Of a life that begins at this step.
+  std::shared_ptr<ledger> book(step first) {
+    book_ = std::make_shared<ledger>(folder_ / "ledger", training_world::ledger_from(first), disk_);
+    return book_;
+  }
+
+  /// Every sample of every life took effect once (I1).
+  void audit() {
+    if (const auto written = book_->flush(); !written)
+      return world_.violated("the disk works and " + written.error().sentence);
+    const auto found = audit_ledger(folder_);
+    if (!found)
+      world_.violated("I1: " + found.error().sentence);
+    else if (!found->is_good() || found->steps != undisturbed_run::known().steps())
+      world_.violated("I1: the ledger says: " + to_string(*found));
+  }
 
   /// The power fails now, or has failed some operations ago.
   void lose_power() { disk_.lose_power(); }
@@ -95,6 +113,7 @@ private:
   learn::layout layout_ = tiny_model{}.layout();
   fs::path folder_ = working_folder();
   simulated_disk disk_;
+  std::shared_ptr<ledger> book_;
   std::optional<step> acknowledged_;
 };
 
@@ -108,7 +127,7 @@ void play(simulation& world) {
   for (auto lives = 1 + world.chance().below(3); !world.violation(); --lives) {
     auto& run = world.make<training_world>(
       world, shape, where, initial, [&saved](const model_state& now, fencing_token t) { return saved.save(now, t); },
-      saved.journal());
+      saved.journal(), saved.book(initial ? initial->version : step{}));
     world.run_until([&] { return run.is_ready() || run.has_ended(); }, 1min);
     if (lives == 1) {
       world.storm(5s);
@@ -117,6 +136,8 @@ void play(simulation& world) {
       world.expect(
         "I8: the run comes to its end", [&] { return run.has_ended(); }, 5min);
       run.check_end();
+      if (run.outcome() && *run.outcome())
+        saved.audit();
       return;
     }
     saved.fail_after(static_cast<int>(world.chance().below(100)));

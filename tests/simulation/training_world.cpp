@@ -68,14 +68,19 @@ std::shared_ptr<const model_state> training_world::first_state() {
   return std::make_shared<const model_state>(model_state{{0}, std::move(drawn), {}});
 }
 
+ledger_head training_world::ledger_from(step first) {
+  const auto d = description_of({});
+  return {static_cast<learn::order_kind>(d.order), d.seed, sizes, first};
+}
+
 training_world::training_world(simulation& world, training_shape shape, hosts where,
                                std::shared_ptr<const model_state> initial, saver save,
-                               std::shared_ptr<lock_journal> journal)
+                               std::shared_ptr<lock_journal> journal, std::shared_ptr<troupe::ledger> ledger)
   : world_(world), shape_(shape), where_(std::move(where)),
     model_(std::make_shared<tiny_model>()), data_{"tiny", std::make_shared<tiny_data>(sizes.samples),
                                                   std::make_shared<tiny_data>(test_samples)},
     initial_(initial ? std::move(initial) : first_state()), save_(std::move(save)), journal_(std::move(journal)),
-    record_(std::make_shared<run_record>()) {
+    ledger_(std::move(ledger)), record_(std::make_shared<run_record>()) {
   record_->start = initial_;
   world_.on_handling([this](const handling& h) { handles(h); });
   world_.on_reconnect([this](host a, host b) {
@@ -182,6 +187,8 @@ coordinator::config training_world::leader_config() {
           .log_every = 1,
           .observer = {.on_note = [this](const std::string& sentence) { world_.note(sentence); }},
           .save = save_,
+          .save_lock = "checkpoint",
+          .ledger = ledger_,
           .restore = [this]() -> expected<std::shared_ptr<const model_state>> { return initial_; },
           .on_done = [this](expected<run_outcome> done) { outcome_ = std::move(done); }};
 }

@@ -68,7 +68,8 @@ public:
 
   /// `save` comes with the journal of the locks under which it is called.
   training_world(simulation& world, training_shape shape, hosts where, std::shared_ptr<const model_state> initial = {},
-                 saver save = {}, std::shared_ptr<lock_journal> journal = std::make_shared<lock_journal>());
+                 saver save = {}, std::shared_ptr<lock_journal> journal = std::make_shared<lock_journal>(),
+                 std::shared_ptr<troupe::ledger> ledger = {});
   ~training_world();
   training_world(const training_world&) = delete;
   training_world& operator=(const training_world&) = delete;
@@ -82,6 +83,8 @@ public:
 
   [[nodiscard]] const learn::layout& layout() const { return model_->layout(); }
   static std::shared_ptr<const model_state> first_state();
+  /// What the ledger of a run begins with.
+  static ledger_head ledger_from(step first);
 
   /// Called with every message of parameters that an agent gets.
   std::function<void(const parameters&)> on_parameters;
@@ -119,6 +122,7 @@ private:
   std::shared_ptr<const model_state> initial_;
   saver save_;
   std::shared_ptr<lock_journal> journal_;
+  std::shared_ptr<ledger> ledger_;
   std::shared_ptr<run_record> record_; ///< what outlives the coordinator
   std::map<host, opened> jobs_;
   std::map<role_id, known_role> roles_;

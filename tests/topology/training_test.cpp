@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "actors/audit.hpp"
 #include "actors/data_parallel.hpp"
 #include "learn/safetensors.hpp"
 #include "messages/caf.hpp"
@@ -355,6 +356,51 @@ TEST_CASE("of two runs with one checkpoint folder the earlier one is told and ch
   });
   CHECK(told == 2); // at step 6, and at the end
   CHECK(test::text_of(o.checkpoint + "/latest") == "step-000000004\n");
+}
+
+TEST_CASE("after 30 kills of every kind of role the ledger says that every sample took effect once (I1)") {
+  auto folder = test::temporary_folder{};
+  auto o = small_job();
+  o.agents = 3;
+  o.steps = 150;
+  auto undisturbed = run(o);
+  o.checkpoint = folder.path().string();
+  o.checkpoint_every = 10;
+  auto rt = runtime{};
+  auto roles = std::shared_ptr<directory>{};
+  auto kills = 0;
+  auto observer = job_observer{};
+  observer.on_step = [&](const step_progress& at) {
+    const auto victims =
+      std::vector<role_id>{{"agent", 0}, {"agent", 1}, {"agent", 2}, {"data_broker", 0}, {"coordinator", 0}};
+    if (at.step % 5 != 0 || at.step == 150)
+      return;
+    troupe::anon_send_exit(roles->find(victims[at.step / 5 % victims.size()]), caf::exit_reason::kill);
+    ++kills;
+  };
+  auto parts = data_parallel::prepare(rt, o, observer);
+  REQUIRE(parts);
+  auto& p = **parts;
+  roles = p.job().roles;
+  auto end = rt.run(supervise("training", one_for_one, at_most(1000, 1min))
+                      .child(p.locks)
+                      .child(p.broker)
+                      .child(supervise("shards", one_for_all).child(p.shards))
+                      .child(supervise("agents", one_for_one, at_most(1000, 1min)).child(p.agents))
+                      .child(p.leader, transient, significant));
+  REQUIRE(end);
+  auto report = p.report(*end);
+  REQUIRE(report);
+  CHECK(report->weights_sha256 == undisturbed.weights_sha256);
+  parts->reset(); // whatever is still to be written
+  CHECK(kills >= 29);
+  auto found = audit_ledger(folder.path());
+  REQUIRE(found);
+  INFO(to_string(*found));
+  CHECK(found->is_good());
+  CHECK(found->steps == 150);
+  CHECK(found->samples == 150 * 24);
+  CHECK(found->incarnations > 3);
 }
 
 TEST_CASE("a gradient that is not finite ends the run with a sentence and is not applied (I11)") {
