@@ -141,7 +141,7 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
       return announce(*job_, role, c.number, spawn_in_place<shard_holder>(c.system, c.link(), std::move(config)));
     });
   for (uint32_t rank = 0; rank < static_cast<uint32_t>(options_.agents); ++rank)
-    agents.push_back(make_agent(rank));
+    (agents.size() < static_cast<size_t>(options_.least_agents) ? agents : joiners).push_back(make_agent(rank));
 }
 
 data_parallel::~data_parallel() {
@@ -165,7 +165,7 @@ startable data_parallel::make_agent(uint32_t rank) {
 coordinator::config data_parallel::leader_config() {
   auto& o = options_;
   auto c = coordinator_core::config{};
-  c.agents = static_cast<uint32_t>(o.agents);
+  c.agents = static_cast<uint32_t>(o.least_agents);
   c.shards = static_cast<uint32_t>(o.shards);
   c.blocks = job_->model->layout().blocks().size();
   c.sizes = job_->sizes();
@@ -193,12 +193,15 @@ coordinator::config data_parallel::leader_config() {
 }
 
 supervision_tree data_parallel::tree() const {
-  return supervise("training", one_for_one, at_most(3, 1min))
-    .child(locks)
+  auto tree = supervise("training", one_for_one, at_most(3, 1min));
+  tree.child(locks)
     .child(broker)
     .child(supervise("shards", one_for_all, at_most(3, 1min)).child(shards))
     .child(supervise("agents", one_for_one, at_most(16, 1min)).child(agents))
     .child(leader, transient, significant);
+  if (!joiners.empty())
+    tree.child(supervise("joiners", one_for_one, at_most(16, 1min)).child(joiners));
+  return tree;
 }
 
 void data_parallel::request_stop() const {

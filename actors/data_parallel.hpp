@@ -38,7 +38,8 @@ public:
   startable locks;  ///< checkpoints are written under a lock
   startable broker;
   std::vector<startable> shards;
-  std::vector<startable> agents;
+  std::vector<startable> agents;  ///< those that the run waits for
+  std::vector<startable> joiners; ///< the others; they belong behind the leader
 
   /// The usual tree of these parts, as in the example above.
   [[nodiscard]] supervision_tree tree() const;

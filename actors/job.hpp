@@ -32,10 +32,12 @@ struct job_options {
   std::string model = "lenet";
   std::string data = "digits"; ///< "digits" or a folder, see learn::open_data
   std::string sync = "ps";     ///< who sums and who updates: "ps" = parameter shards, bulk synchronous
-  int agents = 1;
-  int shards = 0;         ///< shard holders; 0: one per agent, at most one per block of parameters
-  size_t batch = 128;     ///< samples per step, over all agents
-  size_t micro_batch = 0; ///< 0: the largest divisor of `batch` that gives each agent at least one
+  int agents = 1;              ///< at most
+  int least_agents = 0;      ///< the run begins when so many have joined, the others join as they come; 0: all of them
+  bool reproducible = false; ///< the same weights, bit by bit, for any number of agents, come and go who may
+  int shards = 0;            ///< shard holders; 0: one per agent, at most one per block of parameters
+  size_t batch = 128;        ///< samples per step, over all agents
+  size_t micro_batch = 0;    ///< 0: the largest divisor of `batch` that gives each agent at least one
   uint64_t epochs = 3;
   uint64_t steps = 0; ///< 0: no limit; else stop after this many
   learn::optimizer_options optimizer;

@@ -403,6 +403,44 @@ TEST_CASE("after 30 kills of every kind of role the ledger says that every sampl
   CHECK(found->incarnations > 3);
 }
 
+TEST_CASE(
+  "agents that join a run that is under way, and one that is killed, leave the weights as they were (R5, I10)") {
+  auto o = small_job();
+  o.steps = 60;
+  auto alone = run(o);
+  for (auto [least, most] : {std::pair{1, 2}, {1, 4}, {2, 6}}) {
+    o.least_agents = least;
+    o.agents = most;
+    o.shards = 2;
+    auto joined = disturbed(o, [](uint64_t step, directory& roles) {
+      if (step == 20)
+        troupe::anon_send_exit(roles.find({"agent", 0}), caf::exit_reason::kill);
+    });
+    CHECK(joined.weights_sha256 == alone.weights_sha256);
+    CHECK(joined.restarts == 1);
+    CHECK(joined.tree.find("joiners") != std::string::npos);
+  }
+}
+
+TEST_CASE("a reproducible run has the same weights for any number of agents, whatever else is left open (I10)") {
+  auto o = small_job();
+  o.micro_batch = 0;
+  o.threads = 0;
+  o.reproducible = true;
+  auto one = run(o);
+  for (int agents : {2, 3, 4, 8}) {
+    o.agents = agents;
+    o.shards = 0;
+    CHECK(run(o).weights_sha256 == one.weights_sha256);
+  }
+  o.agents = 9; // the batch is cut into 8
+  CHECK(validate(o).error().sentence ==
+        "9 agents but only 8 micro-batches per step: use at most 8 agents or a smaller --micro-batch than 3");
+  o.agents = 3;
+  o.least_agents = 4;
+  CHECK(validate(o).error().sentence == "a run of at most 3 agents cannot wait for 4");
+}
+
 TEST_CASE("a gradient that is not finite ends the run with a sentence and is not applied (I11)") {
   auto o = small_job();
   o.optimizer.learning_rate = 1e30f;
