@@ -105,7 +105,7 @@ void coordinator::schedule_tick() {
 // Word of a start, or of a reconnection, may have been lost; only agents repeat it by themselves.
 void coordinator::ask_the_missing() {
   for (auto& entry : config_.job->roles->entries())
-    if (entry.role != self_role && entry.handle && !core_.has(member{entry.role, entry.incarnation}))
+    if (entry.role != self_role && entry.role.kind != "lock_service" && entry.handle && !core_.has(member{entry.role, entry.incarnation}))
       troupe::anon_send(caf::actor_cast<caf::actor>(entry.handle), role_bound{self_role, life_.number()});
 }
 
