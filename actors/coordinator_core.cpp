@@ -81,8 +81,12 @@ coordinator_core::actions coordinator_core::on_summed(const shard_summed& s) {
     return out;
   }
   behind_.erase(s.from.role.index);
-  for (auto& n : s.norms)
+  auto& summed = summed_[s.from.role.index];
+  summed.clear();
+  for (auto& n : s.norms) {
     norms_.insert_or_assign(n.block, n);
+    summed.push_back(n.block);
+  }
   try_commit(out);
   return out;
 }

@@ -188,6 +188,7 @@ private:
   };
   std::map<uint64_t, taken> results_;
   std::map<block_id, block_norm> norms_;
+  std::map<uint32_t, std::vector<block_id>> summed_; ///< whose norms these are, by shard
   std::optional<round> round_;
   uint64_t dropped_ = 0;
 };

@@ -58,6 +58,9 @@ coordinator_core::actions coordinator_core::on_join(const join& j) {
     tell_view(out);
     return out;
   }
+  if (holder) // the sums of its earlier incarnation are gone: the step waits for new ones
+    for (auto& b : summed_[j.who.role.index])
+      norms_.erase(b);
   publish_view(out);
   if (holder)
     lost_parameters(j, out);
