@@ -7,6 +7,7 @@
 #include "actors/fault_places.hpp"
 #include "actors/step_work.hpp"
 #include "actors/stream_failure.hpp"
+#include "learn/checkpoint/frame.hpp"
 
 namespace troupe {
 namespace {
@@ -140,12 +141,13 @@ agent::input agent::gather_training(step at, uint64_t index) {
   auto ids = std::vector<uint32_t>(order.begin() + static_cast<ptrdiff_t>(where.first),
                                    order.begin() + static_cast<ptrdiff_t>(where.last));
   auto n = ids.size();
-  auto result =
-    input{payload::floats(n * job.data.train->shape().size()), payload::make(dtype::i32, {n}), static_cast<int>(n)};
+  auto result = input{payload::floats(n * job.data.train->shape().size()), payload::make(dtype::i32, {n}),
+                      static_cast<int>(n), std::make_shared<uint32_t>(0)};
   stream_.enqueue([result, ids = std::move(ids), shared = config_.job, epoch = where.epoch]() mutable {
     auto* images = result.images.mutable_floats().data();
     auto* labels = reinterpret_cast<int32_t*>(result.labels.mutable_data());
     auto how = shared->augmentation;
+    *result.ids = learn::crc32c(std::as_bytes(std::span{ids}));
     if (how.padding == 0 && !how.flip)
       learn::gather(*shared->data.train, ids, images, labels);
     else
@@ -176,6 +178,7 @@ void agent::train(const lease& what, step base, bool again) {
   auto scale = 1.0f / static_cast<float>(what.samples);
   for (auto m = what.first; m < what.last; ++m) {
     auto in = samples_of(what.at, m);
+    work->gathers(m, in.ids);
     auto gradient = payload::floats(job.model->layout().size());
     auto key = learn::pass_key{job.description.seed, what.at.value, m};
     replica_->train(stream_, view_of(in), {key, scale}, gradient.mutable_floats().data(), work->result(m),

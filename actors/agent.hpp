@@ -44,6 +44,7 @@ private:
     payload images;
     payload labels;
     int n = 0;
+    std::shared_ptr<uint32_t> ids = {}; // checksum over the samples' ids
   };
 
   void perform(const agent_core::actions& actions);

@@ -19,6 +19,9 @@ constexpr auto shard_deadline = 60s;
 // A shard holder that is being started again hands over its parameters a little later.
 constexpr auto finish_pause = 100ms;
 constexpr int finish_attempts = 100;
+// A writer that is gone holds the lock on the folder for at most its lease.
+constexpr auto save_lease = 3s;
+constexpr auto save_wait = 30s;
 
 } // namespace
 
@@ -28,7 +31,7 @@ coordinator::coordinator(interface::pointer self, life now, const config& c)
       core.log = c.record->log;
       return core;
     }()),
-    files_(config_.files, fail_with_stream(life_, self_role)) {
+    files_(config_.files, fail_with_stream(life_, self_role)), locks_({self_role, life_.number()}, ports_to_locks()) {
   if (!record_.born)
     record_.born = this->now();
 }
@@ -70,12 +73,30 @@ coordinator_actor::behavior_type coordinator::make_behavior() {
     [this](const shard_summed& s) { perform(core_.on_summed(s)); },
     [this](const evaluation& e) { perform(core_.on_evaluation(e)); },
     [this](const stop_run&) { perform(core_.on_stop()); },
+    [this](const lock_granted& g) { locks_.on(g); },
+    [this](const lock_refused& r) { locks_.on(r); },
+    [this](const lock_released& r) { locks_.on(r); },
   };
+}
+
+lock_client::ports coordinator::ports_to_locks() {
+  return {[this] { return now(); },
+          [this](std::chrono::nanoseconds pause, std::function<void()> f) {
+            run_after(self_, pause, life_.guard([f = std::move(f)] { f(); }));
+          },
+          [this](caf::message what) {
+            auto service = config_.job->roles->find({"lock_service", 0});
+            if (service)
+              enqueue_as(caf::actor_cast<caf::strong_actor_ptr>(self_), service, std::move(what));
+            return service != nullptr;
+          }};
 }
 
 void coordinator::schedule_tick() {
   run_after(self_, tick, life_.guard([this] {
     perform(core_.on_tick());
+    if (config_.ledger && !config_.ledger->is_empty())
+      write_ledger();
     ask_the_missing();
     schedule_tick();
   }));
@@ -84,7 +105,8 @@ void coordinator::schedule_tick() {
 // Word of a start, or of a reconnection, may have been lost; only agents repeat it by themselves.
 void coordinator::ask_the_missing() {
   for (auto& entry : config_.job->roles->entries())
-    if (entry.role != self_role && entry.handle && !core_.has(member{entry.role, entry.incarnation}))
+    if (entry.role != self_role && entry.role.kind != "lock_service" && entry.handle &&
+        !core_.has(member{entry.role, entry.incarnation}))
       troupe::anon_send(caf::actor_cast<caf::actor>(entry.handle), role_bound{self_role, life_.number()});
 }
 
@@ -186,6 +208,21 @@ void coordinator::perform(const coordinator_core::test& a) {
     test_began_ = now();
   if (auto agent = config_.job->roles->find_as<agent_actor>(a.to.role))
     troupe::anon_send(agent, a.what);
+}
+
+void coordinator::perform(const coordinator_core::account& a) {
+  if (!config_.ledger)
+    return;
+  std::visit([this](auto& what) { config_.ledger->add(what); }, a.what);
+  if (config_.ledger->is_due())
+    write_ledger();
+}
+
+void coordinator::write_ledger() {
+  files_.enqueue([this, now = life_, ledger = config_.ledger] {
+    if (auto written = ledger->flush(); !written)
+      now.post([this, why = written.error().sentence] { note(why); });
+  });
 }
 
 void coordinator::perform(const coordinator_core::step_done& a) {
@@ -323,12 +360,37 @@ void coordinator::collect(const collection& what) {
 }
 
 void coordinator::save(model_state state, std::function<void()> then) {
-  files_.enqueue([this, now = life_, write = config_.save, state = std::move(state), then = std::move(then)] {
-    auto written = write(state);
-    now.post([this, written, then] {
-      if (!written)
-        note(written.error().sentence);
-      then();
+  saves_.emplace_back(std::make_shared<const model_state>(std::move(state)), std::move(then));
+  if (saves_.size() == 1)
+    save_next();
+}
+
+void coordinator::save_next() {
+  auto done = [this] {
+    auto then = std::move(saves_.front().second);
+    saves_.pop_front();
+    if (!saves_.empty())
+      save_next();
+    then();
+  };
+  // Where the lock is lost meanwhile, and another writer has come, the writing fails by its token.
+  locks_.acquire({config_.save_lock, save_lease, save_wait}, [this, done, state = saves_.front().first](
+                                                               const expected<fencing_token>& token) {
+    if (!token) {
+      note(fmt::format("the checkpoint of step {} was not written: {}; training goes on", state->version.value,
+                       token.error().sentence));
+      done();
+      return;
+    }
+    files_.enqueue([this, now = life_, write = config_.save, ledger = config_.ledger, state, token = *token, done] {
+      // No checkpoint is ahead of the ledger: a run that goes on from it could not be audited.
+      auto written = (ledger ? ledger->flush() : expected<void>{}).and_then([&] { return write(*state, token); });
+      now.post([this, written, done] {
+        if (!written)
+          note(written.error().sentence);
+        locks_.release(config_.save_lock);
+        done();
+      });
     });
   });
 }
@@ -344,6 +406,8 @@ void coordinator::end(coordinator_core::stop_cause cause, model_state final) {
   for (auto& [role, n] : record_.drops)
     outcome.agent_drops += n;
   config_.job->dropped += core_.dropped();
+  if (config_.ledger)
+    write_ledger();
   config_.on_done(std::move(outcome));
   self_->quit();
 }

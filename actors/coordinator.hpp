@@ -2,6 +2,7 @@
 
 #include <caf/actor_clock.hpp>
 #include <caf/typed_event_based_actor.hpp>
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -9,6 +10,8 @@
 #include "actors/coordinator_core.hpp"
 #include "actors/hosted_job.hpp"
 #include "actors/job.hpp"
+#include "actors/ledger.hpp"
+#include "actors/lock_client.hpp"
 #include "actors/shard_vault.hpp"
 #include "gpu/stream.hpp"
 #include "learn/flat.hpp"
@@ -59,9 +62,10 @@ struct run_record {
 
 /// Leads a run (see `coordinator_core`): publishes views, commits steps, has the model evaluated and saved.
 /// Receives `join` (everyone), `peer_unreachable` (remote agents), `micro_batches_done`, `evaluation` (agents),
-/// `shard_summed` (shard holders), `role_bound`; sends `view_changed`, `load_shard`, `commit_step`, `step_committed`,
-/// `take_snapshot`, `evaluate`. Ends normally when the run is over. Owns a stream for files. A new life, or a new
-/// coordinator with the same record, asks everybody to join again and goes on behind the last commit.
+/// `shard_summed` (shard holders), `lock_granted`, `lock_refused`, `lock_released` (lock service), `role_bound`; sends
+/// `view_changed`, `load_shard`, `commit_step`, `step_committed`, `take_snapshot`, `evaluate`. Ends normally when the
+/// run is over. Owns a stream for files. A new life, or a new coordinator with the same record, asks everybody to join
+/// again and goes on behind the last commit.
 class coordinator {
 public:
   using interface = coordinator_actor;
@@ -75,8 +79,10 @@ public:
     gpu::device files; ///< whose lane reads and writes files
     uint64_t log_every = 10;
     job_observer observer;
-    /// Writes a checkpoint, on the stream for files. Empty: there is no folder for them.
-    std::function<expected<void>(const model_state&)> save;
+    /// Writes a checkpoint, on the stream for files, under the lock of that name. Empty: there is no folder for them.
+    std::function<expected<void>(const model_state&, fencing_token)> save;
+    std::string save_lock = "checkpoint";
+    std::shared_ptr<troupe::ledger> ledger; ///< outlives the coordinator; null: none is kept
     /// Finds the state to go back to, on the stream for files.
     std::function<expected<std::shared_ptr<const model_state>>()> restore;
     /// Told once, before the coordinator ends.
@@ -96,6 +102,7 @@ private:
   void perform(const coordinator_core::committed& a);
   void perform(const coordinator_core::test& a);
   void perform(const coordinator_core::checkpoint& a);
+  void perform(const coordinator_core::account& a);
   void perform(const coordinator_core::step_done& a);
   void perform(const coordinator_core::epoch_done& a);
   void perform(const coordinator_core::finish& a);
@@ -110,11 +117,15 @@ private:
     std::function<void(const std::string& why)> failed;
   };
   void collect(const collection& what);
+  /// One after the other, each under the lock on the folder.
   void save(model_state state, std::function<void()> then);
+  void save_next();
+  void write_ledger();
   void finish(coordinator_core::stop_cause cause, step version, int attempts);
   void watch(const role_id& role);
   void lost(const role_id& role, const caf::actor_addr& who);
   void end(coordinator_core::stop_cause cause, model_state final);
+  lock_client::ports ports_to_locks();
   void schedule_tick();
   void ask_the_missing();
   void note(const std::string& sentence);
@@ -130,6 +141,8 @@ private:
   std::map<role_id, caf::actor_addr> watched_;
   std::optional<time_point> test_began_;
   bool saving_ = false;
+  lock_client locks_;
+  std::deque<std::pair<std::shared_ptr<const model_state>, std::function<void()>>> saves_; ///< the first is under way
 };
 
 } // namespace troupe

@@ -84,7 +84,7 @@ coordinator_core::actions coordinator_core::on_results(const micro_batches_done&
   }
   for (auto& r : d.results)
     if (r.index < total)
-      results_[at].emplace(r.index, outcome{r, d.base});
+      results_[at].try_emplace(r.index, outcome{r, d.base, {d.from.role, d.from.incarnation}, d.number});
   try_commit(out);
   return out;
 }
@@ -240,7 +240,10 @@ bool coordinator_core::commit_one(step at, actions& out) {
   auto done = step_done{version, epoch_of(version) + 1};
   double loss = 0;
   int64_t correct = 0;
+  auto booked = ledger_step{at, log().rewound, !finite, {}};
   for (auto& [index, r] : results_[at]) {
+    booked.entries.push_back(
+      {static_cast<uint32_t>(index), r.from.role.index, r.from.incarnation, r.number, r.result.ids});
     loss += r.result.loss_sum;
     correct += r.result.correct;
     done.samples += static_cast<uint64_t>(r.result.samples);
@@ -259,6 +262,7 @@ bool coordinator_core::commit_one(step at, actions& out) {
     log().furthest = current();
     log().rewinds = 0;
   }
+  out.emplace_back(account{std::move(booked)});
   // Evaluations go out before the commit, so that an agent has them before it has the parameters they ask for.
   auto epoch_ends = epoch_of(current()) != epoch_of(version);
   if (config_.test_samples > 0 && (epoch_ends || current().value >= last_step_) && current() > log().tested)

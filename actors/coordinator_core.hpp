@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "actors/job.hpp"
+#include "actors/ledger_record.hpp"
 #include "actors/pace.hpp"
 #include "learn/optimizer.hpp"
 #include "learn/order.hpp"
@@ -86,6 +87,9 @@ public:
   struct checkpoint {
     step version;
   }; ///< snapshot all shards as of this version and write it
+  struct account {
+    std::variant<ledger_step, ledger_rewind> what;
+  }; ///< into the ledger, before anybody hears of it
   struct step_done {
     step version; ///< of the parameters that it was applied to: how many were before it
     uint64_t epoch = 0;
@@ -110,8 +114,8 @@ public:
   struct give_up {
     std::string sentence;
   };
-  using action = std::variant<publish, load, commit, committed, test, checkpoint, step_done, epoch_done, finish,
-                              restore, note, give_up>;
+  using action = std::variant<publish, load, commit, committed, test, checkpoint, account, step_done, epoch_done,
+                              finish, restore, note, give_up>;
   using actions = std::vector<action>;
 
   explicit coordinator_core(config c);
@@ -203,6 +207,8 @@ private:
   struct outcome { // of a micro-batch
     micro_batch_result result;
     step base;
+    member from;
+    attempt number;
   };
 
   std::map<uint32_t, step> holds_; ///< version of each shard, as it last said; none: it has no parameters

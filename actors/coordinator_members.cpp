@@ -197,6 +197,7 @@ coordinator_core::actions coordinator_core::on_restored(step version) {
   log().applied = {version, {}};
   log().view = log().view.next();
   log().rewound = log().view;
+  out.emplace_back(account{ledger_rewind{version, log().view}});
   tell_view(out);
   for (auto& holder : holders())
     out.emplace_back(load{holder.index, current()});

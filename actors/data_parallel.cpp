@@ -12,6 +12,7 @@
 #include "actors/data_broker.hpp"
 #include "actors/drain.hpp"
 #include "actors/initial_state.hpp"
+#include "actors/lock_service.hpp"
 #include "actors/remote_agents.hpp"
 #include "actors/ring_peer.hpp"
 #include "actors/shard_holder.hpp"
@@ -52,6 +53,18 @@ job_description describe(const job_options& o, const learn::data_source& data) {
   d.threads = static_cast<uint32_t>(o.threads);
   d.handler_limit_ms = static_cast<uint64_t>(o.handler_limit.count());
   return d;
+}
+
+std::shared_ptr<lock_journal> journal_of(const job_options& o) {
+  return o.checkpoint.empty() ? std::make_shared<lock_journal>()
+                              : std::make_shared<lock_journal>(std::filesystem::path{o.checkpoint} / "locks");
+}
+
+std::shared_ptr<ledger> ledger_of(const job_options& o, const hosted_job& job, step first) {
+  if (o.ledger.empty() && o.checkpoint.empty())
+    return nullptr;
+  auto folder = o.ledger.empty() ? std::filesystem::path{o.checkpoint} / "ledger" : std::filesystem::path{o.ledger};
+  return std::make_shared<ledger>(std::move(folder), ledger_head{o.order, o.seed, job.sizes(), first});
 }
 
 // Binds a started role, so that its peers find it.
@@ -107,6 +120,13 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
              return announce(*job_, {"coordinator", 0}, c.number,
                              spawn_in_place<coordinator>(c.system, c.link(), leader_config()));
            }),
+    locks("lock_service/0",
+          [this](const start_context& c) -> started {
+            auto role = role_id{"lock_service", 0};
+            auto config =
+              lock_service::config{role, journal_, journal_lane_, {}, [job = job_](uint64_t n) { job->dropped += n; }};
+            return announce(*job_, role, c.number, spawn_in_place<lock_service>(c.system, c.link(), std::move(config)));
+          }),
     broker("data_broker/0",
            [this](const start_context& c) -> started {
              auto role = role_id{"data_broker", 0};
@@ -115,9 +135,10 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
            }),
     runtime_(rt), options_(std::move(options)), observer_(std::move(observer)), job_(std::move(job)),
     initial_(std::move(initial)), vault_(std::make_shared<shard_vault>()), record_(std::make_shared<run_record>()),
-    remote_(std::move(remote)), files_(gpu::device::host({1000, 1})),
-    outcome_(std::make_shared<std::optional<expected<run_outcome>>>()) {
+    remote_(std::move(remote)), journal_(journal_of(options_)), files_(gpu::device::host({1000, 1})),
+    journal_lane_(gpu::device::host({1001, 1})), outcome_(std::make_shared<std::optional<expected<run_outcome>>>()) {
   record_->start = initial_;
+  ledger_ = ledger_of(options_, *job_, initial_->version);
   // An agent and a shard holder share a device: while the agents wait for an update, their cores work on it. Where
   // agents live elsewhere, or do not wait, the holders have devices of their own here.
   auto apart = remote_ != nullptr || job_->pace() != pace::synchronous();
@@ -142,7 +163,7 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
       return announce(*job_, role, c.number, spawn_in_place<shard_holder>(c.system, c.link(), std::move(config)));
     });
   for (uint32_t rank = 0; rank < static_cast<uint32_t>(options_.agents); ++rank)
-    agents.push_back(make_agent(rank));
+    (agents.size() < static_cast<size_t>(options_.least_agents) ? agents : joiners).push_back(make_agent(rank));
 }
 
 data_parallel::~data_parallel() {
@@ -150,6 +171,7 @@ data_parallel::~data_parallel() {
   for (auto& d : devices_)
     drain(d);
   drain(files_);
+  drain(journal_lane_);
 }
 
 startable data_parallel::make_agent(uint32_t rank) {
@@ -165,7 +187,7 @@ startable data_parallel::make_agent(uint32_t rank) {
 coordinator::config data_parallel::leader_config() {
   auto& o = options_;
   auto c = coordinator_core::config{};
-  c.agents = static_cast<uint32_t>(o.agents);
+  c.agents = static_cast<uint32_t>(o.least_agents);
   c.shards = static_cast<uint32_t>(o.shards);
   c.ring = job_->ring();
   c.blocks = job_->model->layout().blocks().size();
@@ -184,21 +206,27 @@ coordinator::config data_parallel::leader_config() {
   c.checkpoints = !o.checkpoint.empty();
   c.checkpoint_every = o.checkpoint_every;
   c.on_nonfinite = o.on_nonfinite;
-  auto config = coordinator::config{job_, record_, vault_, c, files_, o.log_every, observer_, {}, {}, {}};
-  if (c.checkpoints)
+  auto config = coordinator::config{job_, record_, vault_, c, files_, o.log_every, observer_, {}, {}, ledger_, {}, {}};
+  if (c.checkpoints) {
     config.save = checkpoint_writer(o, job_);
+    config.save_lock = "checkpoint:" + o.checkpoint;
+  }
   config.restore = last_good_state(o, job_, initial_);
   config.on_done = [slot = outcome_](expected<run_outcome> outcome) { *slot = std::move(outcome); };
   return config;
 }
 
 supervision_tree data_parallel::tree() const {
-  return supervise("training", one_for_one, at_most(3, 1min))
+  auto tree = supervise("training", one_for_one, at_most(3, 1min));
+  tree.child(locks)
     .child(broker)
     .child(job_->ring() ? supervise("peers", one_for_one, at_most(16, 1min)).child(peers)
                         : supervise("shards", one_for_all, at_most(3, 1min)).child(shards))
     .child(supervise("agents", one_for_one, at_most(16, 1min)).child(agents))
     .child(leader, transient, significant);
+  if (!joiners.empty())
+    tree.child(supervise("joiners", one_for_one, at_most(16, 1min)).child(joiners));
+  return tree;
 }
 
 void data_parallel::request_stop() const {

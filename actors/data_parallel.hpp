@@ -6,6 +6,7 @@
 
 #include "actors/coordinator.hpp"
 #include "actors/job.hpp"
+#include "actors/lock_journal.hpp"
 #include "actors/runtime.hpp"
 #include "actors/worker_process.hpp"
 #include "gpu/device.hpp"
@@ -19,6 +20,7 @@ class remote_agents;
 ///
 ///     auto parts = data_parallel::prepare(rt, options);
 ///     auto end = rt.run(supervise("training")
+///                         .child(parts->locks)
 ///                         .child(parts->broker)
 ///                         .child(supervise("shards", one_for_all).child(parts->shards))
 ///                         .child(supervise("agents", one_for_one, at_most(16, 1min)).child(parts->agents))
@@ -33,10 +35,12 @@ public:
                                                           job_observer observer = {});
 
   startable leader; ///< the coordinator; ends normally when the run is done
+  startable locks;  ///< checkpoints are written under a lock
   startable broker;
-  std::vector<startable> shards; ///< shard holders; none in a ring
-  std::vector<startable> peers;  ///< ring peers; none where there are shard holders
-  std::vector<startable> agents;
+  std::vector<startable> shards;  ///< shard holders; none in a ring
+  std::vector<startable> peers;   ///< ring peers; none where there are shard holders
+  std::vector<startable> agents;  ///< those that the run waits for
+  std::vector<startable> joiners; ///< the others; they belong behind the leader
 
   /// The usual tree of these parts, as in the example above.
   [[nodiscard]] supervision_tree tree() const;
@@ -71,7 +75,10 @@ private:
   std::shared_ptr<run_record> record_;    // what outlives the coordinator
   std::shared_ptr<remote_agents> remote_; // null: agents are threads of this process
   std::vector<gpu::device> devices_;
+  std::shared_ptr<ledger> ledger_;        // null: none is kept
+  std::shared_ptr<lock_journal> journal_; // what outlives the lock service
   gpu::device files_;
+  gpu::device journal_lane_;
   std::shared_ptr<std::optional<expected<run_outcome>>> outcome_;
 };
 

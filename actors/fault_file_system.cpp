@@ -52,6 +52,15 @@ expected<std::unique_ptr<learn::file_system::output>> fault_file_system::create(
   return std::make_unique<fault_output>(now_, path, std::move(*out));
 }
 
+expected<std::unique_ptr<learn::file_system::output>> fault_file_system::claim(const fs::path& path) {
+  if (is_full(now_))
+    return tl::unexpected(full(path).error());
+  auto out = real().claim(path);
+  if (!out || !*out)
+    return out;
+  return std::make_unique<fault_output>(now_, path, std::move(*out));
+}
+
 expected<void> fault_file_system::rename(const fs::path& from, const fs::path& to) {
   return is_full(now_) ? full(to) : real().rename(from, to);
 }

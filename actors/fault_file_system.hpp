@@ -13,6 +13,7 @@ public:
 
   expected<void> make_folder(const std::filesystem::path& path) override;
   expected<std::unique_ptr<output>> create(const std::filesystem::path& path) override;
+  expected<std::unique_ptr<output>> claim(const std::filesystem::path& path) override;
   expected<void> rename(const std::filesystem::path& from, const std::filesystem::path& to) override;
   expected<void> sync_folder(const std::filesystem::path& path) override;
   expected<void> remove(const std::filesystem::path& path) override;

@@ -27,6 +27,8 @@ inline constexpr fault_place peer_before_apply{"actors.ring_peer.before_apply", 
 inline constexpr fault_place broker_on_request{"actors.data_broker.on_request", "data_broker",
                                                actor_faults | message_faults};
 inline constexpr fault_place coordinator_before_commit{"actors.coordinator.before_commit", "coordinator", actor_faults};
+inline constexpr fault_place lock_service_on_acquire{"actors.lock_service.on_acquire", "lock_service",
+                                                     actor_faults | message_faults};
 /// On the stream for files: each write, and each other operation.
 inline constexpr fault_kinds disk_faults{fault_kind::disk_full, fault_kind::kill_process, fault_kind::stop_process,
                                          fault_kind::stall};
@@ -34,10 +36,10 @@ inline constexpr fault_place checkpoint_write{"actors.checkpoint.write", "coordi
                                               disk_faults | fault_kinds{fault_kind::torn_write}};
 inline constexpr fault_place checkpoint_file{"actors.checkpoint.file", "coordinator", disk_faults};
 
-inline constexpr std::array all = {agent_on_lease,      agent_before_push, holder_on_push,
-                                   holder_before_apply, peer_on_push,      peer_on_chunk,
-                                   peer_before_apply,   broker_on_request, coordinator_before_commit,
-                                   checkpoint_write,    checkpoint_file};
+inline constexpr std::array all = {agent_on_lease,          agent_before_push, holder_on_push,
+                                   holder_before_apply,     peer_on_push,      peer_on_chunk,
+                                   peer_before_apply,       broker_on_request, coordinator_before_commit,
+                                   lock_service_on_acquire, checkpoint_write,  checkpoint_file};
 
 } // namespace places
 

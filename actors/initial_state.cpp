@@ -76,9 +76,9 @@ last_good_state(const job_options& o, std::shared_ptr<const hosted_job> job,
   };
 }
 
-std::function<expected<void>(const model_state&)> checkpoint_writer(const job_options& o,
-                                                                    std::shared_ptr<const hosted_job> job) {
-  return [o, job = std::move(job)](const model_state& now) -> expected<void> {
+std::function<expected<void>(const model_state&, fencing_token)>
+checkpoint_writer(const job_options& o, std::shared_ptr<const hosted_job> job) {
+  return [o, job = std::move(job)](const model_state& now, fencing_token token) -> expected<void> {
     auto& layout = job->model->layout();
     auto states = std::vector<std::span<const float>>{};
     for (auto& s : now.state)
@@ -86,7 +86,8 @@ std::function<expected<void>(const model_state&)> checkpoint_writer(const job_op
     auto shards =
       learn::cut_into_shards(layout, now.parameters.values(), states, now.version.value, static_cast<size_t>(o.shards));
     auto files = fault_file_system{now.version};
-    auto written = learn::write_checkpoint(o.checkpoint, meta_of(o, *job, now.version), layout, shards, {}, files);
+    auto written = learn::write_checkpoint(o.checkpoint, meta_of(o, *job, now.version), layout, shards,
+                                           {.token = token.value}, files);
     if (!written)
       return tl::unexpected(failure{fmt::format("the checkpoint of step {} was not written: {}; training goes on",
                                                 now.version.value, written.error().sentence)});

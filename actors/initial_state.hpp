@@ -21,7 +21,7 @@ last_good_state(const job_options& o, std::shared_ptr<const hosted_job> job,
                 std::shared_ptr<const model_state> initial);
 
 /// What writes the job's checkpoints, for `coordinator::config::save`.
-std::function<expected<void>(const model_state&)> checkpoint_writer(const job_options& o,
-                                                                    std::shared_ptr<const hosted_job> job);
+std::function<expected<void>(const model_state&, fencing_token)>
+checkpoint_writer(const job_options& o, std::shared_ptr<const hosted_job> job);
 
 } // namespace troupe

@@ -35,10 +35,12 @@ struct job_options {
   std::string sync = "ps"; ///< who sums and who updates: "ps" = parameter shards, "ring" = all-reduce among the agents
   uint64_t staleness = 0;  ///< how many updates old the parameters may be that a gradient is computed with
   bool asynchronous = false; ///< instead: no limit; a step is one agent's work, applied when it is complete
-  int agents = 1;
-  int shards = 0;         ///< shard holders; 0: one per agent, at most one per block of parameters
-  size_t batch = 128;     ///< samples per step, over all agents
-  size_t micro_batch = 0; ///< 0: the largest divisor of `batch` that gives each agent at least one
+  int agents = 1;            ///< at most
+  int least_agents = 0;      ///< the run begins when so many have joined, the others join as they come; 0: all of them
+  bool reproducible = false; ///< the same weights, bit by bit, for any number of agents, come and go who may
+  int shards = 0;            ///< shard holders; 0: one per agent, at most one per block of parameters
+  size_t batch = 128;        ///< samples per step, over all agents
+  size_t micro_batch = 0;    ///< 0: the largest divisor of `batch` that gives each agent at least one
   uint64_t epochs = 3;
   uint64_t steps = 0; ///< 0: no limit; else stop after this many
   learn::optimizer_options optimizer;
@@ -58,6 +60,7 @@ struct job_options {
   std::string export_to;         ///< safetensors to write at the end
   std::string checkpoint;        ///< folder for checkpoints; empty: none
   uint64_t checkpoint_every = 0; ///< steps; 0: at the end of each epoch
+  std::string ledger;            ///< folder for the ledger; empty: `ledger` in that for checkpoints, or none
   bool resume = false;           ///< go on from the newest checkpoint; where there is none yet, begin
   nonfinite on_nonfinite = nonfinite::stop;
   std::chrono::milliseconds handler_limit{

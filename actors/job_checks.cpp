@@ -22,6 +22,15 @@ size_t default_micro_batch(size_t batch, size_t agents) {
   return 1;
 }
 
+// What the bits of a result depend on, and what is otherwise chosen to suit the number of agents: how a batch is cut,
+// and how many threads share the work on a micro-batch.
+void choose_for_any_number_of_agents(job_options& o) {
+  if (o.micro_batch == 0)
+    o.micro_batch = default_micro_batch(o.batch, std::min<size_t>(o.batch, 8));
+  if (o.threads == 0)
+    o.threads = 1;
+}
+
 } // namespace
 
 expected<job_options> resolve(job_options o) {
@@ -35,6 +44,10 @@ expected<job_options> resolve(job_options o) {
   if (o.sync != "ps" && o.sync != "ring")
     return fail(fmt::format(
       "there is no way to synchronise called \"{}\": choose ps (parameter shards) or ring (all-reduce)", o.sync));
+  if (o.reproducible && (o.sync != "ps" || o.asynchronous || o.staleness != 0))
+    return fail(
+      "only agents that keep in step over parameter shards end with the same bits whatever their number: leave "
+      "out --reproducible, or --sync and --staleness");
   if (o.sync == "ring" && (o.asynchronous || o.staleness != 0))
     return fail("agents in a ring keep in step: leave out --staleness, or choose --sync ps");
   if (o.sync == "ring" && o.shards != 0)
@@ -52,10 +65,16 @@ expected<job_options> resolve(job_options o) {
     return fail("a run needs at least 1 agent");
   if (o.batch < 1)
     return fail("a batch needs at least 1 sample");
+  if (o.least_agents < 0 || o.least_agents > o.agents)
+    return fail(fmt::format("a run of at most {} agents cannot wait for {}", o.agents, o.least_agents));
+  if (o.least_agents == 0)
+    o.least_agents = o.agents;
   auto agents = static_cast<size_t>(o.agents);
   if (agents > o.batch)
     return fail(fmt::format("{} agents cannot share a batch of {} samples: use at most {} agents or a larger --batch",
                             agents, o.batch, o.batch));
+  if (o.reproducible)
+    choose_for_any_number_of_agents(o);
   if (o.micro_batch == 0)
     o.micro_batch = default_micro_batch(o.batch, agents);
   if (o.batch % o.micro_batch != 0)
@@ -107,20 +126,24 @@ expected<void> validate(const job_options& options) {
 
 supervision_tree shape_of(const job_options& o) {
   auto nothing = [](const start_context&) -> started { return failure{"a description cannot be started"}; };
-  auto numbered = [&](const char* kind, int n) {
+  auto numbered = [&](const char* kind, int n, int first = 0) {
     auto list = std::vector<startable>{};
-    for (int i = 0; i < n; ++i)
+    for (int i = first; i < n; ++i)
       list.emplace_back(fmt::format("{}/{}", kind, i), nothing);
     return list;
   };
   using namespace std::chrono_literals;
-  return supervise("training", one_for_one, at_most(3, 1min))
+  auto tree = supervise("training", one_for_one, at_most(3, 1min));
+  tree.child(startable{"lock_service/0", nothing})
     .child(startable{"data_broker/0", nothing})
     .child(o.sync == "ring"
              ? supervise("peers", one_for_one, at_most(16, 1min)).child(numbered("ring_peer", o.agents))
              : supervise("shards", one_for_all, at_most(3, 1min)).child(numbered("shard_holder", o.shards)))
-    .child(supervise("agents", one_for_one, at_most(16, 1min)).child(numbered("agent", o.agents)))
+    .child(supervise("agents", one_for_one, at_most(16, 1min)).child(numbered("agent", o.least_agents)))
     .child(startable{"coordinator/0", nothing}, transient, significant);
+  if (o.least_agents < o.agents)
+    tree.child(supervise("joiners", one_for_one, at_most(16, 1min)).child(numbered("agent", o.agents, o.least_agents)));
+  return tree;
 }
 
 expected<std::string> describe_tree(const job_options& options) {

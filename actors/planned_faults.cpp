@@ -25,9 +25,11 @@ std::string role_kind(const std::string& where, const job_options& o) {
   };
   if (one_of("agent", o.agents))
     return "agent";
-  if (one_of("shard_holder", o.shards))
+  if (o.sync != "ring" && one_of("shard_holder", o.shards))
     return "shard_holder";
-  if (where == "data_broker/0" || where == "coordinator/0")
+  if (o.sync == "ring" && one_of("ring_peer", o.agents))
+    return "ring_peer";
+  if (where == "data_broker/0" || where == "coordinator/0" || where == "lock_service/0")
     return where.substr(0, where.find('/'));
   return {};
 }

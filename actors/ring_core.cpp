@@ -23,7 +23,10 @@ bool ring_core::on_loaded(step version, view since, actions& out) {
   // What is being applied gets there as well.
   if (since < rewound_ || (since == rewound_ && loaded_ && (version <= version_ || applying_)))
     return false;
-  rewound_ = since; // it may come before the view that says so
+  if (since > rewound_) { // it may come before the view that says so
+    rewound_ = since;
+    current_ = {};
+  }
   applying_ = false;
   loaded_ = true;
   version_ = version;
@@ -36,7 +39,7 @@ bool ring_core::on_loaded(step version, view since, actions& out) {
 
 ring_core::actions ring_core::on_view(const view_changed& v) {
   auto out = actions{};
-  if (v.number < view_) {
+  if (v.number < view_ || v.number < rewound_) {
     ++dropped_;
     return out;
   }

@@ -12,8 +12,8 @@ namespace troupe {
 step_work::step_work(std::shared_ptr<hosted_job> job, origin from, const lease& l, how done)
   : job_(std::move(job)), from_(std::move(from)), lease_(l), how_(done),
     cover_(sum_tree{l.micro_batches}.cover(l.first, l.last)),
-    blocks_(job_->model->layout().blocks().size(), part{partial_sums{l.micro_batches}, {}}),
-    results_(l.last - l.first) {
+    blocks_(job_->model->layout().blocks().size(), part{partial_sums{l.micro_batches}, {}}), results_(l.last - l.first),
+    ids_(l.last - l.first) {
   // nop
 }
 
@@ -75,10 +75,10 @@ bool step_work::is_doubtful(block_id which) const {
 }
 
 void step_work::report(uint64_t dropped) const {
-  auto done = micro_batches_done{from_, lease_.at, how_.base, lease_.micro_batches, {}, dropped};
+  auto done = micro_batches_done{from_, lease_.at, how_.base, lease_.micro_batches, {}, dropped, lease_.number};
   for (size_t i = 0; i < results_.size(); ++i) {
     auto& r = results_[i];
-    done.results.push_back({lease_.first + i, r.loss_sum, r.correct, r.samples});
+    done.results.push_back({lease_.first + i, r.loss_sum, r.correct, r.samples, ids_[i] ? *ids_[i] : 0});
   }
   if (auto coordinator = job_->roles->find_as<coordinator_actor>({"coordinator", 0}))
     troupe::anon_send(coordinator, std::move(done));

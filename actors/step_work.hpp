@@ -27,6 +27,9 @@ public:
   /// Where micro-batch `index` writes its result.
   learn::batch_result* result(uint64_t index) { return &results_[index - lease_.first]; }
 
+  /// Where the checksum over the sample ids of micro-batch `index` will stand once they are gathered.
+  void gathers(uint64_t index, std::shared_ptr<const uint32_t> ids) { ids_[index - lease_.first] = std::move(ids); }
+
   /// Block `b` of micro-batch `index` is final. On the stream's thread.
   void finished(uint64_t index, size_t b, payload gradient);
 
@@ -58,6 +61,7 @@ private:
   std::vector<tree_node> cover_;
   std::vector<part> blocks_;
   std::vector<learn::batch_result> results_;
+  std::vector<std::shared_ptr<const uint32_t>> ids_;
   std::vector<push_gradients> pushed_;
 };
 

@@ -153,6 +153,7 @@ int measure(const std::string& what, int faults, const std::string& program) {
   parts = made->get();
   roles = parts->job().roles;
   auto tree = supervise("training", one_for_one, at_most(3, 1min))
+                .child(parts->locks)
                 .child(parts->broker)
                 .child(supervise("shards", one_for_all).child(parts->shards));
   auto agents = supervise("agents", one_for_one, at_most(1'000'000, 1min));

@@ -69,6 +69,15 @@ public:
     return std::make_unique<posix_output>(path, descriptor);
   }
 
+  expected<std::unique_ptr<output>> claim(const fs::path& path) override {
+    const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor < 0 && errno == EEXIST)
+      return nullptr;
+    if (descriptor < 0)
+      return cannot("write", path, errno);
+    return std::make_unique<posix_output>(path, descriptor);
+  }
+
   expected<void> rename(const fs::path& from, const fs::path& to) override {
     if (::rename(from.c_str(), to.c_str()) != 0)
       return cannot("write", to, errno);

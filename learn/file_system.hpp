@@ -32,6 +32,8 @@ public:
   virtual expected<void> make_folder(const std::filesystem::path& path) = 0;
   /// An empty file, in the place of one that may be there.
   virtual expected<std::unique_ptr<output>> create(const std::filesystem::path& path) = 0;
+  /// The same, but null where there is a file of that name: of several processes that try, one gets it.
+  virtual expected<std::unique_ptr<output>> claim(const std::filesystem::path& path) = 0;
   /// Atomic; a file at `to` is replaced. Durable after `sync_folder` of the folder of `to`.
   virtual expected<void> rename(const std::filesystem::path& from, const std::filesystem::path& to) = 0;
   virtual expected<void> sync_folder(const std::filesystem::path& path) = 0;

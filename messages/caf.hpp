@@ -132,6 +132,15 @@ inline void anon_enqueue(const caf::strong_actor_ptr& dst, caf::message content)
   dst->enqueue(envelope(nullptr, caf::make_message_id(), std::move(content)), nullptr);
 }
 
+/// The same on behalf of `from`, to whom an answer goes.
+inline void enqueue_as(const caf::strong_actor_ptr& from, const caf::strong_actor_ptr& dst, caf::message content) {
+#if CAF_MAJOR_VERSION >= 1
+  dst->enqueue(caf::make_mailbox_element(from, caf::make_message_id(), std::move(content)), nullptr);
+#else
+  dst->enqueue(from, caf::make_message_id(), std::move(content), nullptr);
+#endif
+}
+
 /// Asks `dst` to end with `reason`, from outside any actor. CAF's own spelling takes only its `exit_reason`; a reason
 /// with a cause needs an error. Inside an actor use `self->send_exit(dst, reason)`, alike in both versions.
 template <class Dst>

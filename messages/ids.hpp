@@ -35,6 +35,9 @@ using block_id = strong_number<struct block_tag>;
 /// How often a lease of the same range was handed out, from 1.
 using attempt = strong_number<struct attempt_tag>;
 
+/// Rises with every grant of any lock; whoever guards a resource refuses lower ones than it has seen (I6). 0: no lock.
+using fencing_token = strong_number<struct fencing_token_tag>;
+
 /// The stable name of a participant: `agent/2`. Peers address role ids and look the handle up (R2).
 struct role_id {
   std::string kind;   ///< "agent", "shard_holder", "data_broker", "coordinator", …

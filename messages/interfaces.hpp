@@ -15,7 +15,10 @@ using coordinator_actor = caf::typed_actor<caf::result<void>(join),             
                                            caf::result<void>(micro_batches_done), //
                                            caf::result<void>(shard_summed),       //
                                            caf::result<void>(evaluation),         //
-                                           caf::result<void>(stop_run)>;
+                                           caf::result<void>(stop_run),           //
+                                           caf::result<void>(lock_granted),       //
+                                           caf::result<void>(lock_refused),       //
+                                           caf::result<void>(lock_released)>;
 
 using agent_actor = caf::typed_actor<caf::result<void>(role_bound),       //
                                      caf::result<void>(view_changed),     //
@@ -53,6 +56,10 @@ using agent_host_actor = caf::typed_actor<caf::result<hello>(hello),            
                                           caf::result<agent_spawned>(spawn_agent), //
                                           caf::result<alive>(heartbeat),           //
                                           caf::result<void>(bind_role)>;
+
+using lock_service_actor = caf::typed_actor<caf::result<void>(acquire_lock), //
+                                            caf::result<void>(renew_lock),   //
+                                            caf::result<void>(release_lock)>;
 
 using node_actor = caf::typed_actor<caf::result<hello>(hello),               //
                                     caf::result<worker_opened>(open_worker), //

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "messages/job.hpp"
+#include "messages/locks.hpp"
 #include "messages/nodes.hpp"
 #include "messages/supervision.hpp"
 #include "messages/training.hpp"
@@ -75,6 +76,14 @@ CAF_ADD_TYPE_ID(troupe, (std::vector<troupe::plan_part>))
 CAF_ADD_TYPE_ID(troupe, (troupe::request_plan))
 CAF_ADD_TYPE_ID(troupe, (troupe::ring_chunk))
 CAF_ADD_TYPE_ID(troupe, (troupe::step_plan))
+
+CAF_ADD_TYPE_ID(troupe, (troupe::acquire_lock))
+CAF_ADD_TYPE_ID(troupe, (troupe::fencing_token))
+CAF_ADD_TYPE_ID(troupe, (troupe::lock_granted))
+CAF_ADD_TYPE_ID(troupe, (troupe::lock_refused))
+CAF_ADD_TYPE_ID(troupe, (troupe::lock_released))
+CAF_ADD_TYPE_ID(troupe, (troupe::release_lock))
+CAF_ADD_TYPE_ID(troupe, (troupe::renew_lock))
 
 CAF_END_TYPE_ID_BLOCK(troupe)
 

@@ -224,11 +224,12 @@ struct micro_batch_result {
   double loss_sum = 0;
   int64_t correct = 0;
   int64_t samples = 0;
+  uint32_t ids = 0; ///< CRC-32C over the ids of the samples that were gathered, for the ledger
 
   template <class Inspector>
   friend bool inspect(Inspector& f, micro_batch_result& x) {
     return f.object(x).fields(f.field("index", x.index), f.field("loss_sum", x.loss_sum), f.field("correct", x.correct),
-                              f.field("samples", x.samples));
+                              f.field("samples", x.samples), f.field("ids", x.ids));
   }
 };
 
@@ -240,12 +241,13 @@ struct micro_batches_done {
   uint64_t micro_batches = 0; ///< of the whole step
   std::vector<micro_batch_result> results;
   uint64_t dropped = 0; ///< messages this incarnation has dropped so far (I13)
+  attempt number;       ///< of the lease
 
   template <class Inspector>
   friend bool inspect(Inspector& f, micro_batches_done& x) {
     return f.object(x).fields(f.field("from", x.from), f.field("at", x.at), f.field("base", x.base),
                               f.field("micro_batches", x.micro_batches), f.field("results", x.results),
-                              f.field("dropped", x.dropped));
+                              f.field("dropped", x.dropped), f.field("number", x.number));
   }
 };
 

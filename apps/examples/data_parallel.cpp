@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
   auto& p = **parts;
   // [tree]
   auto tree = supervise("training", one_for_one, at_most(3, 1min))
+                .child(p.locks)
                 .child(p.broker)
                 .child(supervise("shards", one_for_all).child(p.shards))
                 .child(supervise("agents", one_for_one, at_most(16, 1min)).child(p.agents))
@@ -45,6 +46,7 @@ int main(int argc, char** argv) {
 }
 
 // training              one_for_one, at most 3 restarts in 1 min
+// ├─ lock_service/0     permanent
 // ├─ data_broker/0      permanent
 // ├─ shards             one_for_all, at most 1 restart in 5 s
 // │  ├─ shard_holder/0  permanent

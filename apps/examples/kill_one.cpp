@@ -43,6 +43,7 @@ int main() {
       }
   }};
   auto tree = supervise("training", one_for_one, at_most(1000, 1min))
+                .child(p.locks)
                 .child(p.broker)
                 .child(supervise("shards", one_for_all, at_most(1000, 1min)).child(p.shards))
                 .child(supervise("agents", one_for_one, at_most(1000, 1min)).child(p.agents))

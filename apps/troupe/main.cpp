@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "actors/audit.hpp"
 #include "actors/job.hpp"
 #include "apps/troupe/options.hpp"
 #include "apps/troupe/progress.hpp"
@@ -92,6 +93,14 @@ int run(const node& request) {
   const auto on_note = [](const std::string& note) { fmt::print(stderr, "troupe: {}\n", note); };
   const auto ended = run_node(request.options, {on_ready, on_note}, interrupted.token());
   return ended ? done : refuse(ready ? run_failed : bad_input, ended.error());
+}
+
+int run(const audit& request) {
+  const auto found = audit_ledger(request.folder);
+  if (!found)
+    return refuse(bad_input, found.error());
+  fmt::print("{}", to_string(*found));
+  return found->is_good() ? done : run_failed;
 }
 
 int run(const print_text& request) {

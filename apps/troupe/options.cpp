@@ -23,6 +23,7 @@ Usage: troupe COMMAND [options]
 Commands
   train       train a model with agents that share the work
   node        wait for jobs of other machines and host agents of theirs
+  audit       check which samples took effect in a run
   version     print the version
 
 `troupe COMMAND --help` has the options of each.
@@ -49,6 +50,16 @@ constexpr auto node_footer = R"(Example
   troupe train --agents 2 --nodes 127.0.0.1:7001
 
 A node takes work from whoever can reach its port: bind an address of a network you trust.)";
+
+constexpr auto audit_text =
+  R"(Checks the ledger of a run: every sample of every step took effect once, and was the one that the
+seed gives to its place.
+
+Usage: troupe audit DIR
+
+DIR is the folder of --checkpoint or --ledger. Exit codes: 0 nothing is missing or doubled; 1 something is; 2 there is no
+ledger in DIR.
+)";
 
 using arguments = std::span<const char* const>;
 
@@ -142,6 +153,14 @@ expected<request> parse_node(arguments given) {
   return finished(std::move(spelling));
 }
 
+expected<request> parse_audit(arguments given) {
+  if (asks_for_help(given))
+    return print_text{audit_text};
+  if (given.size() != 1 || std::string_view{given.front()}.starts_with('-'))
+    return fail("`troupe audit` takes one argument, the folder of a run's checkpoints or ledger: see its --help");
+  return audit{given.front()};
+}
+
 } // namespace
 
 expected<request> parse(std::span<const char* const> given) {
@@ -151,14 +170,16 @@ expected<request> parse(std::span<const char* const> given) {
     return parse_train(rest);
   if (command == "node")
     return parse_node(rest);
+  if (command == "audit")
+    return parse_audit(rest);
   if ((command == "version" || command == "--version") && !rest.empty())
     return fail(fmt::format("`troupe {}` takes no arguments, and {} is one", command, rest.front()));
   if (command == "version" || command == "--version")
     return print_text{fmt::format("troupe {}\n", troupe_version)};
   if (command == "-h" || command == "--help" || command == "help")
     return print_text{overview};
-  const auto meant = nearest(command, {"train", "node", "version"});
-  return fail(meant.empty() ? fmt::format("unknown command {}: choose train, node or version", command)
+  const auto meant = nearest(command, {"train", "node", "audit", "version"});
+  return fail(meant.empty() ? fmt::format("unknown command {}: choose train, node, audit or version", command)
                             : fmt::format("unknown command {}: is {} meant?", command, meant));
 }
 

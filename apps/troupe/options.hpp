@@ -22,12 +22,17 @@ struct node {
   node_options options;
 };
 
+/// `troupe audit`.
+struct audit {
+  std::string folder; ///< of a ledger, or of the checkpoints it belongs to
+};
+
 /// What to print on standard output before ending with success: a help text or the version.
 struct print_text {
   std::string text;
 };
 
-using request = std::variant<train, node, print_text>;
+using request = std::variant<train, node, audit, print_text>;
 
 /// Understands a command line without the program's name. Values of a job file, if one is named, fill in what the
 /// command line leaves open. Fails on what is unknown or not of the right kind, with one sentence that names the option

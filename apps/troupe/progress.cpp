@@ -62,8 +62,10 @@ std::string opening_line(const job_options& job) {
                      : job.isolation == isolation::process ? std::string{"processes of their own"}
                                                            : std::string{"this process"};
   return fmt::format("{} on {}  {} in {}  batch {}  {}, learning rate {}", job.model, job.data,
-                     plural(static_cast<uint64_t>(job.agents), "agent"), where, job.batch,
-                     to_string(job.optimizer.kind), job.optimizer.learning_rate);
+                     job.least_agents != 0 && job.least_agents != job.agents
+                       ? fmt::format("{}..{} agents", job.least_agents, job.agents)
+                       : plural(static_cast<uint64_t>(job.agents), "agent"),
+                     where, job.batch, to_string(job.optimizer.kind), job.optimizer.learning_rate);
 }
 
 std::string closing_line(const job_options& job, const job_report& report) {

@@ -43,6 +43,13 @@ double as_written(float value) {
   return std::stod(fmt::format("{}", value));
 }
 
+/// A number, or a range such as "2..8".
+json agents_spelling(const job_options& job) {
+  if (job.least_agents == 0 || job.least_agents == job.agents)
+    return job.agents;
+  return fmt::format("{}..{}", job.least_agents, job.agents);
+}
+
 /// Without what was left open: a job file has no key for "none".
 json options_of(const job_options& job) {
   json out = {{"model", job.model},
@@ -61,7 +68,8 @@ json options_of(const job_options& job) {
               {"on-nan", name_of(nonfinite_names, job.on_nonfinite)},
               {"schedule", schedule_spelling(job.schedule)},
               {"precision", name_of(precision_names, job.precision)},
-              {"agents", job.agents},
+              {"agents", agents_spelling(job)},
+              {"reproducible", job.reproducible},
               {"sync", job.sync},
               {"staleness", job.asynchronous ? json("async") : json(job.staleness)},
               {"device", job.device},
@@ -82,8 +90,10 @@ json options_of(const job_options& job) {
   number("checkpoint-every", job.checkpoint_every);
   if (!job.nodes.empty())
     out["nodes"] = job.nodes;
-  for (const auto& [key, text] :
-       {std::pair{"init", &job.init}, {"export", &job.export_to}, {"checkpoint", &job.checkpoint}})
+  for (const auto& [key, text] : {std::pair{"init", &job.init},
+                                  {"export", &job.export_to},
+                                  {"checkpoint", &job.checkpoint},
+                                  {"ledger", &job.ledger}})
     if (!text->empty())
       out[key] = *text;
   return out;

@@ -3,6 +3,10 @@
 #include <charconv>
 #include <fmt/format.h>
 #include <limits>
+#include <optional>
+#include <string_view>
+#include <tuple>
+#include <utility>
 
 #include "apps/troupe/checks.hpp"
 #include "apps/troupe/help.hpp"
@@ -39,6 +43,20 @@ expected<uint64_t> parse_staleness(const std::string& text) {
   if (error != std::errc{} || end != text.data() + text.size())
     return fail("give a number of updates, or async");
   return value;
+}
+
+/// "8", or "2..8": how many are waited for (0: all of them), and how many there are.
+std::optional<std::pair<int, int>> read_agents(const std::string& text) {
+  const auto dots = text.find("..");
+  const auto number = [](std::string_view digits) -> int {
+    int value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    const bool whole = error == std::errc{} && end == digits.data() + digits.size();
+    return whole && value >= 1 && value <= static_cast<int>(most_agents) ? value : -1;
+  };
+  const int most = number(std::string_view{text}.substr(dots == text.npos ? 0 : dots + 2));
+  const int least = dots == text.npos ? 0 : number(std::string_view{text}.substr(0, dots));
+  return most < 0 || least < 0 || least > most ? std::nullopt : std::optional{std::pair{least, most}};
 }
 
 } // namespace
@@ -140,10 +158,20 @@ void train_options::declare_training() {
 void train_options::declare_agents() {
   auto& job = result_.job;
   app_.option_defaults()->group("Agents");
-  app_.add_option("--agents", job.agents, "how many train together")
-    ->option_text("N")
-    ->check(whole_number(1, most_agents))
+  app_
+    .add_option("--agents", agents_,
+                "how many train together; 2..8: begin when 2 are there, and the others join as they come")
+    ->option_text("N|A..B")
+    ->check(CLI::Validator{[](std::string& text) {
+                             return read_agents(text) ? std::string{}
+                                                      : fmt::format("takes a whole number from 1 to {} or a range such "
+                                                                    "as 2..8, not '{}'",
+                                                                    most_agents, text);
+                           },
+                           ""})
     ->capture_default_str();
+  app_.add_flag("--reproducible", job.reproducible,
+                "the same weights for any number of agents: neither micro-batch nor threads depend on it");
   app_.add_option("--shards", job.shards, "how many hold the parameters [one per agent]")
     ->option_text("N")
     ->check(whole_number(1, most_agents));
@@ -190,6 +218,10 @@ void train_options::declare_checkpoints() {
     .add_option("--checkpoint-every", job.checkpoint_every, "steps between checkpoints [one at the end of each epoch]")
     ->option_text("N")
     ->check(whole_number(1, UINT64_MAX));
+  app_
+    .add_option("--ledger", job.ledger,
+                "record here which samples took effect at which step, for troupe audit [a folder in --checkpoint]")
+    ->option_text("DIR");
   app_.add_flag("--resume", job.resume, "go on from the newest checkpoint, if there is one");
 }
 
@@ -256,6 +288,7 @@ expected<train> train_options::finish() {
   if (!given("--momentum") && optimizer.kind == learn::optimizer_kind::rmsprop)
     optimizer.momentum = 0;
   job.schedule = learn::parse_schedule(schedule_).value();
+  std::tie(job.least_agents, job.agents) = read_agents(agents_).value();
   job.precision = value_of(precision_names, precision_).value();
   job.isolation = value_of(isolation_names, isolation_).value();
   job.order = value_of(order_names, order_).value();

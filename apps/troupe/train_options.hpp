@@ -30,6 +30,7 @@ private:
   std::string optimizer_;
   std::string schedule_ = "cosine";
   std::string precision_;
+  std::string agents_ = "1";
   std::string isolation_;
   std::string order_;
   std::string on_nan_;

@@ -51,11 +51,13 @@ struct checkpoint_written {
 };
 
 struct checkpoint_options {
-  size_t keep = 2; ///< newest ones that stay, at least 2
+  size_t keep = 2;    ///< newest ones that stay, at least 2
+  uint64_t token = 0; ///< of the lock on the folder; 0: it is not locked
 };
 
 /// Writes a checkpoint as a folder of `folder`, durably; every block exactly once and all of one version. Synchronous:
-/// call it on a lane for files (R9). One writer per folder at a time.
+/// call it on a lane for files (R9). One writer per folder at a time: one whose token is lower than that of a
+/// checkpoint in the folder is refused, before it writes anything and once more before `latest` moves (I6).
 ///
 /// `step-000000123/shard-0-of-2`, … hold an index frame (Boost.Serialization) and raw tensors as CRC-32C frames;
 /// `manifest` holds the job, the layout, the sizes and checksums of the files and the digest of the weights. All of it

@@ -16,7 +16,7 @@ uint32_t crc32c(std::span<const std::byte> bytes, uint32_t before = 0);
 
 /// A checksummed piece of a checkpoint file: a header of 24 bytes (little-endian: magic number "TRPF", kind, payload
 /// bytes, CRC-32C of the payload, CRC-32C of the 20 bytes before), then the payload.
-enum class frame_kind : uint32_t { manifest = 1, index = 2, tensor = 3 };
+enum class frame_kind : uint32_t { manifest = 1, index = 2, tensor = 3, lock = 4, ledger = 5 };
 
 using frame_header = std::array<std::byte, 24>;
 

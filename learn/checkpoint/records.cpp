@@ -6,6 +6,7 @@
 #include <boost/serialization/map.hpp>
 #include <boost/serialization/string.hpp>
 #include <boost/serialization/vector.hpp>
+#include <boost/serialization/version.hpp>
 #include <fmt/core.h>
 #include <locale>
 #include <sstream>
@@ -37,11 +38,15 @@ void serialize(Archive& ar, checkpoint_meta& x, unsigned) {
 }
 
 template <class Archive>
-void serialize(Archive& ar, manifest& x, unsigned) {
+void serialize(Archive& ar, manifest& x, unsigned version) {
   ar& x.sequence& x.meta& x.layout_sha256& x.floats& x.state_buffers& x.files;
+  if (version > 0) // else it is of a time without tokens
+    ar& x.token;
 }
 
 } // namespace boost::serialization
+
+BOOST_CLASS_VERSION(troupe::learn::manifest, 1)
 
 namespace troupe::learn {
 
@@ -125,10 +130,12 @@ std::vector<found_checkpoint> find_checkpoints(const fs::path& folder) {
     if (is_checkpoint_name(at->path().filename().string()))
       found.push_back({at->path(), read_manifest(at->path())});
   const std::string latest = read_latest_name(folder);
-  // Rank first, then sequence; the name decides between damaged ones, so that the order is always the same.
+  // The highest token first: a writer that was superseded and has not noticed changes nothing (I6). Then rank and
+  // sequence; the name decides between damaged ones, so that the order is always the same.
   const auto key = [&](const found_checkpoint& c) {
     const std::string name = c.folder.filename().string();
-    return std::tuple{name == latest, c.manifest.has_value(), c.manifest ? c.manifest->sequence : 0, name};
+    const uint64_t token = c.manifest ? c.manifest->token : 0;
+    return std::tuple{token, name == latest, c.manifest.has_value(), c.manifest ? c.manifest->sequence : 0, name};
   };
   std::sort(found.begin(), found.end(), [&](const auto& a, const auto& b) { return key(a) > key(b); });
   return found;

@@ -37,6 +37,7 @@ struct manifest {
   uint64_t floats = 0;       ///< of a flat buffer
   uint64_t state_buffers = 0;
   std::vector<file_record> files;
+  uint64_t token = 0; ///< fencing token of its writer (I6)
 };
 
 /// To and from Boost.Serialization's text archives, which unlike the binary ones do not depend on the platform. Parse
@@ -55,8 +56,8 @@ struct found_checkpoint {
   expected<learn::manifest> manifest;
 };
 
-/// All of a folder: the one that `latest` names first, then from the newest to the oldest, then those without a
-/// readable manifest.
+/// All of a folder, by falling tokens; of one token the one that `latest` names first, then from the newest to the
+/// oldest. Those without a readable manifest come last.
 std::vector<found_checkpoint> find_checkpoints(const std::filesystem::path& folder);
 
 } // namespace troupe::learn

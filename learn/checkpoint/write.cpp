@@ -106,12 +106,23 @@ expected<void> write_content(file_system& files, const fs::path& folder, manifes
   return files.sync_folder(folder);
 }
 
+/// Refuses a writer that has lost the folder to another one (I6).
+expected<void> check_token(const fs::path& folder, uint64_t token) {
+  for (const auto& other : find_checkpoints(folder))
+    if (other.manifest && other.manifest->token > token)
+      return fail(fmt::format("another run has taken over {}: the token of its {} is {}, and this run's is {}",
+                              folder.string(), other.folder.filename().string(), other.manifest->token, token));
+  return {};
+}
+
 /// From here on the checkpoint counts.
-expected<void> commit(file_system& files, const fs::path& from, const fs::path& to) {
+expected<void> commit(file_system& files, const fs::path& from, const fs::path& to, uint64_t token) {
   const fs::path folder = to.parent_path();
   if (auto ok = files.rename(from, to); !ok)
     return ok;
   if (auto ok = files.sync_folder(folder); !ok)
+    return ok;
+  if (auto ok = check_token(folder, token); !ok)
     return ok;
   const std::string name = to.filename().string() + '\n';
   const std::span<const std::byte> bytes = std::as_bytes(std::span{name});
@@ -186,6 +197,8 @@ expected<checkpoint_written> write_checkpoint(const fs::path& folder, checkpoint
     return void_attempt({"the parameters are not the ones that were copied"});
   meta.weights_sha256 = digest;
 
+  if (auto ok = check_token(folder, options.token); !ok)
+    return void_attempt(ok.error());
   if (auto ok = files.make_folder(folder).and_then([&] { return remove_remains(files, folder); }); !ok)
     return void_attempt(ok.error());
   manifest content{.sequence = 1,
@@ -193,7 +206,8 @@ expected<checkpoint_written> write_checkpoint(const fs::path& folder, checkpoint
                    .layout_sha256 = layout_sha256(of),
                    .floats = of.size(),
                    .state_buffers = shards.front().front().state.size(),
-                   .files = {}};
+                   .files = {},
+                   .token = options.token};
   for (const auto& old : find_checkpoints(folder))
     if (old.manifest)
       content.sequence = std::max(content.sequence, old.manifest->sequence + 1);
@@ -203,7 +217,7 @@ expected<checkpoint_written> write_checkpoint(const fs::path& folder, checkpoint
     (void)files.remove(temporary(path)); // the first failure is the one to tell; the next attempt removes it else
     return void_attempt(ok.error());
   }
-  if (auto ok = commit(files, temporary(path), path); !ok) {
+  if (auto ok = commit(files, temporary(path), path, options.token); !ok) {
     (void)remove_checkpoint(files, path);
     (void)files.remove(temporary(path));
     return void_attempt(ok.error());

@@ -74,4 +74,31 @@ TEST_CASE("a run whose process is killed is resumed by its own command and ends 
   CHECK(last.wait(deadline) == 0);
   CHECK_THAT(last.out(), ContainsSubstring("resumed at step"));
   CHECK(report_in(folder)["weights_sha256"] == undisturbed_long_job(steps));
+  process audit({TROUPE_COMMAND, "audit", "kept"}, folder.path());
+  CHECK(audit.wait(deadline) == 0);
+  CHECK_THAT(audit.out(), ContainsSubstring(fmt::format("{} samples: missing 0, doubled 0", steps * 12)));
+}
+
+TEST_CASE("a run of three lives with 20 kills of its worker processes has nothing missing and nothing doubled (I1)") {
+  const temporary_folder folder;
+  for (int life = 1; life <= 3; ++life) {
+    words more{"--isolation", "process", "--checkpoint", "kept", "--checkpoint-every", "7", "--resume", "--quiet"};
+    for (int kill = 0; kill < 7; ++kill)
+      if (life < 3 || kill < 6) {
+        more.emplace_back("--fault");
+        more.push_back(fmt::format("agent/{}@step={}:kill-process", kill % 2, 40 * (life - 1) + 3 + 5 * kill));
+      }
+    process run(long_job(2, 40 * life, more), folder.path());
+    INFO(run.err());
+    REQUIRE(run.wait(deadline) == 0);
+    CHECK(report_in(folder)["restarts"] >= (life < 3 ? 7 : 6));
+  }
+  process audit({TROUPE_COMMAND, "audit", "kept"}, folder.path());
+  CHECK(audit.wait(deadline) == 0);
+  CHECK_THAT(audit.out(),
+             ContainsSubstring("120 steps, ") && ContainsSubstring("1440 samples: missing 0, doubled 0\n"));
+  CHECK_THAT(audit.out(), ContainsSubstring("resumed 2 times"));
+  process nothing({TROUPE_COMMAND, "audit", "nowhere"}, folder.path());
+  CHECK(nothing.wait(deadline) == 2);
+  CHECK(nothing.err() == "troupe: there is no ledger in nowhere: name the folder of --ledger or --checkpoint\n");
 }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "actors/audit.hpp"
 #include "learn/checkpoint/checkpoint.hpp"
 #include "tests/simulation/scenarios.hpp"
 #include "tests/simulation/tiny_model.hpp"
@@ -31,17 +32,38 @@ public:
 
   ~archive() { fs::remove_all(folder_); }
 
-  expected<void> save(const model_state& now) {
+  expected<void> save(const model_state& now, fencing_token token) {
     std::vector<std::span<const float>> states;
     for (const auto& s : now.state)
       states.push_back(s.values());
     const auto shards = learn::cut_into_shards(layout_, now.parameters.values(), states, now.version.value, shards_);
-    const auto written = learn::write_checkpoint(folder_, {.step = now.version.value}, layout_, shards, {}, disk_);
+    const auto written =
+      learn::write_checkpoint(folder_, {.step = now.version.value}, layout_, shards, {.token = token.value}, disk_);
     if (!written)
       return tl::unexpected(written.error());
     if (!disk_.has_stopped())
       acknowledged_ = now.version; // else the process did not live to say so
     return {};
+  }
+
+  /// The locks under which a life writes.
+  std::shared_ptr<lock_journal> journal() { return std::make_shared<lock_journal>(folder_ / "locks", disk_); }
+
+  /// Of a life that begins at this step.
+  std::shared_ptr<ledger> book(step first) {
+    book_ = std::make_shared<ledger>(folder_ / "ledger", training_world::ledger_from(first), disk_);
+    return book_;
+  }
+
+  /// Every sample of every life took effect once (I1).
+  void audit() {
+    if (const auto written = book_->flush(); !written)
+      return world_.violated("the disk works and " + written.error().sentence);
+    const auto found = audit_ledger(folder_);
+    if (!found)
+      world_.violated("I1: " + found.error().sentence);
+    else if (!found->is_good() || found->steps != undisturbed_run::known().steps())
+      world_.violated("I1: the ledger says: " + to_string(*found));
   }
 
   /// The power fails now, or has failed some operations ago.
@@ -91,6 +113,7 @@ private:
   learn::layout layout_ = tiny_model{}.layout();
   fs::path folder_ = working_folder();
   simulated_disk disk_;
+  std::shared_ptr<ledger> book_;
   std::optional<step> acknowledged_;
 };
 
@@ -102,8 +125,9 @@ void play(simulation& world) {
   auto& saved = world.make<archive>(world, shape.shards);
   std::shared_ptr<const model_state> initial;
   for (auto lives = 1 + world.chance().below(3); !world.violation(); --lives) {
-    auto& run = world.make<training_world>(world, shape, where, initial,
-                                           [&saved](const model_state& now) { return saved.save(now); });
+    auto& run = world.make<training_world>(
+      world, shape, where, initial, [&saved](const model_state& now, fencing_token t) { return saved.save(now, t); },
+      saved.journal(), saved.book(initial ? initial->version : step{}));
     world.run_until([&] { return run.is_ready() || run.has_ended(); }, 1min);
     if (lives == 1) {
       world.storm(5s);
@@ -112,6 +136,8 @@ void play(simulation& world) {
       world.expect(
         "I8: the run comes to its end", [&] { return run.has_ended(); }, 5min);
       run.check_end();
+      if (run.outcome() && *run.outcome())
+        saved.audit();
       return;
     }
     saved.fail_after(static_cast<int>(world.chance().below(100)));

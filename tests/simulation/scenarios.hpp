@@ -11,5 +11,6 @@ scenario broker_scenario();
 scenario checkpoint_scenario();
 scenario staleness_scenario();
 scenario ring_scenario();
+scenario locks_scenario();
 
 } // namespace troupe::testing

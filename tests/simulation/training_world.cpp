@@ -8,6 +8,7 @@
 
 #include "actors/agent.hpp"
 #include "actors/data_broker.hpp"
+#include "actors/lock_service.hpp"
 #include "actors/ring_peer.hpp"
 #include "actors/shard_holder.hpp"
 #include "messages/caf.hpp"
@@ -45,7 +46,8 @@ std::vector<fault> draw_faults(dice& with, const training_shape& shape) {
   using enum fault_kind;
   std::vector<fault> result;
   for (auto left = with.below(2) == 0 ? 0 : 1 + with.below(4); left > 0; --left) {
-    const auto kind = std::array{exception, error, kill_actor, drop, delay, duplicate, nan}[with.below(shape.ring ? 6 : 7)];
+    const auto kind =
+      std::array{exception, error, kill_actor, drop, delay, duplicate, nan}[with.below(shape.ring ? 6 : 7)];
     const auto role = kind != nan && shape.broker == mortality::mortal && with.below(3) == 0
                         ? std::string{"data_broker/0"}
                         : fmt::format("agent/{}", with.below(shape.agents));
@@ -72,13 +74,19 @@ std::shared_ptr<const model_state> training_world::first_state() {
   return std::make_shared<const model_state>(model_state{{0}, std::move(drawn), {}});
 }
 
+ledger_head training_world::ledger_from(step first) {
+  const auto d = description_of({});
+  return {static_cast<learn::order_kind>(d.order), d.seed, sizes, first};
+}
+
 training_world::training_world(simulation& world, training_shape shape, hosts where,
-                               std::shared_ptr<const model_state> initial, saver save)
+                               std::shared_ptr<const model_state> initial, saver save,
+                               std::shared_ptr<lock_journal> journal, std::shared_ptr<troupe::ledger> ledger)
   : world_(world), shape_(shape), where_(std::move(where)),
     model_(std::make_shared<tiny_model>()), data_{"tiny", std::make_shared<tiny_data>(sizes.samples),
                                                   std::make_shared<tiny_data>(test_samples)},
-    initial_(initial ? std::move(initial) : first_state()), save_(std::move(save)),
-    record_(std::make_shared<run_record>()),
+    initial_(initial ? std::move(initial) : first_state()), save_(std::move(save)), journal_(std::move(journal)),
+    ledger_(std::move(ledger)), record_(std::make_shared<run_record>()),
     rules_(world,
            {sizes, [this](host at) { return job_on(at)->dropped.load(); }, shape_.holders == mortality::immortal}) {
   record_->start = initial_;
@@ -198,6 +206,8 @@ coordinator::config training_world::leader_config() {
           .log_every = 1,
           .observer = {.on_note = [this](const std::string& sentence) { world_.note(sentence); }},
           .save = save_,
+          .save_lock = "checkpoint",
+          .ledger = ledger_,
           .restore = [this]() -> expected<std::shared_ptr<const model_state>> { return initial_; },
           .on_done = [this](expected<run_outcome> done) { outcome_ = std::move(done); }};
 }
@@ -206,6 +216,13 @@ supervision_tree training_world::tree() {
   job_on(where_.leader);
   const auto leader = role({"coordinator", 0}, where_.leader, mortality::immortal, [this](const start_context& c) {
     return spawn_in_place<coordinator>(c.system, c.link(), leader_config());
+  });
+  const auto locks = role({"lock_service", 0}, where_.leader, mortality::mortal, [this](const start_context& c) {
+    job_on(where_.leader);
+    auto& lane = jobs_.at(where_.leader).journal_lane; // one for all lives
+    if (!lane)
+      lane = world_.add_device(where_.leader, shape_.work_time);
+    return spawn_in_place<lock_service>(c.system, c.link(), {{"lock_service", 0}, journal_, *lane, {}, {}});
   });
   const auto broker_host = where_.broker.value_or(where_.leader);
   const auto broker = role({"data_broker", 0}, broker_host, shape_.broker, [this, broker_host](const start_context& c) {
@@ -231,11 +248,11 @@ supervision_tree training_world::tree() {
     peers.push_back(role({"ring_peer", i}, where_.agents[i], mortality::mortal, [this, i](const start_context& c) {
       const auto here = where_.agents[i];
       return spawn_in_place<ring_peer>(
-        c.system, c.link(),
-        {{"ring_peer", i}, job_on(here), vault_on(here), {}, device_of({"ring_peer", i}, here)});
+        c.system, c.link(), {{"ring_peer", i}, job_on(here), vault_on(here), {}, device_of({"ring_peer", i}, here)});
     }));
   const auto often = at_most(1000, 1min); // the storm is not what the limits are for
   return supervise("training", one_for_one, often)
+    .child(locks)
     .child(broker)
     .child(shape_.ring ? supervise("peers", one_for_one, often).child(peers)
                        : supervise("shards", one_for_all, often).child(shards))

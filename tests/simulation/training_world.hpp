@@ -9,6 +9,7 @@
 
 #include "actors/coordinator.hpp"
 #include "actors/hosted_job.hpp"
+#include "actors/lock_journal.hpp"
 #include "supervision/fault_points.hpp"
 #include "supervision/run_tree.hpp"
 #include "tests/simulation/training_rules.hpp"
@@ -69,10 +70,12 @@ public:
   };
   static hosts add_hosts(simulation& world, const training_shape& shape);
 
-  using saver = std::function<expected<void>(const model_state&)>;
+  using saver = std::function<expected<void>(const model_state&, fencing_token)>;
 
+  /// `save` comes with the journal of the locks under which it is called.
   training_world(simulation& world, training_shape shape, hosts where, std::shared_ptr<const model_state> initial = {},
-                 saver save = {});
+                 saver save = {}, std::shared_ptr<lock_journal> journal = std::make_shared<lock_journal>(),
+                 std::shared_ptr<troupe::ledger> ledger = {});
   ~training_world();
   training_world(const training_world&) = delete;
   training_world& operator=(const training_world&) = delete;
@@ -88,6 +91,8 @@ public:
 
   [[nodiscard]] const learn::layout& layout() const { return model_->layout(); }
   static std::shared_ptr<const model_state> first_state();
+  /// What the ledger of a run begins with.
+  static ledger_head ledger_from(step first);
 
   /// Called with every message of parameters that an agent gets.
   std::function<void(const parameters&)> on_parameters;
@@ -97,7 +102,8 @@ private:
     uint64_t life; ///< of its host
     std::shared_ptr<hosted_job> job;
     std::shared_ptr<shard_vault> vault; ///< what outlives the shard holders on this host
-    std::map<role_id, gpu::device> devices;
+    std::map<role_id, gpu::device> devices = {};
+    std::optional<gpu::device> journal_lane = {};
   };
   struct known_role {
     incarnation number;
@@ -128,6 +134,8 @@ private:
   learn::data_source data_;
   std::shared_ptr<const model_state> initial_;
   saver save_;
+  std::shared_ptr<lock_journal> journal_;
+  std::shared_ptr<ledger> ledger_;
   std::shared_ptr<run_record> record_; ///< what outlives the coordinator
   std::map<host, opened> jobs_;
   std::map<role_id, known_role> roles_;

@@ -26,6 +26,9 @@ public:
     return sent;
   }
 
+  /// Made by the host as it is now, not before its last boot.
+  [[nodiscard]] bool is_current() const { return life_ == world_.machines_[from_.index].life; }
+
   void kill_proxy(caf_context* context, caf::error reason) override {
     receiver_ = nullptr;
     cleanup(std::move(reason), context);
@@ -64,7 +67,7 @@ caf::strong_actor_ptr simulation::proxy(host from, const caf::strong_actor_ptr& 
   if (to == from)
     return actor;
   auto& known = line_between(from, to).proxies[actor->id()];
-  if (known)
+  if (known && static_cast<link_proxy*>(known->get())->is_current())
     return known;
   static const auto node = caf::make_node_id(1, "0102030405060708090A0B0C0D0E0F1011121314");
   caf::actor_config config;

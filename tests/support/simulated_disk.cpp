@@ -77,14 +77,23 @@ expected<std::unique_ptr<learn::file_system::output>> simulated_disk::create(con
   if (auto ok = full_by_chance(path); !ok)
     return tl::unexpected(ok.error());
   auto out = real().create(path);
-  if (!out)
-    return out;
+  return out ? track(path, std::move(*out)) : std::move(out);
+}
+
+expected<std::unique_ptr<learn::file_system::output>> simulated_disk::claim(const fs::path& path) {
+  if (auto ok = full_by_chance(path); !ok)
+    return tl::unexpected(ok.error());
+  auto out = real().claim(path);
+  return out && *out ? track(path, std::move(*out)) : std::move(out);
+}
+
+std::unique_ptr<learn::file_system::output> simulated_disk::track(const fs::path& path, std::unique_ptr<output> out) {
   auto node = std::make_shared<inode>();
   if (reaches_disk()) {
     names_[path] = node;
     pending_.push_back({path.parent_path(), {}, path, node});
   }
-  return std::make_unique<tracked>(*this, std::move(*out), std::move(node), path);
+  return std::make_unique<tracked>(*this, std::move(out), std::move(node), path);
 }
 
 expected<void> simulated_disk::rename(const fs::path& from, const fs::path& to) {

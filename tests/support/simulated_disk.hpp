@@ -32,6 +32,7 @@ public:
 
   expected<void> make_folder(const std::filesystem::path& path) override;
   expected<std::unique_ptr<output>> create(const std::filesystem::path& path) override;
+  expected<std::unique_ptr<output>> claim(const std::filesystem::path& path) override;
   expected<void> rename(const std::filesystem::path& from, const std::filesystem::path& to) override;
   expected<void> sync_folder(const std::filesystem::path& path) override;
   expected<void> remove(const std::filesystem::path& path) override;
@@ -52,6 +53,7 @@ private:
   };
   class tracked;
 
+  std::unique_ptr<output> track(const std::filesystem::path& path, std::unique_ptr<output> out);
   bool reaches_disk();
   expected<void> full_by_chance(const std::filesystem::path& path);
   void read_back();

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "actors/audit.hpp"
 #include "actors/data_parallel.hpp"
 #include "learn/safetensors.hpp"
 #include "messages/caf.hpp"
@@ -330,6 +331,116 @@ TEST_CASE("training goes on when a checkpoint cannot be written, and says so") {
   CHECK(notes.front().find("was not written") != std::string::npos);
 }
 
+TEST_CASE("of two runs with one checkpoint folder the earlier one is told and changes nothing there any more (I6)") {
+  auto folder = test::temporary_folder{};
+  auto o = small_job();
+  o.checkpoint = (folder.path() / "checkpoints").string();
+  o.checkpoint_every = 2;
+  auto whole = run(o);
+  std::filesystem::remove_all(o.checkpoint);
+  o.steps = 4;
+  run(o);
+  o.steps = 8;
+  o.resume = true;
+  auto later = lock_journal{std::filesystem::path{o.checkpoint} / "locks"};
+  auto notes = std::vector<std::string>{};
+  auto observer = job_observer{};
+  observer.on_note = [&](const std::string& s) { notes.push_back(s); };
+  observer.on_step = [&](const step_progress& at) {
+    if (at.step == 5)
+      REQUIRE(later.open());
+  };
+  CHECK(run(o, observer).weights_sha256 == whole.weights_sha256); // training goes on
+  auto told = std::count_if(notes.begin(), notes.end(), [&](auto& n) {
+    return n.find("another run has taken over " + o.checkpoint) != std::string::npos;
+  });
+  CHECK(told == 2); // at step 6, and at the end
+  CHECK(test::text_of(o.checkpoint + "/latest") == "step-000000004\n");
+}
+
+TEST_CASE("after 30 kills of every kind of role the ledger says that every sample took effect once (I1)") {
+  auto folder = test::temporary_folder{};
+  auto o = small_job();
+  o.agents = 3;
+  o.steps = 150;
+  auto undisturbed = run(o);
+  o.checkpoint = folder.path().string();
+  o.checkpoint_every = 10;
+  auto rt = runtime{};
+  auto roles = std::shared_ptr<directory>{};
+  auto kills = 0;
+  auto observer = job_observer{};
+  observer.on_step = [&](const step_progress& at) {
+    const auto victims =
+      std::vector<role_id>{{"agent", 0}, {"agent", 1}, {"agent", 2}, {"data_broker", 0}, {"coordinator", 0}};
+    if (at.step % 5 != 0 || at.step == 150)
+      return;
+    troupe::anon_send_exit(roles->find(victims[at.step / 5 % victims.size()]), caf::exit_reason::kill);
+    ++kills;
+  };
+  auto parts = data_parallel::prepare(rt, o, observer);
+  REQUIRE(parts);
+  auto& p = **parts;
+  roles = p.job().roles;
+  auto end = rt.run(supervise("training", one_for_one, at_most(1000, 1min))
+                      .child(p.locks)
+                      .child(p.broker)
+                      .child(supervise("shards", one_for_all).child(p.shards))
+                      .child(supervise("agents", one_for_one, at_most(1000, 1min)).child(p.agents))
+                      .child(p.leader, transient, significant));
+  REQUIRE(end);
+  auto report = p.report(*end);
+  REQUIRE(report);
+  CHECK(report->weights_sha256 == undisturbed.weights_sha256);
+  parts->reset(); // whatever is still to be written
+  CHECK(kills >= 29);
+  auto found = audit_ledger(folder.path());
+  REQUIRE(found);
+  INFO(to_string(*found));
+  CHECK(found->is_good());
+  CHECK(found->steps == 150);
+  CHECK(found->samples == 150 * 24);
+  CHECK(found->incarnations > 3);
+}
+
+TEST_CASE(
+  "agents that join a run that is under way, and one that is killed, leave the weights as they were (R5, I10)") {
+  auto o = small_job();
+  o.steps = 60;
+  auto alone = run(o);
+  for (auto [least, most] : {std::pair{1, 2}, {1, 4}, {2, 6}}) {
+    o.least_agents = least;
+    o.agents = most;
+    o.shards = 2;
+    auto joined = disturbed(o, [](uint64_t step, directory& roles) {
+      if (step == 20)
+        troupe::anon_send_exit(roles.find({"agent", 0}), caf::exit_reason::kill);
+    });
+    CHECK(joined.weights_sha256 == alone.weights_sha256);
+    CHECK(joined.restarts == 1);
+    CHECK(joined.tree.find("joiners") != std::string::npos);
+  }
+}
+
+TEST_CASE("a reproducible run has the same weights for any number of agents, whatever else is left open (I10)") {
+  auto o = small_job();
+  o.micro_batch = 0;
+  o.threads = 0;
+  o.reproducible = true;
+  auto one = run(o);
+  for (int agents : {2, 3, 4, 8}) {
+    o.agents = agents;
+    o.shards = 0;
+    CHECK(run(o).weights_sha256 == one.weights_sha256);
+  }
+  o.agents = 9; // the batch is cut into 8
+  CHECK(validate(o).error().sentence ==
+        "9 agents but only 8 micro-batches per step: use at most 8 agents or a smaller --micro-batch than 3");
+  o.agents = 3;
+  o.least_agents = 4;
+  CHECK(validate(o).error().sentence == "a run of at most 3 agents cannot wait for 4");
+}
+
 TEST_CASE("a gradient that is not finite ends the run with a sentence and is not applied (I11)") {
   auto o = small_job();
   o.optimizer.learning_rate = 1e30f;
@@ -383,7 +494,20 @@ TEST_CASE("jobs that contradict themselves are refused with one sentence") {
   CHECK(refused([](auto& o) { o.agents = 7; }).find("at most 6") != std::string::npos);
   CHECK(refused([](auto& o) { o.agents = 0; }).find("at least 1 agent") != std::string::npos);
   CHECK(refused([](auto& o) { o.steps = 0; }).find("--epochs") != std::string::npos);
-  CHECK(refused([](auto& o) { o.sync = "ring"; }).find("ps") != std::string::npos);
+  CHECK(refused([](auto& o) { o.sync = "gossip"; }).find("ring") != std::string::npos);
+  CHECK(refused([](auto& o) {
+          o.sync = "ring";
+          o.staleness = 2;
+        }).find("--staleness") != std::string::npos);
+  CHECK(refused([](auto& o) {
+          o.sync = "ring";
+          o.isolation = isolation::process;
+        }).find("--isolation") != std::string::npos);
+  CHECK(refused([](auto& o) { o.staleness = 65; }).find("64") != std::string::npos);
+  CHECK(refused([](auto& o) {
+          o.reproducible = true;
+          o.asynchronous = true;
+        }).find("--reproducible") != std::string::npos);
   CHECK(refused([](auto& o) { o.device = "cuda"; }).find("cpu") != std::string::npos);
   CHECK(refused([](auto& o) { o.resume = true; }).find("--checkpoint") != std::string::npos);
   CHECK(refused([](auto& o) { o.nodes = {"somewhere"}; }).find("HOST:PORT") != std::string::npos);

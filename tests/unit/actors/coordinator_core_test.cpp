@@ -89,6 +89,37 @@ TEST_CASE("a step commits when all its contributions and all its sums are in, on
   CHECK(core.current() == step{1});
 }
 
+TEST_CASE("the sums of a shard holder that has ended do not count: its successor has to add them up again (R4)") {
+  auto core = running(small());
+  CHECK(core.on_summed(summed(0)).empty());
+  core.on_lost(holder);
+  auto next = member{holder.role, holder.incarnation.next()};
+  core.on_join({next, {0}, true});
+  CHECK_FALSE(find<core_t::commit>(core.on_results(done(0, 0, 2))));
+  auto again = summed(0);
+  again.from.incarnation = next.incarnation;
+  CHECK(find<core_t::commit>(core.on_summed(again)));
+}
+
+TEST_CASE("a step is entered in the ledger before it commits, with whose results it commits") {
+  auto core = running(small());
+  auto out = run_step(core, 0);
+  auto* a = find<core_t::account>(out);
+  REQUIRE(a);
+  auto& entered = std::get<ledger_step>(a->what);
+  CHECK(entered.at == step{0});
+  REQUIRE(entered.entries.size() == 2);
+  CHECK(entered.entries[1].index == 1);
+  CHECK(entered.entries[1].agent == 0);
+  CHECK(entered.entries[1].incarnation == agent0.incarnation);
+  auto before = [&](size_t i) { return std::holds_alternative<core_t::account>(out[i]); };
+  size_t first = 0;
+  while (!before(first))
+    ++first;
+  for (size_t i = 0; i < first; ++i)
+    CHECK_FALSE(std::holds_alternative<core_t::commit>(out[i]));
+}
+
 TEST_CASE("a commit that was lost is sent again when the holder reports its sums again") {
   auto core = running(small());
   run_step(core, 0);

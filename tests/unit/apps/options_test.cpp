@@ -210,14 +210,19 @@ TEST_CASE("what a job file gets wrong is refused with file, line and key") {
 
 TEST_CASE("what the command line gets wrong is refused by name") {
   CHECK(refusal({"trian"}) == "unknown command trian: is train meant?");
-  CHECK(refusal({"dance"}) == "unknown command dance: choose train, node or version");
+  CHECK(refusal({"dance"}) == "unknown command dance: choose train, node, audit or version");
   CHECK(refusal({"train", "--epoch", "3"}) == "unknown option --epoch: is --epochs meant?");
   CHECK(refusal({"train", "--epoch=3"}) == "unknown option --epoch: is --epochs meant?");
   CHECK(refusal({"train", "--zebra-crossing"}) == "unknown option --zebra-crossing: see troupe train --help");
   CHECK(refusal({"train", "--epochs", "0"}) == "--epochs takes a whole number from 1 on, not '0'");
   CHECK(refusal({"train", "--epochs", "-1"}) == "--epochs takes a whole number from 1 on, not '-1'");
   CHECK(refusal({"train", "--epochs", "3x"}) == "--epochs takes a whole number from 1 on, not '3x'");
-  CHECK(refusal({"train", "--agents", "5000"}) == "--agents takes a whole number from 1 to 4096, not '5000'");
+  CHECK(refusal({"train", "--agents", "5000"}) ==
+        "--agents takes a whole number from 1 to 4096 or a range such as 2..8, not '5000'");
+  CHECK(refusal({"train", "--agents", "3..2"}) ==
+        "--agents takes a whole number from 1 to 4096 or a range such as 2..8, not '3..2'");
+  for (const auto* wrong : {"..", "2..", "..2", "2..x", "0..2", "2...3", "-1..2"})
+    CHECK(refusal({"train", "--agents", wrong}).starts_with("--agents takes"));
   CHECK(refusal({"train", "--seed", "18446744073709551616"}) ==
         "--seed takes a whole number from 0 on, not '18446744073709551616'");
   CHECK(refusal({"train", "--lr", "nan"}) == "--lr takes a number from 0 on, not 'nan'");

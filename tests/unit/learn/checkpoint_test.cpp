@@ -181,6 +181,36 @@ TEST_CASE("a later checkpoint of a smaller or the same step is the newest all th
   CHECK(snapshot{4}.is(read(folder.path())));
 }
 
+TEST_CASE("a writer with a lower token than the newest checkpoint's is refused and changes nothing (I6)") {
+  const scratch_folder folder;
+  const auto write = [&](const snapshot& s, uint64_t token) {
+    return write_checkpoint(folder.path(), s.meta(), s.of, s.cut(2), {.token = token});
+  };
+  REQUIRE(write(snapshot{10}, 7));
+  REQUIRE(write(snapshot{11}, 7));
+  REQUIRE(write(snapshot{5}, 8)); // another run has taken over
+  const auto before = names_in(folder.path());
+  const auto refused = write(snapshot{12}, 7);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().sentence ==
+        "the checkpoint of step 12 is not written, the one before is untouched: another run has taken over " +
+          folder.path().string() + ": the token of its step-000000005 is 8, and this run's is 7");
+  CHECK_FALSE(snapshot{12}.write(folder.path())); // no token at all
+  CHECK(names_in(folder.path()) == before);
+  CHECK(snapshot{5}.is(read(folder.path())));
+}
+
+TEST_CASE("a reader believes the highest token, not the file that names the latest (I6)") {
+  const scratch_folder folder;
+  const snapshot old{10};
+  const snapshot now{5};
+  REQUIRE(write_checkpoint(folder.path(), old.meta(), old.of, old.cut(2), {.token = 7}));
+  REQUIRE(write_checkpoint(folder.path(), now.meta(), now.of, now.cut(2), {.token = 8}));
+  const std::string name = "step-000000010\n";
+  write_file(folder / "latest", bytes{name.begin(), name.end()});
+  CHECK(now.is(read(folder.path())));
+}
+
 TEST_CASE("without the file that names the latest checkpoint the newest one is found") {
   const scratch_folder folder;
   REQUIRE(snapshot{9}.write(folder.path()));

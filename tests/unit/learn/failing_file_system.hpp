@@ -30,6 +30,14 @@ public:
       return out;
     return std::make_unique<failing_output>(*this, std::move(*out));
   }
+  expected<std::unique_ptr<output>> claim(const std::filesystem::path& path) override {
+    if (fails("claim"))
+      return tl::unexpected(full().error());
+    auto out = real().claim(path);
+    if (!out || !*out)
+      return out;
+    return std::make_unique<failing_output>(*this, std::move(*out));
+  }
   expected<void> rename(const std::filesystem::path& from, const std::filesystem::path& to) override {
     return fails("rename") ? full() : real().rename(from, to);
   }
