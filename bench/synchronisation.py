@@ -1,0 +1,57 @@
+#!/usr/bin/python3
+"""The ways to synchronise, each with lenet on MNIST: accuracy, speed, bytes, staleness.
+
+    bench/synchronisation.py [--epochs 5] [--repetitions 3]
+
+Bytes are those of gradients and parameters that an agent and a step cost, in multiples of the parameters' size n, beside the formula:
+ps 2n (here w divides the micro-batches, so that no lease needs more than one node of the sum's tree), ring 2n(w-1)/w, async n(w+1)/w: a
+step is one agent's gradient, and every agent is sent what comes of it.
+"""
+import argparse
+
+import side_by_side as bench
+
+# Momentum and staleness add up, so who runs ahead takes smaller steps without momentum.
+SLOWER = ["--optimizer", "sgd", "--lr", "0.1"]
+MODES = {
+    "ps": [],
+    "ps, staleness 1": ["--staleness", 1, *SLOWER],
+    "ps, staleness 4": ["--staleness", 4, *SLOWER],
+    "ps, async": ["--staleness", "async", *SLOWER],
+    "ring": ["--sync", "ring"],
+}
+
+
+def train(agents, options, mode):
+    return bench.train("--model", "lenet", "--data", bench.data("mnist"), "--agents", agents, "--epochs", options.epochs, "--batch", 128,
+                       "--micro-batch", 32, "--threads", 1, *MODES[mode])
+
+
+def mean_staleness(report):
+    counts = {int(k): n for k, n in report["staleness"].items()}
+    return sum(k * n for k, n in counts.items()) / sum(counts.values())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--repetitions", type=int, default=3)
+    options = parser.parse_args()
+    bench.warn_if_busy()
+    kept = {}
+    rows = []
+    for agents in (2, 4):
+        for mode in MODES:
+            runs = sorted((train(agents, options, mode) for _ in range(options.repetitions)), key=lambda r: r["samples_per_second"])
+            r = runs[len(runs) // 2]
+            sent = r["sent_bytes"] / (4 * r["parameters"] * r["steps"] * agents)
+            formula = 2 * (agents - 1) / agents if mode == "ring" else (agents + 1) / agents if "async" in mode else 2
+            rows.append([agents, mode, f"{100 * r['test_accuracy'][-1]:.2f}", r["steps"], f"{sent:.3f}", f"{formula:.3f}",
+                         f"{mean_staleness(r):.2f}", max(map(int, r["staleness"])), round(r["samples_per_second"])])
+            kept[f"{mode}, {agents} agents"] = rows[-1]
+    bench.table(["agents", "mode", "accuracy %", "steps", "n per agent and step", "formula", "mean staleness", "highest", "samples/s"], rows)
+    bench.keep("synchronisation", kept)
+
+
+if __name__ == "__main__":
+    main()
