@@ -39,11 +39,11 @@ public:
   }; ///< train and push, with the parameters that are bound: those of version `base`
   struct measure {
     evaluate what;
-  };                    ///< evaluate with the bound parameters
+  }; ///< evaluate with the bound parameters
   struct prove {
     step at;
     block_id block;
-  }; ///< what was pushed for the block of that step is in doubt
+  };                    ///< what was pushed for the block of that step is in doubt
   struct push_again {}; ///< what was pushed for steps that have not taken effect may be lost: send it once more
   struct pull {
     uint32_t shard;

@@ -108,9 +108,7 @@ public:
   [[nodiscard]] uint32_t peers() const { return static_cast<uint32_t>(ring_.size()); }
   /// The agent whose gradients these are, if it takes part.
   [[nodiscard]] const std::optional<member>& agent() const { return agent_; }
-  [[nodiscard]] origin from() const {
-    return {self_.role, self_.incarnation, std::max(view_, rewound_)};
-  }
+  [[nodiscard]] origin from() const { return {self_.role, self_.incarnation, std::max(view_, rewound_)}; }
   [[nodiscard]] const member& self() const { return self_; }
   [[nodiscard]] uint64_t dropped() const { return dropped_; }
 

@@ -30,8 +30,8 @@ public:
     bool block_complete = false;             ///< the root is in: measure its norm
   };
 
-  /// Parameters are in place that these steps have made. True if that is news: false where they are no newer, or the run
-  /// has gone back since. `since`: the view in which it last went back when they were current.
+  /// Parameters are in place that these steps have made. True if that is news: false where they are no newer, or the
+  /// run has gone back since. `since`: the view in which it last went back when they were current.
   bool on_loaded(const step_set& applied, troupe::view since = {});
   /// Agents that have joined since the last view and need the parameters. Where the run went back (`rewound` rises),
   /// the shard is empty again until it is loaded.

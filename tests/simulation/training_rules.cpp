@@ -71,7 +71,8 @@ void training_rules::check(const view_changed& v) {
 
 void training_rules::check(const parameters& p) {
   if (!is_finite(p.values))
-    world_.violated(fmt::format("I11: version {} of shard {} is not finite", p.applied.version().value, p.from.role.index));
+    world_.violated(
+      fmt::format("I11: version {} of shard {} is not finite", p.applied.version().value, p.from.role.index));
 }
 
 void training_rules::check(const commit_step& c) {

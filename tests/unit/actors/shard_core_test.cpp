@@ -76,7 +76,7 @@ TEST_CASE("T8: when the run goes back a shard is empty until it is loaded, and w
   CHECK(agents == std::vector{worker}); // everybody needs the parameters anew
   CHECK_FALSE(core.loaded());
   CHECK(core.on_loaded({{3}, {}}, {4})); // although it is an earlier version
-  auto late = push(3, 0, {1, 0}, 2); // said in view 1
+  auto late = push(3, 0, {1, 0}, 2);     // said in view 1
   CHECK(core.on_push(late).verdict != partial_sums::verdict::accepted);
   late.from.view = {4};
   CHECK(core.on_push(late).verdict == partial_sums::verdict::accepted);
