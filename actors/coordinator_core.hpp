@@ -169,6 +169,20 @@ private:
     double loss_sum = 0;
     int64_t correct = 0;
   };
+  struct outcome { // of a micro-batch
+    micro_batch_result result;
+    step base;
+    member from;
+    attempt number;
+  };
+  struct reported {
+    block_norm norm;
+    uint32_t shard;
+  };
+  struct lateness {
+    step version; // of the shard
+    int ticks = 0;
+  };
 
   void publish_view(actions& out);
   void tell_view(actions& out) const;
@@ -204,25 +218,10 @@ private:
   uint64_t last_step_ = 0;
   phase phase_ = phase::gathering;
   std::map<role_id, member> members_;
-  struct outcome { // of a micro-batch
-    micro_batch_result result;
-    step base;
-    member from;
-    attempt number;
-  };
-
-  std::map<uint32_t, step> holds_; ///< version of each shard, as it last said; none: it has no parameters
-  struct lateness {
-    step version; ///< of the shard
-    int ticks = 0;
-  };
+  std::map<uint32_t, step> holds_;      ///< version of each shard, as it last said; none: it has no parameters
   std::map<uint32_t, lateness> behind_; ///< shards that came back without the sums of updates that have committed
   std::set<uint32_t> loaded_;
   std::map<step, std::map<uint64_t, outcome>> results_; ///< by step and micro-batch
-  struct reported {
-    block_norm norm;
-    uint32_t shard;
-  };
   std::map<step, std::map<block_id, reported>> norms_;
   std::set<uint32_t> summed_; ///< ring peers that have the sum of the current step, in the present ring
   std::optional<round> round_;

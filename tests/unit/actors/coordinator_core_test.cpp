@@ -432,3 +432,84 @@ TEST_CASE("I15: a step does not commit on the sums of a shard holder that is gon
     CHECK(find<core_t::commit>(core.on_summed(again)));
   }
 }
+
+// -- the staleness dial and rings -------------------------------------------------------------------------------------
+
+namespace {
+
+micro_batches_done stale(uint64_t at, uint64_t base) {
+  auto d = done(at, 0, 2);
+  d.base = {base};
+  return d;
+}
+
+} // namespace
+
+TEST_CASE("asynchronous steps commit as they are complete, numbered in that order, but not past the end of an epoch") {
+  auto c = small(); // two steps an epoch
+  c.pace = pace::asynchronous(1);
+  auto core = running(c);
+  core.on_results(stale(1, 0));
+  auto out = core.on_summed(summed(1));
+  REQUIRE(find<core_t::commit>(out));
+  CHECK(find<core_t::commit>(out)->what.at == step{1});
+  CHECK(find<core_t::commit>(out)->what.version == step{0});
+  core.on_results(stale(2, 1));
+  CHECK_FALSE(find<core_t::commit>(core.on_summed(summed(2)))); // step 0 is missing in this epoch
+  core.on_results(stale(0, 0));
+  auto late = core.on_summed({{holder.role, holder.incarnation, {1}}, {0}, {1}, {{{0}, 1, true}}});
+  std::vector<std::pair<uint64_t, uint64_t>> commits;
+  for (auto& a : late)
+    if (auto* x = std::get_if<core_t::commit>(&a))
+      commits.emplace_back(x->what.at.value, x->what.version.value);
+  CHECK(commits == std::vector<std::pair<uint64_t, uint64_t>>{{0, 1}, {2, 2}});
+  REQUIRE(find<core_t::step_done>(late));
+  CHECK(find<core_t::step_done>(late)->staleness == std::map<uint64_t, uint64_t>{{1, 2}});
+}
+
+TEST_CASE("results that are staler than the bound change nothing and are counted (I13)") {
+  auto c = small();
+  c.pace = pace::bounded(1);
+  auto core = running(c);
+  core.on_results(stale(0, 0));
+  core.on_summed(summed(0));
+  auto before = core.dropped();
+  core.on_results(stale(2, 0));
+  CHECK(core.dropped() == before + 1);
+  core.on_results(stale(2, 1));
+  CHECK(core.dropped() == before + 1);
+}
+
+TEST_CASE("in a ring a step commits when every peer of the present ring has the sum") {
+  auto c = small();
+  c.ring = true;
+  c.agents = 2;
+  auto core = core_t{c};
+  auto peer = [](uint32_t i) { return member{{"ring_peer", i}, {1}}; };
+  core.on_join({agent0, {}, false});
+  core.on_join({{{"agent", 1}, {1}}, {}, false});
+  core.on_join({broker, {}, true});
+  core.on_join({peer(0), {}, false});
+  auto begun = core.on_join({peer(1), {}, false});
+  CHECK(std::count_if(begun.begin(), begun.end(), [](auto& x) { return std::holds_alternative<core_t::load>(x); }) ==
+        2);
+  core.on_loaded(0);
+  auto out = core.on_loaded(1);
+  REQUIRE(find<core_t::publish>(out));
+  auto since = find<core_t::publish>(out)->what.crew_since;
+  auto says = [&](uint32_t i, view now) {
+    return core.on_summed({{peer(i).role, {1}, now}, {0}, {0}, {{{0}, 1, true}}});
+  };
+  core.on_results(done(0, 0, 2));
+  CHECK_FALSE(find<core_t::commit>(says(0, since)));
+  // An agent goes: the ring is another one, and what was summed in the one before is void.
+  auto next = core.on_lost({{"agent", 1}, {1}});
+  REQUIRE(find<core_t::publish>(next));
+  auto now = find<core_t::publish>(next)->what.crew_since;
+  CHECK(now > since);
+  CHECK_FALSE(find<core_t::commit>(says(1, since)));
+  CHECK_FALSE(find<core_t::commit>(says(0, now)));
+  auto last = says(1, now);
+  REQUIRE(find<core_t::commit>(last));
+  CHECK(find<core_t::commit>(last)->what.crew_since == now);
+}
