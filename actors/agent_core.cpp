@@ -9,6 +9,9 @@ namespace {
 constexpr size_t max_waiting_evaluations = 64;
 // Where a step is one agent's work: one being computed, one whose data is fetched.
 constexpr size_t max_in_hand = 2;
+// And of its steps that have been started, so many have not taken effect in the parameters it has: without a limit an
+// agent would outrun its own updates.
+constexpr size_t max_unapplied = 2;
 
 } // namespace
 
@@ -124,7 +127,12 @@ void agent_core::bind(std::vector<step> versions, const step_set& applied, actio
 
 // One after the other where there is a choice, each with the newest parameters there are by then.
 bool agent_core::may_start(step at) const {
-  return version_ && pace_.fresh(at, *version_) && (pace_ == pace::synchronous() || busy_ == 0);
+  if (!version_ || !pace_.fresh(at, *version_))
+    return false;
+  // A step before those that wait may be what they wait for.
+  if (!pace_.in_order && started_.size() >= max_unapplied && at >= started_.begin()->at)
+    return false;
+  return pace_ == pace::synchronous() || busy_ == 0;
 }
 
 void agent_core::start_what_may(actions& out) {

@@ -11,20 +11,19 @@ import argparse
 
 import side_by_side as bench
 
-# Momentum and staleness add up, so who runs ahead takes smaller steps without momentum.
-SLOWER = ["--optimizer", "sgd", "--lr", "0.1"]
+# Momentum and staleness add up, so who runs ahead does without; an asynchronous step is one agent's, so its batch is smaller.
 MODES = {
-    "ps": [],
-    "ps, staleness 1": ["--staleness", 1, *SLOWER],
-    "ps, staleness 4": ["--staleness", 4, *SLOWER],
-    "ps, async": ["--staleness", "async", *SLOWER],
-    "ring": ["--sync", "ring"],
+    "ps": ["--batch", 128],
+    "ps, staleness 1": ["--batch", 32, "--optimizer", "sgd", "--lr", 0.1, "--staleness", 1],
+    "ps, staleness 4": ["--batch", 32, "--optimizer", "sgd", "--lr", 0.1, "--staleness", 4],
+    "ps, async": ["--batch", 32, "--optimizer", "sgd", "--lr", 0.05, "--staleness", "async"],
+    "ring": ["--batch", 128, "--sync", "ring"],
 }
 
 
 def train(agents, options, mode):
-    return bench.train("--model", "lenet", "--data", bench.data("mnist"), "--agents", agents, "--epochs", options.epochs, "--batch", 128,
-                       "--micro-batch", 32, "--threads", 1, *MODES[mode])
+    return bench.train("--model", "lenet", "--data", bench.data("mnist"), "--agents", agents, "--epochs", options.epochs,
+                       "--micro-batch", 8, "--threads", 1, *MODES[mode])
 
 
 def mean_staleness(report):

@@ -200,6 +200,12 @@ TEST_CASE("an asynchronous agent has one step under way and one in hand, and tak
   auto done = core.on_computed();
   CHECK(first<agent_core::compute>(done)->what.at == step{9});
   CHECK(first<agent_core::ask>(done)->at == step{10});
+  core.on_lease(part(11, 0, 4));
+  CHECK(count<agent_core::compute>(core.on_computed()) == 0); // not before one of its own has taken effect
+  core.on_parameters(of_shard(0), {{3}, {{5}, {7}}});
+  auto applied = core.on_parameters(of_shard(1), {{3}, {{5}, {7}}});
+  REQUIRE(first<agent_core::compute>(applied));
+  CHECK(first<agent_core::compute>(applied)->what.at == step{11});
 }
 
 TEST_CASE("T6: a rejected contribution to the current step is proved; one to another step, or void, is dropped") {
