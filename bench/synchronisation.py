@@ -11,12 +11,13 @@ import argparse
 
 import side_by_side as bench
 
-# Momentum and staleness add up, so who runs ahead does without; an asynchronous step is one agent's, so its batch is smaller.
+# Momentum and staleness add up, so who runs ahead does without, and warms up; an asynchronous step is one agent's, so its batch is smaller.
+AHEAD = ["--batch", 32, "--optimizer", "adam", "--schedule", "warmup:100,cosine"]
 MODES = {
     "ps": ["--batch", 128],
-    "ps, staleness 1": ["--batch", 32, "--optimizer", "sgd", "--lr", 0.1, "--staleness", 1],
-    "ps, staleness 4": ["--batch", 32, "--optimizer", "sgd", "--lr", 0.1, "--staleness", 4],
-    "ps, async": ["--batch", 32, "--optimizer", "sgd", "--lr", 0.05, "--staleness", "async"],
+    "ps, staleness 1": [*AHEAD, "--lr", 0.001, "--staleness", 1],
+    "ps, staleness 4": [*AHEAD, "--lr", 0.001, "--staleness", 4],
+    "ps, async": [*AHEAD, "--lr", 0.0005, "--staleness", "async"],
     "ring": ["--batch", 128, "--sync", "ring"],
 }
 
