@@ -71,6 +71,10 @@ std::vector<broker_core::grant> broker_core::on_view(const view_changed& v) {
       return x.role == role_id{"ring_peer", m.role.index};
     });
   };
+  peers_.clear();
+  for (auto& m : v.members)
+    if (m.role.kind == "ring_peer")
+      peers_.push_back(m);
   for (auto& m : v.members)
     if (m.role.kind == "agent" && (!ring_ || has_peer(m)))
       agents_.push_back(m);
@@ -113,6 +117,10 @@ std::optional<step_plan> broker_core::on_plan_request(const request_plan& r) {
   if (r.crew_since > crew_since_) {
     std::erase_if(early_, [&](auto& x) { return x.from.role == r.from.role; });
     early_.push_back(r);
+    return std::nullopt;
+  }
+  if (std::find(peers_.begin(), peers_.end(), member{r.from.role, r.from.incarnation}) == peers_.end()) {
+    ++dropped_; // a zombie (I15)
     return std::nullopt;
   }
   if (r.from.view >= rewound_)

@@ -68,6 +68,7 @@ private:
   view rewound_;
   std::vector<member> agents_; // in rank order
   view crew_since_;
+  std::vector<member> peers_; // of the ring, in that view
   std::vector<request_plan> early_;
   std::map<step, std::vector<part>> plans_;
   std::map<role_id, std::pair<member, step>> waiting_; // for a whole step: from which one on

@@ -167,3 +167,27 @@ TEST_CASE("T8: when the run goes back the leases are void and the earlier steps 
   CHECK(core.current() == step{3});
   CHECK(core.dropped() == 3);
 }
+
+TEST_CASE(
+  "a ring's plan is one for each step and crew; an early request waits for its view, a zombie gets none (I15)") {
+  auto core = broker_core{sizes, {0}, {}, true};
+  auto peer = [](uint32_t rank, uint64_t start = 1) { return member{{"ring_peer", rank}, {start}}; };
+  auto wants = [](const member& who, uint64_t at, uint64_t since) {
+    return request_plan{{who.role, who.incarnation, {since}}, {at}, {since}};
+  };
+  auto v = members(2, {agent(0), agent(1), peer(0), peer(1, 3)});
+  v.crew_since = {2};
+  CHECK_FALSE(core.on_plan_request(wants(peer(0), 0, 2))); // before the broker knows of the view
+  core.on_view(v);
+  auto waited = core.plans_waited_for();
+  REQUIRE(waited.size() == 1);
+  CHECK(waited[0].first == peer(0).role);
+  CHECK(waited[0].second.parts == std::vector<plan_part>{{0, 2, 0}, {2, 4, 1}});
+  auto again = core.on_plan_request(wants(peer(1, 3), 0, 2));
+  REQUIRE(again);
+  CHECK(again->parts == waited[0].second.parts);
+  auto before = core.dropped();
+  CHECK_FALSE(core.on_plan_request(wants(peer(1, 2), 3, 2)));
+  CHECK(core.dropped() == before + 1);
+  CHECK(core.current() == step{0}); // nor does it move the run on
+}
