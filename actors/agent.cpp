@@ -57,11 +57,15 @@ agent_actor::behavior_type agent::make_behavior() {
     },
     [this](const lease& l) {
       auto handle = [this, l] { perform(core_.on_lease(l)); };
-      if (!struck(self_, now_, TROUPE_FAULT(places::agent_on_lease, config_.role, now_.number(), l.at.value), handle))
+      auto fault = TROUPE_FAULT(places::agent_on_lease, config_.role, now_.number(), l.at.value);
+      if (!struck(self_, now_, fault, handle))
         handle();
+      if (fault.is(fault_kind::leave))
+        perform(core_.on_leave());
     },
     [this](const reject_gradients& r) { perform(core_.on_rejected(r)); },
     [this](const evaluate& e) { perform(core_.on_evaluate(e)); },
+    [this](const leave_run&) { perform(core_.on_leave()); },
   };
 }
 
@@ -88,7 +92,7 @@ void agent::perform(const agent_core::announce&) {
 
 void agent::perform(const agent_core::ask& a) {
   if (auto broker = config_.job->roles->find_as<data_broker_actor>({"data_broker", 0}))
-    troupe::anon_send(broker, request_lease{core_.from(), a.at, core_.applied()});
+    troupe::anon_send(broker, request_lease{core_.from(), a.at, core_.applied(), micro_batch_seconds_});
 }
 
 void agent::perform(const agent_core::pull& a) {
@@ -100,6 +104,10 @@ void agent::perform(const agent_core::forget&) {
   arrived_.clear();
   done_.clear();
   doubted_.clear();
+}
+
+void agent::perform(const agent_core::go&) {
+  self_->quit();
 }
 
 void agent::perform(const agent_core::use_parameters& a) {
@@ -186,7 +194,11 @@ void agent::train(const lease& what, step base, bool again) {
                       work->finished(m, b, gradient.part(blocks[b].offset, blocks[b].size));
                     });
   }
-  ++under_way_;
+  if (under_way_++ == 0) {
+    began_ = self_->home_system().clock().now();
+    timed_ = 0;
+  }
+  timed_ += what.last - what.first;
   stream_.on_complete([now = now_, this, work, dropped = core_.dropped()] {
     work->report(dropped); // from here, not by way of the mailbox: the step waits for it
     now.post([this, work] { computed(work); });
@@ -194,12 +206,22 @@ void agent::train(const lease& what, step base, bool again) {
 }
 
 void agent::computed(const std::shared_ptr<step_work>& work) {
-  --under_way_;
+  if (--under_way_ == 0)
+    measure_speed();
   patience_ms_ = min_patience_ms;
   if (core_.version() && !core_.applied().contains(work->what().at) && !core_.is_void(work->from()))
     keep(work);
   if (!work->is_again())
     perform(core_.on_computed());
+}
+
+// The broker gives slow agents less.
+void agent::measure_speed() {
+  if (!began_ || timed_ == 0)
+    return;
+  auto took = std::chrono::duration<double>(self_->home_system().clock().now() - *began_).count();
+  auto each = took / static_cast<double>(timed_);
+  micro_batch_seconds_ = micro_batch_seconds_ == 0 ? each : 0.8 * micro_batch_seconds_ + 0.2 * each;
 }
 
 void agent::keep(const std::shared_ptr<step_work>& work) {
@@ -252,6 +274,7 @@ void agent::perform(const agent_core::measure& a) {
     stream_.enqueue([in] {}); // keeps the samples until the replica is done with them
   }
   ++under_way_;
+  began_.reset(); // what it takes is no measure of training
   stream_.on_complete([now = now_, this, results, what = a.what, from = core_.from(), roles = job.roles] {
     auto answer = evaluation{from, what.version, what.first, what.last, 0, 0};
     for (auto& r : *results) {

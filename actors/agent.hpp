@@ -1,8 +1,10 @@
 #pragma once
 
+#include <caf/actor_clock.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -20,9 +22,10 @@ class step_work;
 
 /// Trains a replica of the model on the micro-batches leased to it (see `agent_core`).
 /// Receives `parameters` (shard holders), `lease` (data broker), `evaluate`, `view_changed` (coordinator), `role_bound`
-/// (directory); sends `push_gradients` per finished block, `micro_batches_done`, `request_lease`, `evaluation`. Fails
-/// with a reason when its stream does or the device cannot run the model. Owns one stream and one replica. A new life
-/// pulls the current parameters and is leased its part of the step again.
+/// (directory), `leave_run` (its host), upon which it ends normally as soon as what it has begun has taken effect;
+/// sends `push_gradients` per finished block, `micro_batches_done`, `request_lease`, `evaluation`. Fails with a reason
+/// when its stream does or the device cannot run the model. Owns one stream and one replica. A new life pulls the
+/// current parameters and is leased its part of the step again.
 class agent {
 public:
   using interface = agent_actor;
@@ -58,12 +61,14 @@ private:
   void perform(const agent_core::prove& a);
   void perform(const agent_core::pull& a);
   void perform(const agent_core::forget&);
+  void perform(const agent_core::go&);
 
   input samples_of(step at, uint64_t index);
   input gather_training(step at, uint64_t index);
   learn::micro_batch_data view_of(const input& x) const;
   void train(const lease& what, step base, bool again);
   void computed(const std::shared_ptr<step_work>& work);
+  void measure_speed();
   void keep(const std::shared_ptr<step_work>& work);
   void prove(const std::shared_ptr<step_work>& work, block_id block);
   void schedule_tick();
@@ -76,10 +81,13 @@ private:
   std::shared_ptr<learn::replica> replica_;
   std::map<uint32_t, std::map<step, payload>> arrived_; // by shard: versions not in use yet
   std::map<std::pair<step, uint64_t>, input> inputs_;
-  std::map<uint64_t, std::vector<uint32_t>> orders_; // by epoch
-  std::vector<std::shared_ptr<step_work>> done_;     // kept until its step takes effect
-  std::set<std::pair<step, block_id>> doubted_;      // of steps that have not
-  size_t under_way_ = 0;                             // pieces of work on the stream
+  std::map<uint64_t, std::vector<uint32_t>> orders_;  // by epoch
+  std::vector<std::shared_ptr<step_work>> done_;      // kept until its step takes effect
+  std::set<std::pair<step, block_id>> doubted_;       // of steps that have not
+  size_t under_way_ = 0;                              // pieces of work on the stream
+  std::optional<caf::actor_clock::time_point> began_; // of training that is under way, if nothing else is
+  uint64_t timed_ = 0;                                // micro-batches of it
+  double micro_batch_seconds_ = 0;                    // lately; 0: not known
   uint64_t patience_ms_;
 };
 

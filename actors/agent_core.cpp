@@ -44,6 +44,7 @@ agent_core::actions agent_core::on_view(const view_changed& v) {
     measuring_.clear();
     out.emplace_back(forget{});
   }
+  go_if_done(out);
   for (auto& m : v.members) {
     auto shard = shard_of(m.role);
     if (!shard && m.role.kind != "data_broker")
@@ -123,6 +124,7 @@ void agent_core::bind(std::vector<step> versions, const step_set& applied, actio
   std::erase_if(waiting_, [&](auto& l) { return applied_.contains(l.at); });
   start_what_may(out);
   ask_for_more(out);
+  go_if_done(out);
 }
 
 // One after the other where there is a choice, each with the newest parameters there are by then.
@@ -149,7 +151,7 @@ void agent_core::start_what_may(actions& out) {
 // -- leases -----------------------------------------------------------------------------------------------------------
 
 void agent_core::ask_for(step at, actions& out) {
-  if (asked_ && *asked_ >= at)
+  if (leaving_ || (asked_ && *asked_ >= at))
     return;
   asked_ = at;
   out.emplace_back(ask{at});
@@ -159,7 +161,7 @@ void agent_core::ask_for_more(actions& out) {
   if (pace_.in_order) {
     for (auto at = *version_; at.value <= version_->value + pace_.ahead; at = at.next())
       ask_for(at, out);
-  } else if (answered_ && busy_ + waiting_.size() < max_in_hand) {
+  } else if (!leaving_ && answered_ && busy_ + waiting_.size() < max_in_hand) {
     answered_ = false;
     asked_ = asked_.value_or(applied_.floor);
     out.emplace_back(ask{*asked_});
@@ -191,6 +193,10 @@ void agent_core::start(const lease& l, actions& out) {
 
 agent_core::actions agent_core::on_lease(const lease& l) {
   auto out = actions{};
+  if (leaving_ && (started_.empty() || l.at > started_.rbegin()->at)) {
+    ++dropped_; // others get it when this agent is gone
+    return out;
+  }
   auto same = [&](auto& x) { return x.at == l.at && x.first == l.first && x.last == l.last; };
   if (applied_.contains(l.at) || started_.contains({l.at, l.first, l.last}) ||
       std::any_of(waiting_.begin(), waiting_.end(), same)) {
@@ -249,6 +255,23 @@ agent_core::actions agent_core::on_evaluate(const evaluate& e) {
 
 void agent_core::on_measured(step version, uint64_t first) {
   measuring_.erase({version, first});
+}
+
+// -- leaving ----------------------------------------------------------------------------------------------------------
+
+agent_core::actions agent_core::on_leave() {
+  auto out = actions{};
+  leaving_ = true;
+  progress_ = true;
+  // A step before one that is begun may be what that waits for.
+  std::erase_if(waiting_, [&](auto& l) { return started_.empty() || l.at > started_.rbegin()->at; });
+  go_if_done(out);
+  return out;
+}
+
+void agent_core::go_if_done(actions& out) {
+  if (leaving_ && started_.empty() && waiting_.empty())
+    out.emplace_back(go{});
 }
 
 agent_core::actions agent_core::on_tick() {

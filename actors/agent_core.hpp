@@ -49,7 +49,9 @@ public:
     uint32_t shard;
   };                ///< ask a shard holder for newer parameters
   struct forget {}; ///< the run went back: nothing that was received or computed counts any more
-  using action = std::variant<announce, use_parameters, ask, fetch, compute, measure, push_again, prove, pull, forget>;
+  struct go {};     ///< everything that was begun has taken effect: end normally
+  using action =
+    std::variant<announce, use_parameters, ask, fetch, compute, measure, push_again, prove, pull, forget, go>;
   using actions = std::vector<action>;
 
   /// A coordinator appeared: the one before may have taken what it was told with it.
@@ -65,6 +67,8 @@ public:
   actions on_evaluate(const evaluate& e);
   /// The evaluation of test samples from `first` on was answered.
   void on_measured(step version, uint64_t first);
+  /// The host goes away: what is begun is finished, nothing else is.
+  actions on_leave();
   /// Called at a steady pace by the shell; when nothing came since the last call the step is repaired: what may be lost
   /// is sent again (everything is keyed, so nothing counts twice).
   actions on_tick();
@@ -90,6 +94,7 @@ private:
   void ask_again(actions& out) const;
   [[nodiscard]] bool may_start(step at) const;
   [[nodiscard]] std::optional<uint32_t> shard_of(const role_id& holder) const;
+  void go_if_done(actions& out);
   void bind(std::vector<step> versions, const step_set& applied, actions& out);
 
   struct range {
@@ -118,6 +123,7 @@ private:
   std::vector<evaluate> evaluations_; // waiting for their version
   std::set<std::pair<step, uint64_t>> measuring_;
   bool progress_ = false;
+  bool leaving_ = false;
   uint64_t dropped_ = 0;
 };
 

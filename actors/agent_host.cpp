@@ -15,6 +15,8 @@ namespace troupe {
 namespace {
 
 constexpr auto watch_pace = std::chrono::milliseconds{200};
+// For the leader to hear that an agent has left before the connection goes.
+constexpr auto farewell = std::chrono::milliseconds{500};
 
 } // namespace
 
@@ -38,7 +40,18 @@ agent_host_actor::behavior_type agent_host::make_behavior() {
         roles_->bind(b);
       watch_supervisor();
     },
+    [this](const leave_run& word) {
+      leaving_ = true;
+      for (auto& [role, hosted] : agents_)
+        troupe::anon_send(caf::actor_cast<caf::actor>(hosted.handle), word);
+      leave_if_empty();
+    },
   };
+}
+
+void agent_host::leave_if_empty() {
+  if (leaving_ && agents_.empty())
+    run_after(this, farewell, [this] { quit(caf::exit_reason::user_shutdown); });
 }
 
 hello agent_host::welcome(const hello& from) const {
@@ -51,6 +64,8 @@ hello agent_host::welcome(const hello& from) const {
   else if (job_ && job_->description.job_id != from.job_id)
     answer.refusal =
       fmt::format("it is taken by job {}; wait for its end or name another node", job_->description.job_id);
+  else if (leaving_)
+    answer.refusal = "its process is about to end; name another node";
   else if (answer.slots == 0)
     answer.refusal =
       fmt::format("all its {} slots are taken; start it with more --slots or use fewer --agents", config_.slots);
@@ -95,6 +110,7 @@ agent_spawned agent_host::spawn_here(const spawn_agent& what) {
       agents_.erase(i);
     if (agents_.empty())
       release();
+    leave_if_empty();
   });
   watch_supervisor();
   return {strong, {}};

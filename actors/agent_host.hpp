@@ -14,11 +14,11 @@
 namespace troupe {
 
 /// Hosts agents of one job at a time in its own process, a worker process, on behalf of a leader elsewhere.
-/// Receives `hello`, `spawn_agent`, `heartbeat`, `bind_role` (the leader). Refuses, with a sentence in the answer:
-/// another protocol version, a second job, more agents than slots, a job that this host cannot open. When the
-/// supervisor of its agents is gone, they end and the host is free again (T4: orphans stop). Ends the whole process
-/// when an agent does not get on with a message within the job's limit, since nothing else helps (T5). Spawned
-/// detached, because opening data reads files.
+/// Receives `hello`, `spawn_agent`, `heartbeat`, `bind_role` (the leader), `leave_run` (its process), upon which it
+/// ends when its agents have left. Refuses, with a sentence in the answer: another protocol version, a second job, more
+/// agents than slots, a job that this host cannot open. When the supervisor of its agents is gone, they end and the
+/// host is free again (T4: orphans stop). Ends the whole process when an agent does not get on with a message within
+/// the job's limit, since nothing else helps (T5). Spawned detached, because opening data reads files.
 class agent_host final : public agent_host_actor::base {
 public:
   struct config {
@@ -37,6 +37,7 @@ private:
   agent_spawned spawn_here(const spawn_agent& what);
   void watch_supervisor();
   void release();
+  void leave_if_empty();
   void look_for_stuck_handlers();
 
   struct hosted_agent {
@@ -51,6 +52,7 @@ private:
   std::map<role_id, hosted_agent> agents_;
   std::vector<gpu::device> devices_; // one per agent started; drained when the node ends
   caf::actor_addr watched_;          // the agents' supervisor
+  bool leaving_ = false;
 };
 
 } // namespace troupe

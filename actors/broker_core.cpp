@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "actors/shares.hpp"
 #include "messages/canary.hpp"
 
 namespace troupe {
@@ -15,15 +16,36 @@ std::vector<broker_core::part>& broker_core::plan(step at) {
   auto [i, added] = plans_.try_emplace(at);
   if (added) {
     auto total = learn::micro_batches_of_step(sizes_, at.value);
-    auto workers = std::max<uint64_t>(agents_.size(), 1);
-    for (uint64_t rank = 0; rank < workers; ++rank) {
-      auto p = part{total * rank / workers, total * (rank + 1) / workers, std::nullopt, attempt{1}};
-      if (rank < agents_.size())
-        p.owner = agents_[rank];
-      i->second.push_back(p);
+    if (agents_.empty())
+      i->second.push_back({0, total, std::nullopt, attempt{1}});
+    uint64_t first = 0;
+    auto each = shares_now(total);
+    for (size_t rank = 0; rank < agents_.size(); ++rank) {
+      i->second.push_back({first, first + each[rank], agents_[rank], attempt{1}});
+      first += each[rank];
     }
   }
   return i->second;
+}
+
+std::vector<uint64_t> broker_core::shares_now(uint64_t micro_batches) const {
+  auto seconds = std::vector<double>{};
+  for (auto& m : agents_) {
+    auto i = seconds_.find(m.role);
+    seconds.push_back(i == seconds_.end() ? 0 : i->second);
+  }
+  return shares(micro_batches, seconds);
+}
+
+// What changes little is noise, and every change cuts the parts elsewhere. The order of a ring's sum depends on who
+// computes what, so there parts do not depend on a clock.
+void broker_core::notice_speed(const request_lease& r) {
+  if (ring_ || !(r.micro_batch_seconds > 0))
+    return;
+  auto [i, first] = seconds_.try_emplace(r.from.role, r.micro_batch_seconds);
+  auto ratio = r.micro_batch_seconds / i->second;
+  if (first || ratio > speed_matters || ratio < 1 / speed_matters)
+    i->second = r.micro_batch_seconds;
 }
 
 broker_core::grant broker_core::make_grant(step at, const member& to, const part& p) const {
@@ -176,6 +198,7 @@ std::vector<broker_core::grant> broker_core::on_request(const request_lease& r) 
     ++dropped_;
     return {};
   }
+  notice_speed(r);
   // Whether or not the coordinator's word of it arrived. Who has seen no view yet may speak of a time before the run
   // went back.
   if (r.from.view >= rewound_)

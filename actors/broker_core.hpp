@@ -11,9 +11,10 @@
 namespace troupe {
 
 /// Who computes which micro-batches: the pure core of the data broker (R1). A step's micro-batches are split into
-/// contiguous parts over the agents of the view in rank order; where the pace is asynchronous, a step goes to one agent
-/// whole, the next one to whoever asks next. The part of an agent that is gone goes to the others, with the next
-/// attempt number. Every micro-batch of a step is leased until the step commits, so no sample is lost (I1).
+/// contiguous parts over the agents of the view in rank order, smaller ones for slower agents (see `shares`); where the
+/// pace is asynchronous, a step goes to one agent whole, the next one to whoever asks next. The part of an agent that
+/// is gone goes to the others, with the next attempt number. Every micro-batch of a step is leased until the step
+/// commits, so no sample is lost (I1).
 class broker_core {
 public:
   /// `ring`: agents work only with a ring peer at their side.
@@ -52,6 +53,8 @@ private:
 
   void forget_committed();
   std::vector<part>& plan(step at);
+  void notice_speed(const request_lease& r);
+  std::vector<uint64_t> shares_now(uint64_t micro_batches) const;
   grant make_grant(step at, const member& to, const part& p) const;
   std::vector<grant> answer(const member& who, step at);
   std::optional<grant> whole_step(const member& who, step from);
@@ -71,6 +74,7 @@ private:
   std::vector<member> peers_; // of the ring, in that view
   std::vector<request_plan> early_;
   std::map<step, std::vector<part>> plans_;
+  std::map<role_id, double> seconds_;                  // that a micro-batch takes each agent, as far as it matters
   std::map<role_id, std::pair<member, step>> waiting_; // for a whole step: from which one on
   uint64_t dropped_ = 0;
 };

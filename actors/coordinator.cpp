@@ -119,15 +119,15 @@ void coordinator::watch(const role_id& role) {
     return;
   seen = handle->address();
   troupe::monitor(self_, caf::actor_cast<caf::actor>(handle),
-                  life_.guard([this, role, who = seen](const caf::error&) { lost(role, who); }));
+                  life_.guard([this, role, who = seen](const caf::error& reason) { lost(role, who, !reason); }));
 }
 
 // Which incarnations went with that actor: all, where it is still the role's latest, or those before its successor's.
-void coordinator::lost(const role_id& role, const caf::actor_addr& who) {
+void coordinator::lost(const role_id& role, const caf::actor_addr& who, bool in_order) {
   auto latest = config_.job->roles->entry(role);
   auto gone = core_.member_of(role);
   if (gone && (!latest || latest->handle->address() == who || gone->incarnation < latest->incarnation))
-    perform(core_.on_lost(*gone));
+    perform(in_order && role.kind == "agent" ? core_.on_left(*gone) : core_.on_lost(*gone));
 }
 
 void coordinator::perform(const coordinator_core::actions& actions) {

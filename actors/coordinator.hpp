@@ -123,7 +123,7 @@ private:
   void write_ledger();
   void finish(coordinator_core::stop_cause cause, step version, int attempts);
   void watch(const role_id& role);
-  void lost(const role_id& role, const caf::actor_addr& who);
+  void lost(const role_id& role, const caf::actor_addr& who, bool in_order);
   void end(coordinator_core::stop_cause cause, model_state final);
   lock_client::ports ports_to_locks();
   void schedule_tick();

@@ -33,6 +33,7 @@ struct run_log {
   uint32_t rewinds = 0;            ///< since the run last got further than ever
   uint64_t skipped = 0;            ///< steps whose gradient was not finite
   bool stop_asked = false;
+  std::set<role_id> left;                 ///< agents that have left in order
   std::map<role_id, incarnation> highest; ///< of each role that has joined: lower ones are fenced (I15)
 };
 
@@ -123,6 +124,8 @@ public:
   actions on_join(const join& j);
   /// A participant ended or cannot be reached any more.
   actions on_lost(const member& who);
+  /// A participant has left in order, and does not come back. Without agents the run stops.
+  actions on_left(const member& who);
   /// The state to go back to was found; it is of this version.
   actions on_restored(step version);
   /// A shard has the parameters it was given.
@@ -191,6 +194,7 @@ private:
   void rewind(const std::string& why, actions& out);
   void lost_parameters(const join& j, actions& out);
   void end_if_done(actions& out);
+  void end_if_deserted(actions& out);
   void try_commit(actions& out);
   bool commit_one(step at, actions& out);
   void after_commit(actions& out);

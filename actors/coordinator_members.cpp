@@ -64,6 +64,7 @@ coordinator_core::actions coordinator_core::on_join(const join& j) {
     return out;
   }
   highest = j.who.incarnation;
+  log().left.erase(j.who.role);
   auto i = members_.find(j.who.role);
   auto known = i != members_.end() && i->second == j.who;
   members_[j.who.role] = j.who;
@@ -224,6 +225,7 @@ void coordinator_core::run_if_loaded(actions& out) {
     end_if_done(out);
   else
     publish_view(out);
+  end_if_deserted(out);
 }
 
 coordinator_core::actions coordinator_core::on_load_lost(uint32_t shard) {
@@ -263,6 +265,28 @@ coordinator_core::actions coordinator_core::on_lost(const member& who) {
         work.second.reset();
   hand_out_tests(out);
   return out;
+}
+
+// Who has crashed comes back; who has left does not.
+coordinator_core::actions coordinator_core::on_left(const member& who) {
+  auto known = has(who);
+  auto out = on_lost(who);
+  if (!known)
+    return out;
+  log().left.insert(who.role);
+  out.emplace_back(note{fmt::format("{} has left the run", to_string(who.role))});
+  end_if_deserted(out);
+  return out;
+}
+
+void coordinator_core::end_if_deserted(actions& out) {
+  auto may_return = std::any_of(log().highest.begin(), log().highest.end(),
+                                [&](auto& x) { return x.first.kind == "agent" && !log().left.contains(x.first); });
+  if (phase_ != phase::running || !agents().empty() || may_return)
+    return;
+  out.emplace_back(note{"all agents have left: the run stops here, and goes on with --resume if it has a --checkpoint "
+                        "folder"});
+  end(stop_cause::interrupted, out);
 }
 
 } // namespace troupe

@@ -222,10 +222,10 @@ supervision_tree data_parallel::tree() const {
     .child(broker)
     .child(job_->ring() ? supervise("peers", one_for_one, at_most(16, 1min)).child(peers)
                         : supervise("shards", one_for_all, at_most(3, 1min)).child(shards))
-    .child(supervise("agents", one_for_one, at_most(16, 1min)).child(agents))
+    .child(supervise_agents("agents").child(agents, transient))
     .child(leader, transient, significant);
   if (!joiners.empty())
-    tree.child(supervise("joiners", one_for_one, at_most(16, 1min)).child(joiners));
+    tree.child(supervise_agents("joiners").child(joiners, transient), temporary);
   return tree;
 }
 

@@ -23,7 +23,7 @@ class remote_agents;
 ///                         .child(parts->locks)
 ///                         .child(parts->broker)
 ///                         .child(supervise("shards", one_for_all).child(parts->shards))
-///                         .child(supervise("agents", one_for_one, at_most(16, 1min)).child(parts->agents))
+///                         .child(supervise_agents("agents").child(parts->agents, transient))
 ///                         .child(parts->leader, transient, significant));
 ///
 /// A run ends when its leader does. One object serves one run.
@@ -84,6 +84,13 @@ private:
 
 /// Fills in what the options leave open: micro-batch, shards, threads. Refuses contradictions, with one sentence.
 expected<job_options> resolve(job_options options);
+
+/// How agents are supervised: one that fails again and again, as where its host is gone, is tried for a quarter of a
+/// minute. One that has left is not started again: make it `transient`.
+inline supervision_tree supervise_agents(std::string name) {
+  using namespace std::chrono_literals;
+  return supervise(std::move(name), one_for_one, at_most(16, 1min)).backoff({.min = 1ms, .max = 3s, .quiet = 5s});
+}
 
 /// The supervision tree of a job's shape, without starting anything.
 supervision_tree shape_of(const job_options& resolved);

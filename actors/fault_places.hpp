@@ -13,7 +13,8 @@ namespace troupe {
 /// The fault points of the roles.
 namespace places {
 
-inline constexpr fault_place agent_on_lease{"actors.agent.on_lease", "agent", actor_faults | message_faults};
+inline constexpr fault_place agent_on_lease{"actors.agent.on_lease", "agent",
+                                            actor_faults | message_faults | fault_kinds{fault_kind::leave}};
 /// On the agent's stream: an exception there is a failure of the stream.
 inline constexpr fault_place agent_before_push{"actors.agent.before_push", "agent",
                                                process_faults |

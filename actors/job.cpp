@@ -1,10 +1,9 @@
 #include "actors/job.hpp"
 
 #include <caf/io/middleman.hpp>
-#include <condition_variable>
+#include <caf/scoped_actor.hpp>
 #include <csignal>
 #include <fmt/format.h>
-#include <mutex>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <thread>
@@ -52,7 +51,7 @@ std::jthread watch_parent(int pipe) {
   }};
 }
 
-// Publishes the actor, runs until `stop` and ends it.
+// Publishes the actor, runs until `stop` and has it leave in order.
 template <class Handle>
 expected<void> serve(runtime& rt, const Handle& host, const node_options& options, const node_observer& observer,
                      std::stop_token stop) {
@@ -64,11 +63,9 @@ expected<void> serve(runtime& rt, const Handle& host, const node_options& option
   }
   if (observer.on_ready)
     observer.on_ready(*port);
-  auto mutex = std::mutex{};
-  auto stopped = std::condition_variable_any{};
-  auto lock = std::unique_lock{mutex};
-  stopped.wait(lock, stop, [] { return false; });
-  troupe::anon_send_exit(host, caf::exit_reason::user_shutdown);
+  auto on_stop = std::stop_callback{stop, [host] { troupe::anon_send(host, leave_run{}); }};
+  auto waiting = caf::scoped_actor{rt.system()};
+  waiting->wait_for(host);
   return {};
 }
 

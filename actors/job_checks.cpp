@@ -139,10 +139,10 @@ supervision_tree shape_of(const job_options& o) {
     .child(o.sync == "ring"
              ? supervise("peers", one_for_one, at_most(16, 1min)).child(numbered("ring_peer", o.agents))
              : supervise("shards", one_for_all, at_most(3, 1min)).child(numbered("shard_holder", o.shards)))
-    .child(supervise("agents", one_for_one, at_most(16, 1min)).child(numbered("agent", o.least_agents)))
+    .child(supervise_agents("agents").child(numbered("agent", o.least_agents), transient))
     .child(startable{"coordinator/0", nothing}, transient, significant);
   if (o.least_agents < o.agents)
-    tree.child(supervise("joiners", one_for_one, at_most(16, 1min)).child(numbered("agent", o.agents, o.least_agents)));
+    tree.child(supervise_agents("joiners").child(numbered("agent", o.agents, o.least_agents), transient), temporary);
   return tree;
 }
 

@@ -58,6 +58,7 @@ node_actor::behavior_type node::make_behavior() {
       return answer;
     },
     [this](const ask_worker_end& a) { return end_of(a); },
+    [this](const leave_run&) { leave_in_order(); },
   };
 }
 
@@ -72,6 +73,8 @@ std::string node::refusal(const hello& from) const {
     return fmt::format(
       "it runs troupe {} (protocol {}), this is troupe {} (protocol {}); install the same version on all hosts",
       troupe_version, config_.protocol, from.version, from.protocol);
+  if (leaving_)
+    return "it is being taken out of service; name another node";
   if (now_ && now_->job_id != from.job_id)
     return fmt::format("it is taken by job {}; wait for its end or name another node", now_->job_id);
   return {};
@@ -116,7 +119,7 @@ void node::add_worker(const role_id& role) {
       now_->slots.erase(i);
     }
   });
-  supervisor{now_->tree->root()}.start_child({to_string(role), start}, {.restart = permanent}, on_answer);
+  supervisor{now_->tree->root()}.start_child({to_string(role), start}, {.restart = transient}, on_answer);
 }
 
 void node::process_listens(const role_id& role, uint16_t port, const caf::actor& process) {
@@ -143,11 +146,12 @@ void node::process_ended(const role_id& role, const std::string& how, const caf:
     return;
   auto& s = i->second;
   s.process = nullptr;
-  if (!std::exchange(s.taken, false))
-    return;
-  s.end = how;
-  if (s.asking.pending())
-    s.asking.deliver(worker_ended{how});
+  if (std::exchange(s.taken, false)) {
+    s.end = how;
+    if (s.asking.pending())
+      s.asking.deliver(worker_ended{how});
+  }
+  stop_if_left();
 }
 
 caf::result<worker_ended> node::end_of(const ask_worker_end& what) {
@@ -190,6 +194,26 @@ expected<void> node::begin(const open_worker& what) {
   return {};
 }
 
+void node::leave_in_order() {
+  leaving_ = true;
+  if (!now_)
+    return quit(caf::exit_reason::user_shutdown);
+  for (auto& [role, s] : now_->slots)
+    if (s.process)
+      troupe::anon_send(s.process, leave_run{});
+  stop_if_left();
+}
+
+void node::stop_if_left() {
+  if (!leaving_ || !now_ || now_->stopping)
+    return;
+  for (auto& [role, s] : now_->slots)
+    if (s.taken)
+      return;
+  ending_ = caf::exit_reason::user_shutdown;
+  stop_workers();
+}
+
 void node::stop_workers() {
   now_->stopping = true;
   now_->tree->stop();
@@ -202,8 +226,8 @@ void node::workers_ended(const tree_end& end) {
     if (s.asking.pending())
       s.asking.deliver(worker_ended{s.end});
   }
-  if (ending_)
-    return quit(std::move(*ending_));
+  if (ending_ || leaving_)
+    return quit(ending_.value_or(caf::exit_reason::user_shutdown));
   for (auto& f : std::exchange(waiting_, {}))
     f();
 }

@@ -17,12 +17,13 @@
 namespace troupe {
 
 /// Hosts agents of one job at a time on behalf of a leader elsewhere, each in a worker process of its own, and
-/// supervises these processes (T5): `one_for_one`, `permanent`, at most 16 restarts in 1 min. The leader talks to the
+/// supervises these processes (T5): `one_for_one`, `transient`, at most 16 restarts in 1 min. The leader talks to the
 /// workers themselves.
-/// Receives `hello`, `open_worker`, `ask_worker_end` (the leader). Refuses, with a sentence in the answer: another
-/// protocol version, a second job, more agents than slots, a worker process that does not get ready. When the
-/// supervisor of its agents is gone, or its workers ended too often, all of them end and the node is free again (T4:
-/// orphans stop); who asks meanwhile is answered then. Owns the worker processes, which never outlive it.
+/// Receives `hello`, `open_worker`, `ask_worker_end` (the leader), `leave_run` (its process): it takes no more agents,
+/// and ends when those it has have left. Refuses, with a sentence in the answer: another protocol version, a second
+/// job, more agents than slots, a worker process that does not get ready. When the supervisor of its agents is gone, or
+/// its workers ended too often, all of them end and the node is free again (T4: orphans stop); who asks meanwhile is
+/// answered then. Owns the worker processes, which never outlive it.
 class node final : public node_actor::base {
 public:
   struct config {
@@ -65,6 +66,8 @@ private:
   void hand_out(slot& s);
   void process_listens(const role_id& role, uint16_t port, const caf::actor& process);
   void process_ended(const role_id& role, const std::string& how, const caf::actor& process);
+  void leave_in_order();
+  void stop_if_left();
   void stop_workers();
   void workers_ended(const tree_end& end);
   template <class F>
@@ -75,6 +78,7 @@ private:
   config config_;
   std::shared_ptr<hosted> now_;                // null: free
   std::vector<std::function<void()>> waiting_; // for it to be free
+  bool leaving_ = false;
   std::optional<caf::error> ending_;
 };
 

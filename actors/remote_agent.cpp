@@ -97,6 +97,8 @@ void remote_agent::spawn_there() {
 }
 
 void remote_agent::fail_start(const failure& why) {
+  if (config_.on_tried)
+    config_.on_tried(false);
   quit(reason_of(why)); // the supervisor has this actor's handle
 }
 
@@ -114,6 +116,8 @@ void remote_agent::spawned(const agent_spawned& answer) {
   for (auto& entry : roles.entries()) // what was bound meanwhile, and the coordinator
     if (entry.role.kind != "agent")
       troupe::anon_send(host_, entry);
+  if (config_.on_tried)
+    config_.on_tried(true);
   config_.notice.ready(caf::actor{this});
   beat();
 }

@@ -29,6 +29,7 @@ public:
     incarnation number;
     std::function<expected<worker_process>()> launch; ///< empty: a node starts the process
     std::string node;                                 ///< HOST:PORT of that node
+    std::function<void(bool)> on_tried;               ///< whether the start there was a success; may be empty
     failure_detector::options detection;
   };
 

@@ -36,12 +36,28 @@ expected<worker_process> remote_agents::worker(uint32_t index) {
   return worker_process::launch({.program = options_.worker_program});
 }
 
-started remote_agents::start(const role_id& role, const start_context& c, const std::shared_ptr<hosted_job>& job) {
-  auto config = remote_agent::config{role, job, c.notice, c.number, nullptr, {}, {}};
-  if (options_.nodes.empty())
-    config.launch = [self = shared_from_this(), index = role.index] { return self->worker(index); };
+size_t remote_agents::node_for(uint32_t index) {
+  auto guard = std::lock_guard{mutex_};
+  return choice_.pick(index, system_.clock().now());
+}
+
+void remote_agents::tried(size_t node, bool good) {
+  auto guard = std::lock_guard{mutex_};
+  if (good)
+    choice_.succeeded(node);
   else
-    config.node = options_.nodes[role.index % options_.nodes.size()];
+    choice_.failed(node, system_.clock().now());
+}
+
+started remote_agents::start(const role_id& role, const start_context& c, const std::shared_ptr<hosted_job>& job) {
+  auto config = remote_agent::config{role, job, c.notice, c.number, nullptr, {}, {}, {}};
+  if (options_.nodes.empty()) {
+    config.launch = [self = shared_from_this(), index = role.index] { return self->worker(index); };
+  } else {
+    auto node = node_for(role.index);
+    config.node = options_.nodes[node];
+    config.on_tried = [self = shared_from_this(), node](bool good) { self->tried(node, good); };
+  }
   return started::later(c.system.spawn<remote_agent, caf::detached>(std::move(config)));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <caf/actor_system.hpp>
 #include <map>
 #include <memory>
@@ -8,6 +9,7 @@
 
 #include "actors/hosted_job.hpp"
 #include "actors/job.hpp"
+#include "actors/node_choice.hpp"
 #include "actors/worker_process.hpp"
 #include "messages/interfaces.hpp"
 #include "supervision/start.hpp"
@@ -28,14 +30,18 @@ public:
   started start(const role_id& role, const start_context& c, const std::shared_ptr<hosted_job>& job);
 
 private:
-  remote_agents(caf::actor_system& system, job_options options) : system_(system), options_(std::move(options)) {}
+  remote_agents(caf::actor_system& system, job_options options)
+    : system_(system), options_(std::move(options)), choice_(std::max<size_t>(options_.nodes.size(), 1)) {}
 
   expected<worker_process> worker(uint32_t index);
+  size_t node_for(uint32_t index);
+  void tried(size_t node, bool good);
 
   caf::actor_system& system_;
   job_options options_;
   std::mutex mutex_;
   std::map<uint32_t, worker_process> ready_; // of the first incarnations, started ahead
+  node_choice choice_;
 };
 
 } // namespace troupe

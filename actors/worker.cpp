@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "messages/caf.hpp"
+#include "messages/registry.hpp"
 #include "supervision/exit_reason.hpp"
 
 namespace troupe {
@@ -23,7 +24,11 @@ caf::behavior worker::make_behavior() {
     config_.notice.ready(caf::actor{this});
     look();
   });
-  return {[](caf::unit_t) {}}; // a behaviour keeps the actor alive
+  return {[this](const leave_run&) {
+    leaving_ = true;
+    if (process_)
+      process_->terminate();
+  }};
 }
 
 void worker::on_exit() {
@@ -44,7 +49,7 @@ expected<uint16_t> worker::open() {
 void worker::look() {
   if (auto how = process_->ended(0ms)) {
     config_.on_end(*how, caf::actor{this});
-    quit(reason_of(failure{*how}));
+    quit(leaving_ ? caf::error{} : reason_of(failure{*how}));
   } else {
     run_after(this, look_pace, [this] { look(); });
   }

@@ -13,9 +13,10 @@ namespace troupe {
 /// A worker process as a child of its node's supervisor (T5). Spawned detached, because starting a process and waiting
 /// for its end block.
 ///
-/// Starts the process and reports ready when that listens. Receives exit messages only: it kills the process, in which
-/// nothing is worth waiting for, and ends. Ends with the process: the reason names the exit code or the signal. Owns
-/// the process, which never outlives it.
+/// Starts the process and reports ready when that listens. Receives `leave_run`, which it passes on: the process ends
+/// when its agent has left, and this actor normally. Exit messages: it kills the process, in which nothing is worth
+/// waiting for, and ends. Ends with the process: the reason names the exit code or the signal. Owns the process, which
+/// never outlives it.
 class worker final : public caf::event_based_actor {
 public:
   struct config {
@@ -38,6 +39,7 @@ private:
 
   config config_;
   std::optional<worker_process> process_;
+  bool leaving_ = false;
 };
 
 } // namespace troupe

@@ -144,6 +144,11 @@ std::optional<std::string> worker_process::ended(std::chrono::milliseconds limit
   return status_ ? std::optional{describe(pid_, *status_)} : std::nullopt;
 }
 
+void worker_process::terminate() const {
+  if (pid_ > 0 && !status_)
+    ::kill(pid_, SIGTERM);
+}
+
 void worker_process::kill() const {
   if (pid_ > 0 && !status_)
     ::kill(pid_, SIGKILL);

@@ -39,6 +39,8 @@ public:
   /// Waits for the process to end, and says how it did: "its process 123 was ended by signal 9 (Killed)". None where it
   /// has not ended by then.
   std::optional<std::string> ended(std::chrono::milliseconds limit);
+  /// Asks the process to end when its agent has left (SIGTERM).
+  void terminate() const;
   /// Ends the process without asking.
   void kill() const;
 

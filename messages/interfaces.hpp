@@ -25,7 +25,8 @@ using agent_actor = caf::typed_actor<caf::result<void>(role_bound),       //
                                      caf::result<void>(parameters),       //
                                      caf::result<void>(lease),            //
                                      caf::result<void>(reject_gradients), //
-                                     caf::result<void>(evaluate)>;
+                                     caf::result<void>(evaluate),         //
+                                     caf::result<void>(leave_run)>;
 
 using shard_holder_actor = caf::typed_actor<caf::result<void>(role_bound),      //
                                             caf::result<void>(view_changed),    //
@@ -55,14 +56,16 @@ using data_broker_actor = caf::typed_actor<caf::result<void>(role_bound),    //
 using agent_host_actor = caf::typed_actor<caf::result<hello>(hello),               //
                                           caf::result<agent_spawned>(spawn_agent), //
                                           caf::result<alive>(heartbeat),           //
-                                          caf::result<void>(bind_role)>;
+                                          caf::result<void>(bind_role),            //
+                                          caf::result<void>(leave_run)>;
 
 using lock_service_actor = caf::typed_actor<caf::result<void>(acquire_lock), //
                                             caf::result<void>(renew_lock),   //
                                             caf::result<void>(release_lock)>;
 
-using node_actor = caf::typed_actor<caf::result<hello>(hello),               //
-                                    caf::result<worker_opened>(open_worker), //
-                                    caf::result<worker_ended>(ask_worker_end)>;
+using node_actor = caf::typed_actor<caf::result<hello>(hello),                 //
+                                    caf::result<worker_opened>(open_worker),   //
+                                    caf::result<worker_ended>(ask_worker_end), //
+                                    caf::result<void>(leave_run)>;
 
 } // namespace troupe

@@ -12,7 +12,7 @@
 namespace troupe {
 
 /// Changes whenever a message or its type id changes: two processes talk only if they agree on it.
-inline constexpr uint32_t protocol_version = 5;
+inline constexpr uint32_t protocol_version = 6;
 
 /// First message between two processes, both ways; the first type of the registry, so that its id never moves and a
 /// process of another version can still read it and answer with a sentence.
@@ -113,6 +113,17 @@ struct spawn_agent {
   friend bool inspect(Inspector& f, spawn_agent& x) {
     return f.object(x).fields(f.field("job", x.job), f.field("role", x.role), f.field("incarnation", x.incarnation),
                               f.field("directory", x.directory));
+  }
+};
+
+/// Whoever ends a host in order → node, agent host, agent: the host goes away. An agent finishes what it has begun and
+/// goes when that has taken effect; others take its place in the next step. Idempotent.
+struct leave_run {
+  bool in_order = true;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, leave_run& x) {
+    return f.object(x).fields(f.field("in_order", x.in_order));
   }
 };
 

@@ -85,6 +85,8 @@ CAF_ADD_TYPE_ID(troupe, (troupe::lock_released))
 CAF_ADD_TYPE_ID(troupe, (troupe::release_lock))
 CAF_ADD_TYPE_ID(troupe, (troupe::renew_lock))
 
+CAF_ADD_TYPE_ID(troupe, (troupe::leave_run))
+
 CAF_END_TYPE_ID_BLOCK(troupe)
 
 namespace troupe {

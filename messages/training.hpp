@@ -105,10 +105,12 @@ struct request_lease {
   origin from;
   step at;
   step_set applied;
+  double micro_batch_seconds = 0; ///< what a micro-batch has taken this agent lately; 0: it does not know
 
   template <class Inspector>
   friend bool inspect(Inspector& f, request_lease& x) {
-    return f.object(x).fields(f.field("from", x.from), f.field("at", x.at), f.field("applied", x.applied));
+    return f.object(x).fields(f.field("from", x.from), f.field("at", x.at), f.field("applied", x.applied),
+                              f.field("micro_batch_seconds", x.micro_batch_seconds));
   }
 };
 

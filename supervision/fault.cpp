@@ -33,6 +33,7 @@ constexpr std::array spellings = {
   spelling{fault_kind::duplicate, "duplicate"},
   spelling{fault_kind::disk_full, "disk-full"},
   spelling{fault_kind::torn_write, "torn-write"},
+  spelling{fault_kind::leave, "leave"},
 };
 
 std::optional<uint64_t> number(std::string_view text) {

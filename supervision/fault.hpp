@@ -25,6 +25,7 @@ enum class fault_kind : uint8_t {
   duplicate,    ///< the message comes twice
   disk_full,    ///< the write fails
   torn_write,   ///< half of the bytes are written, and then the write fails
+  leave,        ///< nothing goes wrong: the actor is told to leave in order, as when its host is wanted back
 };
 
 /// "kill", "stop-process", …: as in a fault's text.

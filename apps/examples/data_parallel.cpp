@@ -33,7 +33,7 @@ int main(int argc, char** argv) {
                 .child(p.locks)
                 .child(p.broker)
                 .child(supervise("shards", one_for_all).child(p.shards))
-                .child(supervise("agents", one_for_one, at_most(16, 1min)).child(p.agents))
+                .child(supervise_agents("agents").child(p.agents, transient))
                 .child(p.leader, transient, significant);
   // [/tree]
   std::printf("%s\n", print_tree(tree).c_str());

@@ -8,10 +8,10 @@ namespace troupe::command {
 
 namespace {
 
-sigset_t ending_signals() {
+sigset_t set_of(const std::vector<int>& signals) {
   sigset_t set;
   sigemptyset(&set);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+  for (const int signal : signals)
     sigaddset(&set, signal);
   return set;
 }
@@ -31,25 +31,25 @@ sigset_t ending_signals() {
 
 interrupts::interrupts(ended_by who) {
   if (who == ended_by::parent) {
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+    for (const int signal : {SIGINT, SIGHUP})
       std::signal(signal, SIG_IGN);
-    return;
+    signals_ = {SIGTERM};
+  } else {
+    signals_ = {SIGINT, SIGTERM, SIGHUP};
   }
-  const auto set = ending_signals();
+  const auto set = set_of(signals_);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   waiter_ = std::thread([this] { wait_for_signals(); });
 }
 
 interrupts::~interrupts() {
-  if (!waiter_.joinable())
-    return;
   over_ = true;
-  pthread_kill(waiter_.native_handle(), SIGINT); // wakes its sigwait
+  pthread_kill(waiter_.native_handle(), signals_.front()); // wakes its sigwait
   waiter_.join();
 }
 
 void interrupts::wait_for_signals() {
-  const auto set = ending_signals();
+  const auto set = set_of(signals_);
   for (;;) {
     int signal = 0;
     if (sigwait(&set, &signal) != 0)

@@ -53,6 +53,9 @@ std::vector<fault> draw_faults(dice& with, const training_shape& shape) {
                         : fmt::format("agent/{}", with.below(shape.agents));
     result.push_back({role, with.below(9), kind, with.between(1ms, 2s)});
   }
+  for (uint32_t i = 1; i < shape.agents; ++i) // one stays to finish the run
+    if (with.below(4) == 0)
+      result.push_back({fmt::format("agent/{}", i), with.below(9), leave, {}});
   return result;
 }
 
@@ -256,7 +259,7 @@ supervision_tree training_world::tree() {
     .child(broker)
     .child(shape_.ring ? supervise("peers", one_for_one, often).child(peers)
                        : supervise("shards", one_for_all, often).child(shards))
-    .child(supervise("agents", one_for_one, often).child(agents))
+    .child(supervise("agents", one_for_one, often).child(agents, transient))
     .child(leader, transient, significant);
 }
 

@@ -227,3 +227,38 @@ TEST_CASE("T8: parameters of a holder that has not heard that the run went back 
   CHECK_FALSE(core.wants({{"shard_holder", 0}, {2}, {4}}, {7}));
   CHECK(core.wants({{"shard_holder", 0}, {2}, {5}}, {3}));
 }
+
+TEST_CASE(
+  "an agent that is to leave finishes what it has begun, takes nothing new, and goes when that has taken effect") {
+  auto core = agent_core{me, 1};
+  core.on_parameters(of_shard(0), {0});
+  core.on_lease(part(0));
+  core.on_lease(part(1));
+  CHECK(count<agent_core::go>(core.on_leave()) == 0);
+  CHECK(core.on_lease(part(1, 2, 4)).empty());
+  CHECK(core.dropped() == 1);
+  CHECK(count<agent_core::compute>(core.on_lease(part(0, 2, 4))) == 1); // else the step it waits for never commits
+  core.on_computed();
+  auto out = core.on_parameters(of_shard(0), {1});
+  CHECK(count<agent_core::go>(out) == 1);
+  CHECK(count<agent_core::compute>(out) == 0);
+  CHECK(count<agent_core::ask>(out) == 0);
+}
+
+TEST_CASE("an agent with nothing under way leaves at once") {
+  auto core = agent_core{me, 1};
+  CHECK(count<agent_core::go>(core.on_leave()) == 1);
+  auto idle = agent_core{me, 1};
+  idle.on_parameters(of_shard(0), {0});
+  idle.on_lease(part(1));
+  CHECK(count<agent_core::go>(idle.on_leave()) == 1);
+}
+
+TEST_CASE("what a leaving agent has begun is no obstacle any more when the run goes back") {
+  auto core = agent_core{me, 1};
+  core.on_parameters(of_shard(0), {4});
+  core.on_lease(part(4));
+  CHECK(count<agent_core::go>(core.on_leave()) == 0);
+  auto back = view_changed{{2}, {0}, {me}, {2}, {2}};
+  CHECK(count<agent_core::go>(core.on_view(back)) == 1);
+}

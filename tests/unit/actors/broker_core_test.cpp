@@ -191,3 +191,22 @@ TEST_CASE(
   CHECK(core.dropped() == before + 1);
   CHECK(core.current() == step{0}); // nor does it move the run on
 }
+
+TEST_CASE("an agent that says that it is slow gets a smaller part of the next step") {
+  auto core = broker_core{sizes, {0}};
+  core.on_view(members(1, {agent(0), agent(1)}));
+  auto slow = ask(agent(0), 0);
+  slow.micro_batch_seconds = 3;
+  auto fast = ask(agent(1), 0);
+  fast.micro_batch_seconds = 1;
+  core.on_request(slow);
+  core.on_request(fast);
+  slow.at = fast.at = {1};
+  auto few = core.on_request(slow);
+  CHECK(few[0].what.first == 0);
+  CHECK(few[0].what.last == 1);
+  auto many = core.on_request(fast);
+  CHECK(many[0].what.first == 1);
+  CHECK(many[0].what.last == 4);
+  CHECK(core.on_request(slow)[0].what.last == 1); // a step that is split up stays as it is
+}

@@ -1,0 +1,30 @@
+#include "actors/shares.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+#include <numeric>
+
+using namespace troupe;
+using each = std::vector<uint64_t>;
+
+TEST_CASE("agents of one speed get equal parts, and so do those of whom nothing is known") {
+  CHECK(shares(8, {0, 0}) == each{4, 4});
+  CHECK(shares(7, {0, 0, 0}) == each{2, 2, 3});
+  CHECK(shares(8, {1.0, 1.2}) == each{4, 4});
+  CHECK(shares(1, {0, 0}) == each{0, 1});
+  CHECK(shares(5, {}) == each{});
+}
+
+TEST_CASE("a slow agent gets fewer micro-batches, so that all are done at about the same time") {
+  CHECK(shares(9, {1.0, 2.0}) == each{6, 3});
+  CHECK(shares(8, {1.0, 1.0, 4.0}) == each{4, 4, 0});
+  CHECK(shares(9, {1.0, 1.0, 4.0}) == each{4, 4, 1});
+  CHECK(shares(6, {3.0, 0, 1.0}) == each{1, 2, 3}); // nothing is known of the second
+}
+
+TEST_CASE("every micro-batch goes to somebody, whatever the speeds") {
+  for (uint64_t total : {1u, 2u, 5u, 64u})
+    for (const auto& seconds : {std::vector{1.0}, {1e-9, 1.0}, {5.0, 1.0, 3.0, 1e6}}) {
+      const auto got = shares(total, seconds);
+      CHECK(std::accumulate(got.begin(), got.end(), uint64_t{0}) == total);
+    }
+}
