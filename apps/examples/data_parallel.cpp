@@ -23,7 +23,6 @@ int main(int argc, char** argv) {
   observer.on_epoch = [](const epoch_progress& e) {
     std::printf("epoch %lu: %.2f %% of the test set\n", e.epoch, 100 * e.test_accuracy);
   };
-
   auto parts = data_parallel::prepare(rt, options, observer);
   if (!parts)
     return std::puts(parts.error().sentence.c_str()), 2;
@@ -37,8 +36,7 @@ int main(int argc, char** argv) {
                 .child(p.leader, transient, significant);
   // [/tree]
   std::printf("%s\n", print_tree(tree).c_str());
-  auto end = rt.run(tree);
-  auto report = end ? p.report(*end) : tl::unexpected(end.error());
+  auto report = p.run(tree);
   if (!report)
     return std::puts(report.error().sentence.c_str()), 1;
   std::printf("%lu steps, %.0f samples/s, weights %.16s\n", report->steps, report->samples_per_second,
