@@ -7,6 +7,10 @@
 #include <vector>
 
 #include "actors/pace.hpp"
+#include "messages/evaluation.hpp"
+#include "messages/leases.hpp"
+#include "messages/membership.hpp"
+#include "messages/step_set.hpp"
 #include "messages/training.hpp"
 
 namespace troupe {

@@ -6,7 +6,10 @@
 
 #include "actors/pace.hpp"
 #include "learn/order.hpp"
-#include "messages/training.hpp"
+#include "messages/leases.hpp"
+#include "messages/membership.hpp"
+#include "messages/ring.hpp"
+#include "messages/step_set.hpp"
 
 namespace troupe {
 

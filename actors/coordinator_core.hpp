@@ -14,6 +14,10 @@
 #include "learn/optimizer.hpp"
 #include "learn/order.hpp"
 #include "learn/schedule.hpp"
+#include "messages/evaluation.hpp"
+#include "messages/leases.hpp"
+#include "messages/membership.hpp"
+#include "messages/step_set.hpp"
 #include "messages/training.hpp"
 
 namespace troupe {

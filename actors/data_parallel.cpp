@@ -70,8 +70,7 @@ std::shared_ptr<ledger> ledger_of(const job_options& o, const hosted_job& job, s
 // Binds a started role, so that its peers find it.
 template <class Handle>
 Handle announce(const hosted_job& job, const role_id& role, incarnation number, const Handle& handle) {
-  job.roles->bind({role, number, caf::actor_cast<caf::strong_actor_ptr>(handle)});
-  return handle;
+  return job.roles->announce(role, number, handle);
 }
 
 } // namespace
@@ -216,22 +215,33 @@ coordinator::config data_parallel::leader_config() {
   return config;
 }
 
-supervision_tree data_parallel::tree() const {
-  auto tree = supervise("training", one_for_one, at_most(3, 1min));
+supervision_tree data_parallel::tree(std::optional<restart_limit> limit) const {
+  const auto few = limit.value_or(at_most(3, 1min));
+  const auto many = limit.value_or(at_most(16, 1min));
+  auto tree = supervise("training", one_for_one, few);
   tree.child(locks)
     .child(broker)
-    .child(job_->ring() ? supervise("peers", one_for_one, at_most(16, 1min)).child(peers)
-                        : supervise("shards", one_for_all, at_most(3, 1min)).child(shards))
-    .child(supervise_agents("agents").child(agents, transient))
+    .child(job_->ring() ? supervise("peers", one_for_one, many).child(peers)
+                        : supervise("shards", one_for_all, few).child(shards))
+    .child(supervise_agents("agents", many).child(agents, transient))
     .child(leader, transient, significant);
   if (!joiners.empty())
-    tree.child(supervise_agents("joiners").child(joiners, transient), temporary);
+    tree.child(supervise_agents("joiners", many).child(joiners, transient), temporary);
   return tree;
 }
 
 void data_parallel::request_stop() const {
   if (auto handle = job_->roles->find_as<coordinator_actor>({"coordinator", 0}))
     troupe::anon_send(handle, stop_run{});
+}
+
+expected<job_report> data_parallel::run(const supervision_tree& tree, std::stop_token stop,
+                                        std::function<void(const supervision_report&)> on_report) {
+  auto end = runtime_.run(
+    tree, std::move(stop), [this] { request_stop(); }, std::move(on_report));
+  if (!end)
+    return tl::unexpected(end.error());
+  return report(*end);
 }
 
 expected<job_report> data_parallel::report(const tree_end& end) {

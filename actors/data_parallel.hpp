@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <vector>
 
 #include "actors/coordinator.hpp"
@@ -19,12 +21,13 @@ class remote_agents;
 /// The parts of synchronous data-parallel training with parameter shards, ready to be put into a supervision tree:
 ///
 ///     auto parts = data_parallel::prepare(rt, options);
-///     auto end = rt.run(supervise("training")
-///                         .child(parts->locks)
-///                         .child(parts->broker)
-///                         .child(supervise("shards", one_for_all).child(parts->shards))
-///                         .child(supervise_agents("agents").child(parts->agents, transient))
-///                         .child(parts->leader, transient, significant));
+///     auto& p = **parts;
+///     auto report = p.run(supervise("training")
+///                           .child(p.locks)
+///                           .child(p.broker)
+///                           .child(supervise("shards", one_for_all).child(p.shards))
+///                           .child(supervise_agents("agents").child(p.agents, transient))
+///                           .child(p.leader, transient, significant));
 ///
 /// A run ends when its leader does. One object serves one run.
 class data_parallel {
@@ -42,13 +45,18 @@ public:
   std::vector<startable> agents;  ///< those that the run waits for
   std::vector<startable> joiners; ///< the others; they belong behind the leader
 
-  /// The usual tree of these parts, as in the example above.
-  [[nodiscard]] supervision_tree tree() const;
+  /// The usual tree of these parts, as in the example above. `limit`: of each of its supervisors, instead of the usual.
+  [[nodiscard]] supervision_tree tree(std::optional<restart_limit> limit = {}) const;
+
+  /// Runs a tree that has these parts to its end and says what the run yielded. Blocks. `stop` finishes the step in
+  /// progress.
+  expected<job_report> run(const supervision_tree& tree, std::stop_token stop = {},
+                           std::function<void(const supervision_report&)> on_report = {});
 
   /// Asks the leader to stop after the step in progress. Any thread.
   void request_stop() const;
 
-  /// What the run yielded, after its tree has ended; writes `options.export_to`.
+  /// What the run yielded, for a tree that was run otherwise and has ended; writes `options.export_to`.
   expected<job_report> report(const tree_end& end);
 
   [[nodiscard]] const hosted_job& job() const { return *job_; }
@@ -87,9 +95,9 @@ expected<job_options> resolve(job_options options);
 
 /// How agents are supervised: one that fails again and again, as where its host is gone, is tried for a quarter of a
 /// minute. One that has left is not started again: make it `transient`.
-inline supervision_tree supervise_agents(std::string name) {
+inline supervision_tree supervise_agents(std::string name, restart_limit limit = at_most(16, std::chrono::minutes{1})) {
   using namespace std::chrono_literals;
-  return supervise(std::move(name), one_for_one, at_most(16, 1min)).backoff({.min = 1ms, .max = 3s, .quiet = 5s});
+  return supervise(std::move(name), one_for_one, limit).backoff({.min = 1ms, .max = 3s, .quiet = 5s});
 }
 
 /// The supervision tree of a job's shape, without starting anything.

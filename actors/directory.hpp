@@ -23,6 +23,13 @@ public:
   /// A role has been started (again). Lower incarnations than the known one change nothing.
   void bind(const bind_role& entry);
 
+  /// Binds a role that has just been started here, and returns its handle: what a start function ends with.
+  template <class Handle>
+  Handle announce(const role_id& role, incarnation number, Handle handle) {
+    bind({role, number, caf::actor_cast<caf::strong_actor_ptr>(handle)});
+    return handle;
+  }
+
   /// Null where the role is not known here.
   [[nodiscard]] caf::strong_actor_ptr find(const role_id& role) const;
   [[nodiscard]] std::vector<bind_role> entries() const;

@@ -30,10 +30,7 @@ expected<job_report> run_job(const job_options& options, const job_observer& obs
     if (observer.on_note)
       observer.on_note(to_string(r));
   };
-  auto end = rt.run((*parts)->tree(), stop, [&] { (*parts)->request_stop(); }, say);
-  if (!end)
-    return tl::unexpected(end.error());
-  return (*parts)->report(*end);
+  return (*parts)->run((*parts)->tree(), std::move(stop), say);
 }
 
 namespace {

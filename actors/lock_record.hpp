@@ -6,7 +6,7 @@
 #include <string>
 
 #include "messages/failure.hpp"
-#include "messages/training.hpp"
+#include "messages/membership.hpp"
 
 namespace troupe {
 

@@ -13,8 +13,8 @@ namespace troupe {
 ///   commit in their order, so no gradient is older than k updates when it is applied. k = 0 is synchronous.
 /// * asynchronous (Dean et al. 2012): a step is one agent's work, computed with the newest parameters that the agent
 ///   has, and applied as soon as it is complete, whatever became of the steps before it. An agent has at most two steps
-///   under way, so that the others' are what makes its parameters old. Epochs and checkpoints end with a step that waits
-///   for all before it.
+///   under way, so that the others' are what makes its parameters old. Epochs and checkpoints end with a step that
+///   waits for all before it.
 ///
 /// In each of them a step takes effect once and whole, and no more than `ahead` + 1 steps are worked on at a time.
 struct pace {

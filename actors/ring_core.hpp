@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "actors/sum_tree.hpp"
+#include "messages/membership.hpp"
+#include "messages/ring.hpp"
 #include "messages/training.hpp"
 
 namespace troupe {

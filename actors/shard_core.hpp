@@ -9,6 +9,8 @@
 
 #include "actors/pace.hpp"
 #include "actors/sum_tree.hpp"
+#include "messages/membership.hpp"
+#include "messages/step_set.hpp"
 #include "messages/training.hpp"
 
 namespace troupe {

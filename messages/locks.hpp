@@ -4,7 +4,7 @@
 #include <string>
 
 #include "messages/ids.hpp"
-#include "messages/training.hpp"
+#include "messages/membership.hpp"
 
 namespace troupe {
 

@@ -4,9 +4,14 @@
 
 #include <vector>
 
+#include "messages/evaluation.hpp"
 #include "messages/job.hpp"
+#include "messages/leases.hpp"
 #include "messages/locks.hpp"
+#include "messages/membership.hpp"
 #include "messages/nodes.hpp"
+#include "messages/ring.hpp"
+#include "messages/snapshots.hpp"
 #include "messages/supervision.hpp"
 #include "messages/training.hpp"
 

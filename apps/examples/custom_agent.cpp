@@ -1,5 +1,5 @@
-// An actor class of one's own in the tree of a training job: a probe that pulls the parameters from the shard holders
-// while they are trained and prints how far they have moved. It knows its peers by name only.
+// An actor class of one's own in the tree of a training job: a probe that pulls the parameters from a shard holder
+// while they are trained, and prints how far they have moved. It knows its peers by name only.
 //
 // Run: build/release/bin/custom_agent
 
@@ -12,27 +12,20 @@
 using namespace troupe;
 using namespace std::chrono_literals;
 
-class probe final : public agent_actor::base {
+class probe final : public caf::event_based_actor {
 public:
-  probe(caf::actor_config& cfg, origin self, std::shared_ptr<directory> roles)
-    : agent_actor::base(cfg), self_(std::move(self)), roles_(std::move(roles)) {}
+  probe(caf::actor_config& cfg, incarnation number, std::shared_ptr<directory> roles)
+    : event_based_actor(cfg), self_{{"probe", 0}, number, {}}, roles_(std::move(roles)) {}
 
-  behavior_type make_behavior() override {
+  caf::behavior make_behavior() override {
     pull();
-    return {
-      [this](const parameters& p) {
-        have_ = p.applied.version();
-        double squares = 0;
-        for (auto x : p.values.as_floats())
-          squares += static_cast<double>(x) * static_cast<double>(x);
-        std::printf("step %3lu: norm of the parameters %.4f\n", p.applied.version().value, std::sqrt(squares));
-      },
-      [](const role_bound&) {},
-      [](const view_changed&) {},
-      [](const lease&) {},
-      [](const reject_gradients&) {},
-      [](const evaluate&) {},
-    };
+    return {[this](const parameters& p) {
+      have_ = p.applied.version();
+      double squares = 0;
+      for (double x : p.values.as_floats())
+        squares += x * x;
+      std::printf("step %3lu: norm of the parameters %.4f\n", have_.value, std::sqrt(squares));
+    }};
   }
 
 private:
@@ -52,23 +45,16 @@ int main() {
   auto parts = data_parallel::prepare(rt, {.model = "lenet", .agents = 2, .shards = 1, .epochs = 1});
   if (!parts)
     return std::puts(parts.error().sentence.c_str()), 2;
-  auto& p = **parts;
-  auto roles = p.job().roles;
-  auto mine = startable{"probe/0", [roles](const start_context& c) -> started {
-                          auto self = origin{{"probe", 0}, c.number, {}};
-                          auto handle = c.system.spawn<probe>(self, roles);
-                          roles->bind({self.role, c.number, caf::actor_cast<caf::strong_actor_ptr>(handle)});
-                          return handle;
+  auto mine = startable{"probe/0", [roles = (*parts)->job().roles](const start_context& c) {
+                          return roles->announce({"probe", 0}, c.number, c.system.spawn<probe>(c.number, roles));
                         }};
-  auto end = rt.run(p.tree().child(mine));
-  auto report = end ? p.report(*end) : tl::unexpected(end.error());
+  auto report = (*parts)->run((*parts)->tree().child(mine));
   if (!report)
     return std::puts(report.error().sentence.c_str()), 1;
   std::printf("%.2f %% of the test set after %lu steps\n", 100 * report->test_accuracy.back(), report->steps);
 }
 
-// step   2: norm of the parameters 8.8664
-// step   9: norm of the parameters 8.8662
+// step   2: norm of the parameters 8.8663
 // …
-// step 157: norm of the parameters 10.7438
-// 97.30 % of the test set after 157 steps
+// step 157: norm of the parameters 16.9008
+// 94.55 % of the test set after 157 steps

@@ -23,7 +23,6 @@ int main(int argc, char** argv) {
   observer.on_epoch = [](const epoch_progress& e) {
     std::printf("epoch %lu: %.2f %% of the test set\n", e.epoch, 100 * e.test_accuracy);
   };
-
   auto parts = data_parallel::prepare(rt, options, observer);
   if (!parts)
     return std::puts(parts.error().sentence.c_str()), 2;
@@ -37,8 +36,7 @@ int main(int argc, char** argv) {
                 .child(p.leader, transient, significant);
   // [/tree]
   std::printf("%s\n", print_tree(tree).c_str());
-  auto end = rt.run(tree);
-  auto report = end ? p.report(*end) : tl::unexpected(end.error());
+  auto report = p.run(tree);
   if (!report)
     return std::puts(report.error().sentence.c_str()), 1;
   std::printf("%lu steps, %.0f samples/s, weights %.16s\n", report->steps, report->samples_per_second,
@@ -51,11 +49,11 @@ int main(int argc, char** argv) {
 // ├─ shards             one_for_all, at most 1 restart in 5 s
 // │  ├─ shard_holder/0  permanent
 // │  └─ shard_holder/1  permanent
-// ├─ agents             one_for_one, at most 16 restarts in 1 min
-// │  ├─ agent/0         permanent
-// │  ├─ agent/1         permanent
-// │  ├─ agent/2         permanent
-// │  └─ agent/3         permanent
+// ├─ agents             one_for_one, at most 16 restarts in 1 min, back-off 1 ms to 3 s
+// │  ├─ agent/0         transient
+// │  ├─ agent/1         transient
+// │  ├─ agent/2         transient
+// │  └─ agent/3         transient
 // └─ coordinator/0      transient, significant
 //
 // epoch 1: 97.40 % of the test set

@@ -5,7 +5,7 @@
 
 #include "messages/canary.hpp"
 #include "tests/simulation/scenarios.hpp"
-#include "tests/simulation/training_world.hpp"
+#include "tests/simulation/undisturbed_run.hpp"
 
 using namespace troupe;
 using namespace troupe::testing;

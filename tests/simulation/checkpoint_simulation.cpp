@@ -10,6 +10,7 @@
 #include "tests/simulation/scenarios.hpp"
 #include "tests/simulation/tiny_model.hpp"
 #include "tests/simulation/training_world.hpp"
+#include "tests/simulation/undisturbed_run.hpp"
 #include "tests/support/simulated_disk.hpp"
 
 using namespace troupe;

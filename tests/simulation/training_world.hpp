@@ -37,26 +37,6 @@ struct training_shape {
 /// of the runs.
 std::vector<fault> draw_faults(dice& with, const training_shape& shape);
 
-/// The parameters of every version, block by block, as a run without faults has them. They depend on nothing that a
-/// seed of the simulation draws (R5, R6, I10).
-class undisturbed_run {
-public:
-  static const undisturbed_run& known();
-
-  /// Sentence on the first difference, if there is one.
-  [[nodiscard]] std::optional<std::string> differs(step version, size_t block, std::span<const float> values) const;
-  /// The same for sums in another order: relative L2 distance of all parameters of a version at most 1e-5.
-  [[nodiscard]] std::optional<std::string> is_far(step version, const learn::layout& layout,
-                                                  std::span<const float> values) const;
-  [[nodiscard]] const std::vector<double>& test_accuracy() const { return accuracy_; }
-  [[nodiscard]] uint64_t steps() const { return last_.value; }
-
-private:
-  std::map<std::pair<step, size_t>, std::vector<float>> parameters_;
-  std::vector<double> accuracy_;
-  step last_;
-};
-
 /// The real roles of a training job under a real supervision tree, over simulated hosts. Everything that agents are
 /// sent is compared with the undisturbed run.
 class training_world {

@@ -1,4 +1,4 @@
-#include "messages/training.hpp"
+#include "messages/registry.hpp"
 
 #include <caf/binary_deserializer.hpp>
 #include <caf/binary_serializer.hpp>
@@ -7,7 +7,6 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "messages/nodes.hpp"
-#include "messages/registry.hpp"
 
 using namespace troupe;
 

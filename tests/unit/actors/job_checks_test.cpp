@@ -1,0 +1,41 @@
+#include <catch2/catch_test_macros.hpp>
+
+#include "actors/job.hpp"
+
+using namespace troupe;
+
+TEST_CASE("jobs that contradict themselves are refused with one sentence") {
+  auto refused = [](auto change) {
+    auto o = job_options{.batch = 24, .micro_batch = 4, .epochs = 0, .steps = 8};
+    REQUIRE(validate(o));
+    change(o);
+    auto r = validate(o);
+    REQUIRE_FALSE(r);
+    CHECK(r.error().sentence.find('\n') == std::string::npos);
+    return r.error().sentence;
+  };
+  CHECK(refused([](auto& o) { o.model = "lenett"; }).find("lenet") != std::string::npos);
+  CHECK(refused([](auto& o) { o.micro_batch = 7; }).find("multiple") != std::string::npos);
+  CHECK(refused([](auto& o) { o.agents = 7; }).find("at most 6") != std::string::npos);
+  CHECK(refused([](auto& o) { o.agents = 0; }).find("at least 1 agent") != std::string::npos);
+  CHECK(refused([](auto& o) { o.steps = 0; }).find("--epochs") != std::string::npos);
+  CHECK(refused([](auto& o) { o.sync = "gossip"; }).find("ring") != std::string::npos);
+  CHECK(refused([](auto& o) {
+          o.sync = "ring";
+          o.staleness = 2;
+        }).find("--staleness") != std::string::npos);
+  CHECK(refused([](auto& o) {
+          o.sync = "ring";
+          o.isolation = isolation::process;
+        }).find("--isolation") != std::string::npos);
+  CHECK(refused([](auto& o) { o.staleness = 65; }).find("64") != std::string::npos);
+  CHECK(refused([](auto& o) {
+          o.reproducible = true;
+          o.asynchronous = true;
+        }).find("--reproducible") != std::string::npos);
+  CHECK(refused([](auto& o) { o.device = "cuda"; }).find("cpu") != std::string::npos);
+  CHECK(refused([](auto& o) { o.resume = true; }).find("--checkpoint") != std::string::npos);
+  CHECK(refused([](auto& o) { o.nodes = {"somewhere"}; }).find("HOST:PORT") != std::string::npos);
+  CHECK(refused([](auto& o) { o.optimizer.learning_rate = 0; }).find("positive") != std::string::npos);
+  CHECK(refused([](auto& o) { o.target_accuracy = 97; }).find("fraction") != std::string::npos);
+}
