@@ -36,6 +36,11 @@ agent_actor::behavior_type agent::make_behavior() {
   if (!made)
     throw std::runtime_error(made.error().sentence);
   replica_ = std::move(*made);
+  bound_.resize(config_.job->model->layout().blocks().size());
+  if (config_.job->local())
+    local_.emplace(config_.job->model, config_.job->local_steps());
+  if (config_.job->compresses())
+    feedback_ = std::make_shared<learn::error_feedback>(config_.job->compression());
   config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(self_));
   schedule_tick();
   return {
@@ -104,6 +109,8 @@ void agent::perform(const agent_core::forget&) {
   arrived_.clear();
   done_.clear();
   doubted_.clear();
+  if (feedback_)
+    stream_.enqueue([f = feedback_] { f->forget(); });
 }
 
 void agent::perform(const agent_core::go&) {
@@ -119,8 +126,10 @@ void agent::perform(const agent_core::use_parameters& a) {
       continue; // in use already
     auto values = std::move(i->second);
     mine.erase(mine.begin(), std::next(i));
-    for (auto b : places.blocks(shard))
-      replica_->bind(stream_, b, values.as_floats().data() + places.offset(b), values.owner());
+    for (auto b : places.blocks(shard)) {
+      bound_[b] = {values.as_floats().data() + places.offset(b), values.owner()};
+      replica_->bind(stream_, b, bound_[b].data, bound_[b].owner);
+    }
   }
   // Nothing is needed any more of steps that have taken effect.
   auto& applied = core_.applied();
@@ -180,19 +189,11 @@ void agent::perform(const agent_core::compute& a) {
 }
 
 void agent::train(const lease& what, step base, bool again) {
-  auto& job = *config_.job;
-  auto work = std::make_shared<step_work>(config_.job, core_.from(), what, step_work::how{base, again});
-  auto blocks = job.model->layout().blocks();
-  auto scale = 1.0f / static_cast<float>(what.samples);
+  auto work = std::make_shared<step_work>(config_.job, core_.from(), what, step_work::how{base, again, feedback_});
   for (auto m = what.first; m < what.last; ++m) {
     auto in = samples_of(what.at, m);
     work->gathers(m, in.ids);
-    auto gradient = payload::floats(job.model->layout().size());
-    auto key = learn::pass_key{job.description.seed, what.at.value, m};
-    replica_->train(stream_, view_of(in), {key, scale}, gradient.mutable_floats().data(), work->result(m),
-                    [work, m, gradient, in, blocks](size_t b) {
-                      work->finished(m, b, gradient.part(blocks[b].offset, blocks[b].size));
-                    });
+    pass(what, m, in, work);
   }
   if (under_way_++ == 0) {
     began_ = self_->home_system().clock().now();
@@ -203,6 +204,24 @@ void agent::train(const lease& what, step base, bool again) {
     work->report(dropped); // from here, not by way of the mailbox: the step waits for it
     now.post([this, work] { computed(work); });
   });
+}
+
+// One micro-batch: forward and backward once, or the steps of a worker that is on its own until the next average.
+void agent::pass(const lease& what, uint64_t m, const input& in, const std::shared_ptr<step_work>& work) {
+  auto& job = *config_.job;
+  auto blocks = job.model->layout().blocks();
+  auto gradient = payload::floats(job.model->layout().size());
+  auto key = learn::pass_key{job.description.seed, what.at.value, m};
+  auto to = gradient.mutable_floats().data();
+  auto on_block = [work, m, gradient, in, blocks](size_t b) {
+    work->finished(m, b, gradient.part(blocks[b].offset, blocks[b].size));
+  };
+  if (!local_)
+    return replica_->train(stream_, view_of(in), {key, 1.0f / static_cast<float>(what.samples)}, to, work->result(m),
+                           on_block);
+  auto weight = static_cast<float>(static_cast<double>(in.n) / static_cast<double>(what.samples));
+  local_->run(stream_, *replica_, bound_, view_of(in),
+              {key, weight, job.description.micro_batch / job.description.local.steps}, to, work->result(m), on_block);
 }
 
 void agent::computed(const std::shared_ptr<step_work>& work) {

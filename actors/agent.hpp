@@ -12,6 +12,8 @@
 #include "actors/agent_core.hpp"
 #include "actors/hosted_job.hpp"
 #include "gpu/stream.hpp"
+#include "learn/compression.hpp"
+#include "learn/local_steps.hpp"
 #include "learn/replica.hpp"
 #include "messages/interfaces.hpp"
 #include "supervision/in_place.hpp"
@@ -67,6 +69,7 @@ private:
   input gather_training(step at, uint64_t index);
   learn::micro_batch_data view_of(const input& x) const;
   void train(const lease& what, step base, bool again);
+  void pass(const lease& what, uint64_t index, const input& in, const std::shared_ptr<step_work>& work);
   void computed(const std::shared_ptr<step_work>& work);
   void measure_speed();
   void keep(const std::shared_ptr<step_work>& work);
@@ -79,6 +82,9 @@ private:
   agent_core core_;
   gpu::stream stream_;
   std::shared_ptr<learn::replica> replica_;
+  std::vector<learn::local_steps::place> bound_; // what the replica is bound to, by block
+  std::optional<learn::local_steps> local_;
+  std::shared_ptr<learn::error_feedback> feedback_;     // null: gradients are not compressed
   std::map<uint32_t, std::map<step, payload>> arrived_; // by shard: versions not in use yet
   std::map<std::pair<step, uint64_t>, input> inputs_;
   std::map<uint64_t, std::vector<uint32_t>> orders_;  // by epoch

@@ -37,10 +37,9 @@ std::vector<uint64_t> broker_core::shares_now(uint64_t micro_batches) const {
   return shares(micro_batches, seconds);
 }
 
-// What changes little is noise, and every change cuts the parts elsewhere. The order of a ring's sum depends on who
-// computes what, so there parts do not depend on a clock.
+// What changes little is noise, and every change cuts the parts elsewhere.
 void broker_core::notice_speed(const request_lease& r) {
-  if (ring_ || !(r.micro_batch_seconds > 0))
+  if (cut_ == parts::equal || !(r.micro_batch_seconds > 0))
     return;
   auto [i, first] = seconds_.try_emplace(r.from.role, r.micro_batch_seconds);
   auto ratio = r.micro_batch_seconds / i->second;

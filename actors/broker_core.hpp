@@ -20,9 +20,13 @@ namespace troupe {
 /// commits, so no sample is lost (I1).
 class broker_core {
 public:
+  /// How large an agent's part of a step is: equal where the bits of the sum depend on who computes what, so that no
+  /// clock is in them.
+  enum class parts { by_speed, equal };
+
   /// `ring`: agents work only with a ring peer at their side.
-  broker_core(learn::batch_sizes sizes, step first, pace how = {}, bool ring = false)
-    : sizes_(sizes), pace_(how), ring_(ring), committed_{first, {}} {}
+  broker_core(learn::batch_sizes sizes, step first, pace how = {}, bool ring = false, parts cut = parts::by_speed)
+    : sizes_(sizes), pace_(how), ring_(ring), cut_(cut), committed_{first, {}} {}
 
   /// A lease to hand to an agent.
   struct grant {
@@ -69,6 +73,7 @@ private:
   learn::batch_sizes sizes_;
   pace pace_;
   bool ring_;
+  parts cut_;
   step_set committed_;
   view view_;
   view rewound_;

@@ -37,7 +37,7 @@ struct run_log {
   uint32_t rewinds = 0;            ///< since the run last got further than ever
   uint64_t skipped = 0;            ///< steps whose gradient was not finite
   bool stop_asked = false;
-  std::set<role_id> left;                 ///< agents that have left in order
+  std::map<role_id, incarnation> left;    ///< agents that have left in order: what they said before may come later
   std::map<role_id, incarnation> highest; ///< of each role that has joined: lower ones are fenced (I15)
 };
 

@@ -59,7 +59,9 @@ coordinator_core::actions coordinator_core::on_join(const join& j) {
     return out;
   }
   auto& highest = log().highest[j.who.role];
-  if (j.who.incarnation < highest) { // a zombie (I15)
+  auto left = log().left.find(j.who.role);
+  if (j.who.incarnation < highest ||
+      (left != log().left.end() && j.who.incarnation <= left->second)) { // a zombie (I15)
     ++dropped_;
     return out;
   }
@@ -261,7 +263,7 @@ coordinator_core::actions coordinator_core::on_lost(const member& who) {
     publish_view(out);
   if (round_)
     for (auto& [first, work] : round_->open)
-      if (work.second == who)
+      if (work.second && work.second->role == who.role) // whichever incarnation was asked
         work.second.reset();
   hand_out_tests(out);
   return out;
@@ -273,7 +275,7 @@ coordinator_core::actions coordinator_core::on_left(const member& who) {
   auto out = on_lost(who);
   if (!known)
     return out;
-  log().left.insert(who.role);
+  log().left.insert_or_assign(who.role, who.incarnation);
   out.emplace_back(note{fmt::format("{} has left the run", to_string(who.role))});
   end_if_deserted(out);
   return out;

@@ -7,7 +7,8 @@ namespace troupe {
 
 data_broker::data_broker(interface::pointer self, life now, const config& c)
   : self_(self), now_(std::move(now)), config_(c),
-    core_(config_.job->sizes(), config_.first, config_.job->pace(), config_.job->ring()) {
+    core_(config_.job->sizes(), config_.first, config_.job->pace(), config_.job->ring(),
+          config_.job->ring() || config_.job->compresses() ? broker_core::parts::equal : broker_core::parts::by_speed) {
   // nop
 }
 

@@ -28,6 +28,33 @@ pace pace_of(const job_options& o) {
   return o.asynchronous ? pace::asynchronous(static_cast<uint64_t>(o.agents)) : pace::bounded(o.staleness);
 }
 
+// Where the learning rate ends, if the options do not say: with the run.
+learn::schedule_options whole_run(learn::schedule_options schedule, const job_options& o,
+                                  const learn::batch_sizes& sizes) {
+  if (schedule.total_steps == 0)
+    schedule.total_steps = o.steps != 0 ? o.steps : o.epochs * learn::steps_per_epoch(sizes);
+  return schedule;
+}
+
+learn::local_steps::options local_steps_of(const job_options& o, const job_description& d) {
+  auto schedule = o.schedule;
+  if (schedule.total_steps == 0)
+    schedule.total_steps = whole_run({}, o, {d.samples, d.batch, d.micro_batch}).total_steps * o.local_steps;
+  return {o.local_steps, o.optimizer, schedule};
+}
+
+// What the shard holders and ring peers do with what agents contribute. Local steps contribute differences of
+// parameters, and the batch norms' statistics as they are.
+learn::optimizer_options optimizer_of(const job_options& o) {
+  if (o.local_steps == 1)
+    return o.optimizer;
+  return {.kind = o.outer_momentum > 0 ? learn::optimizer_kind::momentum : learn::optimizer_kind::sgd,
+          .learning_rate = o.outer_rate,
+          .momentum = o.outer_momentum,
+          .nesterov = true,
+          .statistic_momentum = 1};
+}
+
 job_description describe(const job_options& o, const learn::data_source& data) {
   auto shape = data.train->shape();
   auto d = job_description{};
@@ -43,13 +70,17 @@ job_description describe(const job_options& o, const learn::data_source& data) {
   d.order = static_cast<uint8_t>(o.order);
   d.augment = o.augment;
   d.samples = data.train->size();
-  d.batch = o.batch;
-  d.micro_batch = o.micro_batch;
+  d.batch = o.batch * o.local_steps; // a step is a round of local steps, a micro-batch a worker's samples for it
+  d.micro_batch = o.micro_batch * o.local_steps;
   d.shards = static_cast<uint32_t>(o.shards);
   auto how = pace_of(o);
   d.ahead = how.ahead;
   d.in_order = how.in_order;
   d.ring = o.sync == "ring";
+  if (o.local_steps > 1)
+    d.local = troupe::describe(local_steps_of(o, d));
+  d.compression = static_cast<uint8_t>(o.compression.kind);
+  d.compression_keep = o.compression.keep;
   d.threads = static_cast<uint32_t>(o.threads);
   d.handler_limit_ms = static_cast<uint64_t>(o.handler_limit.count());
   return d;
@@ -151,14 +182,14 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
   for (uint32_t rank = 0; job_->ring() && rank < static_cast<uint32_t>(options_.agents); ++rank)
     peers.emplace_back(fmt::format("ring_peer/{}", rank), [this, rank](const start_context& c) -> started {
       auto role = role_id{"ring_peer", rank};
-      auto config = ring_peer::config{role, job_, vault_, options_.optimizer, devices_[rank]};
+      auto config = ring_peer::config{role, job_, vault_, optimizer_of(options_), devices_[rank]};
       return announce(*job_, role, c.number, spawn_in_place<ring_peer>(c.system, c.link(), std::move(config)));
     });
   for (uint32_t i = 0; !job_->ring() && i < static_cast<uint32_t>(options_.shards); ++i)
     shards.emplace_back(fmt::format("shard_holder/{}", i), [this, i, first](const start_context& c) -> started {
       auto role = role_id{"shard_holder", i};
       auto& where = devices_[first + i % (devices_.size() - first)];
-      auto config = shard_holder::config{role, job_, vault_, options_.optimizer, where};
+      auto config = shard_holder::config{role, job_, vault_, optimizer_of(options_), where};
       return announce(*job_, role, c.number, spawn_in_place<shard_holder>(c.system, c.link(), std::move(config)));
     });
   for (uint32_t rank = 0; rank < static_cast<uint32_t>(options_.agents); ++rank)
@@ -195,10 +226,8 @@ coordinator::config data_parallel::leader_config() {
   c.first = initial_->version;
   c.epochs = o.epochs;
   c.steps = o.steps;
-  c.optimizer = o.optimizer;
-  c.schedule = o.schedule;
-  if (c.schedule.total_steps == 0)
-    c.schedule.total_steps = o.steps != 0 ? o.steps : o.epochs * learn::steps_per_epoch(c.sizes);
+  c.optimizer = optimizer_of(o);
+  c.schedule = o.local_steps > 1 ? learn::schedule_options{} : whole_run(o.schedule, o, c.sizes);
   c.test_samples = o.evaluate && job_->data.test ? job_->data.test->size() : 0;
   c.evaluation_grain = o.micro_batch;
   c.target_accuracy = o.target_accuracy;

@@ -4,6 +4,50 @@
 
 namespace troupe {
 
+optimizer_description describe(const learn::optimizer_options& o) {
+  return {static_cast<uint8_t>(o.kind), o.nesterov, o.momentum, o.beta1, o.beta2, o.alpha, o.epsilon, o.weight_decay,
+          o.statistic_momentum};
+}
+
+local_description describe(const learn::local_steps::options& o) {
+  return {o.steps,
+          describe(o.optimizer),
+          o.optimizer.learning_rate,
+          static_cast<uint8_t>(o.schedule.kind),
+          o.schedule.warmup_steps,
+          o.schedule.step_every,
+          o.schedule.step_factor,
+          o.schedule.total_steps};
+}
+
+namespace {
+
+learn::optimizer_options options_of(const optimizer_description& d) {
+  auto o = learn::optimizer_options{};
+  o.kind = static_cast<learn::optimizer_kind>(d.kind);
+  o.nesterov = d.nesterov;
+  o.momentum = d.momentum;
+  o.beta1 = d.beta1;
+  o.beta2 = d.beta2;
+  o.alpha = d.alpha;
+  o.epsilon = d.epsilon;
+  o.weight_decay = d.weight_decay;
+  o.statistic_momentum = d.statistic_momentum;
+  return o;
+}
+
+} // namespace
+
+learn::local_steps::options hosted_job::local_steps() const {
+  auto& d = description.local;
+  auto result = learn::local_steps::options{
+    d.steps,
+    options_of(d.optimizer),
+    {static_cast<learn::schedule_kind>(d.schedule), d.warmup_steps, d.step_every, d.step_factor, d.total_steps}};
+  result.optimizer.learning_rate = d.learning_rate;
+  return result;
+}
+
 hosted_job::hosted_job(job_description what, std::shared_ptr<const learn::model> m, learn::data_source d,
                        std::shared_ptr<directory> r)
   : description(std::move(what)), model(std::move(m)), data(std::move(d)),

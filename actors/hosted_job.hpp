@@ -6,12 +6,17 @@
 #include "actors/directory.hpp"
 #include "actors/pace.hpp"
 #include "actors/placement.hpp"
+#include "learn/compression.hpp"
 #include "learn/dataset.hpp"
+#include "learn/local_steps.hpp"
 #include "learn/model.hpp"
 #include "learn/order.hpp"
 #include "messages/job.hpp"
 
 namespace troupe {
+
+optimizer_description describe(const learn::optimizer_options& o);
+local_description describe(const learn::local_steps::options& o);
 
 /// What all roles of one job share in one process. Immutable but for the directory and the counter.
 struct hosted_job {
@@ -33,6 +38,13 @@ struct hosted_job {
   [[nodiscard]] role_id holder(uint32_t shard, const role_id& agent) const {
     return ring() ? role_id{"ring_peer", agent.index} : role_id{"shard_holder", shard};
   }
+  /// Agents contribute what local steps have made of the parameters, not gradients.
+  [[nodiscard]] bool local() const { return description.local.steps > 1; }
+  [[nodiscard]] learn::local_steps::options local_steps() const;
+  [[nodiscard]] learn::compression_options compression() const {
+    return {static_cast<learn::compression_kind>(description.compression), description.compression_keep};
+  }
+  [[nodiscard]] bool compresses() const { return compression().kind != learn::compression_kind::none; }
   [[nodiscard]] troupe::pace pace() const { return {description.ahead, description.in_order}; }
 
   /// Opens data and model as described; one sentence where this host cannot take part.

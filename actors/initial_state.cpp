@@ -22,10 +22,12 @@ learn::checkpoint_meta meta_of(const job_options& o, const hosted_job& job, step
     {"order", o.order == learn::order_kind::sequential ? "sequential" : "shuffled"},
     {"samples", std::to_string(job.description.samples)},
   };
+  if (o.local_steps > 1)
+    m.job["local-steps"] = std::to_string(o.local_steps);
   auto per_epoch = learn::steps_per_epoch(job.sizes());
   m.step = version.value;
   m.epoch = version.value / per_epoch;
-  m.cursor = version.value % per_epoch * o.batch;
+  m.cursor = version.value % per_epoch * job.sizes().batch;
   return m;
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "learn/compression.hpp"
 #include "learn/model.hpp"
 #include "learn/optimizer.hpp"
 #include "learn/order.hpp"
@@ -35,7 +36,11 @@ struct job_options {
   std::string sync = "ps"; ///< who sums and who updates: "ps" = parameter shards, "ring" = all-reduce among the agents
   uint64_t staleness = 0;  ///< how many updates old the parameters may be that a gradient is computed with
   bool asynchronous = false; ///< instead: no limit; a step is one agent's work, applied when it is complete
-  int agents = 1;            ///< at most
+  uint64_t local_steps = 1;  ///< steps that each micro-batch's worker takes on its own between two averages
+  float outer_rate = 1;     ///< with local steps: learning rate of the outer optimiser; 1 without momentum: the average
+  float outer_momentum = 0; ///< with local steps: Nesterov momentum of the outer optimiser
+  learn::compression_options compression; ///< of gradients on their way
+  int agents = 1;                         ///< at most
   int least_agents = 0;      ///< the run begins when so many have joined, the others join as they come; 0: all of them
   bool reproducible = false; ///< the same weights, bit by bit, for any number of agents, come and go who may
   int shards = 0;            ///< shard holders; 0: one per agent, at most one per block of parameters

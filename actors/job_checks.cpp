@@ -31,6 +31,18 @@ void choose_for_any_number_of_agents(job_options& o) {
     o.threads = 1;
 }
 
+expected<void> check_local_steps(const job_options& o) {
+  if (o.local_steps == 0)
+    return fail("agents take at least 1 local step: leave out --local-steps, or give a number");
+  if (o.local_steps == 1 && (o.outer_rate != 1 || o.outer_momentum != 0))
+    return fail("--outer-lr and --outer-momentum say what becomes of --local-steps: give that as well");
+  if (o.local_steps > 1 && o.optimizer.clip_norm > 0)
+    return fail("there is no gradient that agents with --local-steps share: leave out --clip-norm");
+  if (o.outer_rate <= 0 || o.outer_momentum < 0 || o.outer_momentum >= 1)
+    return fail("the outer optimiser needs a learning rate above 0 and a momentum from 0 to less than 1");
+  return {};
+}
+
 } // namespace
 
 expected<job_options> resolve(job_options o) {
@@ -55,6 +67,15 @@ expected<job_options> resolve(job_options o) {
   if (o.sync == "ring" && (o.isolation == isolation::process || !o.nodes.empty()))
     return fail("a ring of agents in other processes is not built yet: leave out --isolation and --nodes, or choose "
                 "--sync ps");
+  if (auto ok = check_local_steps(o); !ok)
+    return tl::unexpected(ok.error());
+  auto compresses = o.compression.kind != learn::compression_kind::none;
+  if (compresses && o.sync != "ps")
+    return fail(
+      "only gradients on their way to parameter shards are compressed: leave out --compress, or choose --sync "
+      "ps");
+  if (compresses && o.reproducible)
+    return fail("what compression loses depends on who computes what: leave out --compress or --reproducible");
   if (o.asynchronous && o.staleness != 0)
     return fail("--staleness is either a number of updates or async");
   if (o.staleness > max_staleness)

@@ -126,9 +126,8 @@ void shard_holder::load(const load_shard& l) {
 }
 
 void shard_holder::take(const push_gradients& p) {
-  auto fits = p.block.value < config_.job->model->layout().blocks().size() && p.gradient.type() == dtype::f32 &&
-              p.gradient.elements() == block(p.block).size;
-  if (fits && core_.doubts(p) &&
+  auto fits = p.block.value < config_.job->model->layout().blocks().size() && fits_block(p);
+  if (fits && core_.doubts(p) && p.gradient.type() == dtype::f32 &&
       !gpu::kernels::norm_and_finite(p.gradient.elements(), p.gradient.as_floats().data()).finite) {
     ++config_.job->dropped;
     return ask_again(p.at, p.block, p.from.role);
@@ -152,7 +151,7 @@ void shard_holder::take(const push_gradients& p) {
     return;
   for (auto& gone : intake.replaced)
     sums_.erase({p.at, p.block, gone});
-  sums_[{p.at, p.block, p.node}] = p.gradient;
+  sums_[{p.at, p.block, p.node}] = as_floats(p);
   for (auto& m : intake.merges) {
     // Out of place: what an agent pushed stays as it is, in case it has to be pushed again.
     auto left = std::move(sums_[{p.at, p.block, m.left}]);
@@ -167,6 +166,21 @@ void shard_holder::take(const push_gradients& p) {
   }
   if (intake.block_complete)
     measure(p.at, p.block);
+}
+
+bool shard_holder::fits_block(const push_gradients& p) const {
+  auto n = block(p.block).size;
+  return p.gradient.type() == dtype::f32 ? p.gradient.elements() == n
+                                         : learn::is_compressed(config_.job->compression(), n, p.gradient);
+}
+
+payload shard_holder::as_floats(const push_gradients& p) {
+  if (p.gradient.type() == dtype::f32)
+    return p.gradient;
+  auto values = payload::floats(block(p.block).size);
+  stream_.enqueue(
+    [how = config_.job->compression(), from = p.gradient, values]() mutable { learn::decompress(how, from, values); });
+  return values;
 }
 
 void shard_holder::measure(step at, block_id id) {

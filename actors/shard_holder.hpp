@@ -46,6 +46,8 @@ private:
   void restore();
   void announce();
   void take(const push_gradients& p);
+  bool fits_block(const push_gradients& p) const;
+  payload as_floats(const push_gradients& p);
   void measure(step at, block_id block);
   void forget_sums_of(step at, block_id block);
   void ask_again(step at, block_id block, const role_id& agent);

@@ -10,7 +10,7 @@
 namespace troupe {
 
 step_work::step_work(std::shared_ptr<hosted_job> job, origin from, const lease& l, how done)
-  : job_(std::move(job)), from_(std::move(from)), lease_(l), how_(done),
+  : job_(std::move(job)), from_(std::move(from)), lease_(l), how_(std::move(done)),
     cover_(sum_tree{l.micro_batches}.cover(l.first, l.last)),
     blocks_(job_->model->layout().blocks().size(), part{partial_sums{l.micro_batches}, {}}), results_(l.last - l.first),
     ids_(l.last - l.first) {
@@ -43,6 +43,8 @@ void step_work::push(push_gradients p) {
   const auto fault = TROUPE_FAULT(places::agent_before_push, from_.role, from_.incarnation, lease_.at.value);
   if (fault.is(fault_kind::nan))
     p.gradient.mutable_floats()[0] = std::numeric_limits<float>::quiet_NaN();
+  if (how_.feedback)
+    p.gradient = how_.feedback->compress(p.block.value, p.gradient);
   auto to = job_->holder(job_->shards.shard_of(p.block.value), from_.role);
   if (auto holder = job_->roles->find_as<shard_holder_actor>(to); holder && !fault.is(fault_kind::drop)) {
     if (!job_->ring())
@@ -69,8 +71,10 @@ void step_work::push_again(block_id which) const {
 
 bool step_work::is_doubtful(block_id which) const {
   return !how_.again && std::any_of(pushed_.begin(), pushed_.end(), [&](auto& p) {
+    if (p.block != which || p.gradient.type() != dtype::f32) // only what is finite is compressed
+      return false;
     auto values = p.gradient.as_floats();
-    return p.block == which && !gpu::kernels::norm_and_finite(values.size(), values.data()).finite;
+    return !gpu::kernels::norm_and_finite(values.size(), values.data()).finite;
   });
 }
 

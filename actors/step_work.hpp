@@ -7,6 +7,7 @@
 #include "actors/directory.hpp"
 #include "actors/hosted_job.hpp"
 #include "actors/sum_tree.hpp"
+#include "learn/compression.hpp"
 #include "learn/replica.hpp"
 #include "messages/interfaces.hpp"
 
@@ -18,8 +19,9 @@ namespace troupe {
 class step_work {
 public:
   struct how {
-    step base;          ///< version of the parameters it is computed with
-    bool again = false; ///< some of it was rejected when it was done before
+    step base;                                            ///< version of the parameters it is computed with
+    bool again = false;                                   ///< some of it was rejected when it was done before
+    std::shared_ptr<learn::error_feedback> feedback = {}; ///< compresses what is pushed; null: nothing does
   };
 
   step_work(std::shared_ptr<hosted_job> job, origin from, const lease& l, how done);

@@ -8,6 +8,47 @@
 
 namespace troupe {
 
+/// learn::optimizer_options, but for what the coordinator decides about.
+struct optimizer_description {
+  uint8_t kind = 0;
+  bool nesterov = false;
+  float momentum = 0;
+  float beta1 = 0;
+  float beta2 = 0;
+  float alpha = 0;
+  float epsilon = 0;
+  float weight_decay = 0;
+  float statistic_momentum = 0;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, optimizer_description& x) {
+    return f.object(x).fields(f.field("kind", x.kind), f.field("nesterov", x.nesterov), f.field("momentum", x.momentum),
+                              f.field("beta1", x.beta1), f.field("beta2", x.beta2), f.field("alpha", x.alpha),
+                              f.field("epsilon", x.epsilon), f.field("weight_decay", x.weight_decay),
+                              f.field("statistic_momentum", x.statistic_momentum));
+  }
+};
+
+/// learn::local_steps::options.
+struct local_description {
+  uint64_t steps = 1; ///< between two averages; 1: agents contribute gradients
+  optimizer_description optimizer;
+  float learning_rate = 0;
+  uint8_t schedule = 0; ///< learn::schedule_options, in local steps
+  uint64_t warmup_steps = 0;
+  uint64_t step_every = 0;
+  float step_factor = 0;
+  uint64_t total_steps = 0;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, local_description& x) {
+    return f.object(x).fields(f.field("steps", x.steps), f.field("optimizer", x.optimizer),
+                              f.field("learning_rate", x.learning_rate), f.field("schedule", x.schedule),
+                              f.field("warmup_steps", x.warmup_steps), f.field("step_every", x.step_every),
+                              f.field("step_factor", x.step_factor), f.field("total_steps", x.total_steps));
+  }
+};
+
 /// What a process must know to host an agent of a job; sent once, when the agent is spawned. Everything else an agent
 /// needs is a pure function of this and of its leases.
 struct job_description {
@@ -27,6 +68,9 @@ struct job_description {
   uint64_t ahead = 0;   ///< pace::ahead
   bool in_order = true; ///< pace::in_order
   bool ring = false;    ///< agents have ring peers; else there are shard holders
+  local_description local;
+  uint8_t compression = 0; ///< learn::compression_options
+  float compression_keep = 0;
   uint32_t threads = 1; ///< per agent
   uint64_t handler_limit_ms =
     0; ///< an agent that works on one message for longer is stuck, and its process ends; 0: no limit
@@ -39,7 +83,8 @@ struct job_description {
                               f.field("order", x.order), f.field("augment", x.augment), f.field("samples", x.samples),
                               f.field("batch", x.batch), f.field("micro_batch", x.micro_batch),
                               f.field("shards", x.shards), f.field("ahead", x.ahead), f.field("in_order", x.in_order),
-                              f.field("ring", x.ring), f.field("threads", x.threads),
+                              f.field("ring", x.ring), f.field("local", x.local), f.field("compression", x.compression),
+                              f.field("compression_keep", x.compression_keep), f.field("threads", x.threads),
                               f.field("handler_limit_ms", x.handler_limit_ms));
   }
 };

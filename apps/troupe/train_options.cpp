@@ -66,6 +66,7 @@ train_options::train_options(CLI::App& app)
     precision_(name_of(precision_names, result_.job.precision)),
     isolation_(name_of(isolation_names, result_.job.isolation)), order_(name_of(order_names, result_.job.order)),
     on_nan_(name_of(nonfinite_names, result_.job.on_nonfinite)), staleness_("0"),
+    compression_(to_string(result_.job.compression)),
     handler_limit_(static_cast<uint64_t>(result_.job.handler_limit.count()) / 1000) {
   app_.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app_
@@ -182,6 +183,31 @@ void train_options::declare_agents() {
     ->check(one_of({"ps", "ring"}))
     ->capture_default_str();
   app_
+    .add_option(
+      "--local-steps", job.local_steps,
+      "steps that the worker of each micro-batch takes on its own before all are averaged; one for each agent "
+      "unless --micro-batch says otherwise")
+    ->option_text("N")
+    ->check(whole_number(1, UINT32_MAX))
+    ->capture_default_str();
+  app_.add_option("--outer-lr", job.outer_rate, "with --local-steps: how much of the average change is made")
+    ->option_text("X")
+    ->check(real_number(0, no_limit))
+    ->capture_default_str();
+  app_
+    .add_option("--outer-momentum", job.outer_momentum, "with --local-steps: Nesterov's momentum of the average change")
+    ->option_text("X")
+    ->check(real_number(0, 1))
+    ->capture_default_str();
+  app_
+    .add_option(
+      "--compress", compression_,
+      "gradients on their way to the shards: none, bf16, f16, int8 or topk:PART, the largest; what is left out "
+      "is made up for later")
+    ->option_text("HOW")
+    ->check(parsed_by(learn::parse_compression))
+    ->capture_default_str();
+  app_
     .add_option("--staleness", staleness_,
                 "how many updates old the parameters may be that a gradient is computed with; 0: agents keep in step; "
                 "async: no limit, each agent's batch is an update of its own")
@@ -293,6 +319,7 @@ expected<train> train_options::finish() {
   job.isolation = value_of(isolation_names, isolation_).value();
   job.order = value_of(order_names, order_).value();
   job.on_nonfinite = value_of(nonfinite_names, on_nan_).value();
+  job.compression = learn::parse_compression(compression_).value();
   job.asynchronous = staleness_ == "async";
   job.staleness = job.asynchronous ? 0 : parse_staleness(staleness_).value();
   job.handler_limit = std::chrono::seconds{handler_limit_};

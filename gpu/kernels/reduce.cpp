@@ -28,6 +28,14 @@ void scale(size_t n, float factor, float* x) {
   });
 }
 
+void difference(size_t n, const float* left, const float* right, float factor, float* destination) {
+  for_chunks(n, [=](size_t begin, size_t end) {
+#pragma omp simd
+    for (size_t i = begin; i < end; ++i)
+      destination[i] = (left[i] - right[i]) * factor;
+  });
+}
+
 void copy(size_t n, const float* source, float* destination) {
   for_chunks(n, [=](size_t begin, size_t end) {
     std::memcpy(destination + begin, source + begin, (end - begin) * sizeof(float));

@@ -4,9 +4,6 @@
 
 namespace troupe::gpu::kernels {
 
-/// total[i] = left[i] + right[i]; `total` may be either.
-void sum(size_t n, const float* left, const float* right, float* total);
-
 /// destination[i] += source[i]
 void add(size_t n, const float* source, float* destination);
 
@@ -18,6 +15,9 @@ void scale(size_t n, float factor, float* x);
 
 /// destination[i] = source[i], bit by bit; the two do not overlap.
 void copy(size_t n, const float* source, float* destination);
+
+/// destination[i] = (left[i] - right[i]) * factor; may alias either.
+void difference(size_t n, const float* left, const float* right, float factor, float* destination);
 
 /// What one pass over a gradient tells.
 struct norm_result {

@@ -1,6 +1,6 @@
 // The staleness dial: agents that run ahead of their parameters, by a bounded number of steps or asynchronously, while
-// agents, shard holders and links fail. No gradient is older than the bound, every step takes effect once, and all
-// shards apply the same steps in the same order.
+// agents, shard holders and links fail; some take local steps, some compress what they send. No gradient is older than
+// the bound, every step takes effect once, and all shards apply the same steps in the same order.
 
 #include "tests/simulation/scenarios.hpp"
 #include "tests/simulation/training_world.hpp"
@@ -27,6 +27,10 @@ void play(simulation& world) {
   shape.holders = world.chance().below(4) == 0 ? mortality::mortal : mortality::immortal;
   shape.pace = world.chance().below(3) == 0 ? troupe::pace::asynchronous(shape.agents)
                                             : troupe::pace::bounded(1 + world.chance().below(5));
+  if (world.chance().below(3) == 0)
+    shape.local_steps = 2;
+  if (world.chance().below(2) == 0)
+    shape.compression = static_cast<troupe::learn::compression_kind>(world.chance().below(5));
   train_in_a_storm(world, shape);
 }
 

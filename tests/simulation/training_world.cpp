@@ -37,6 +37,13 @@ job_description description_of(const training_shape& shape) {
   d.ahead = shape.pace.ahead;
   d.in_order = shape.pace.in_order;
   d.ring = shape.ring;
+  d.local.steps = shape.local_steps;
+  d.local.learning_rate = 0.1f;
+  d.local.optimizer.momentum = 0.9f;
+  d.local.optimizer.kind = static_cast<uint8_t>(learn::optimizer_kind::momentum);
+  d.local.optimizer.statistic_momentum = 0.1f;
+  d.compression = static_cast<uint8_t>(shape.compression);
+  d.compression_keep = 0.25f;
   return d;
 }
 

@@ -27,7 +27,9 @@ struct training_shape {
   mortality broker = mortality::immortal;
   uint64_t epochs = 3;
   troupe::pace pace;
-  bool ring = false;                                     ///< each agent has a ring peer; there are no shards
+  bool ring = false; ///< each agent has a ring peer; there are no shards
+  uint64_t local_steps = 1;
+  learn::compression_kind compression = learn::compression_kind::none;
   uint64_t checkpoint_every = 0;                         ///< steps; 0: none
   bool compare = true;                                   ///< with the undisturbed run; needs the synchronous pace
   nanoseconds work_time = std::chrono::milliseconds{20}; ///< most that a piece of work takes

@@ -125,3 +125,107 @@ TEST_CASE("asynchronous steps take effect once each, whoever dies, and a run of 
   CHECK(rest.steps == 12);
   CHECK(rest.samples == 5 * 24);
 }
+
+TEST_CASE("local steps end with the same bits for any number of agents, whoever fails (I10)") {
+  auto alone = small_job(1);
+  alone.local_steps = 3;
+  alone.optimizer.kind = learn::optimizer_kind::adamw;
+  alone.optimizer.learning_rate = 0.001f;
+  alone.outer_rate = 0.7f;
+  alone.outer_momentum = 0.9f;
+  const auto wanted = run(alone);
+  CHECK(wanted.samples == 12 * 3 * 24);
+  for (int agents : {2, 3}) {
+    auto o = alone;
+    o.agents = agents;
+    CHECK(run(o).weights_sha256 == wanted.weights_sha256);
+    for (auto* what : {"agent/1@step=3:kill", "shard_holder/0@step=5:exception", "data_broker/0@step=6:exception"})
+      o.faults.push_back(parse_fault(what).value());
+    CHECK(run(o).weights_sha256 == wanted.weights_sha256);
+  }
+}
+
+TEST_CASE("local steps of plain SGD whose average is taken are SGD, where a round has one step of one worker") {
+  auto o = small_job(1);
+  o.optimizer = {.kind = learn::optimizer_kind::sgd, .learning_rate = 0.02f};
+  o.schedule.kind = learn::schedule_kind::constant;
+  o.micro_batch = 24;
+  o.steps = 8;
+  const auto plain = run(o);
+  o.local_steps = 2; // 4 rounds of 2 steps
+  o.steps = 4;
+  const auto local = run(o);
+  CHECK(local.samples == plain.samples);
+  REQUIRE(plain.train_loss.size() == 8);
+  REQUIRE(local.train_loss.size() == 4);
+  for (size_t i = 0; i < 4; ++i) {
+    const auto mean = (plain.train_loss[2 * i].second + plain.train_loss[2 * i + 1].second) / 2;
+    CHECK(std::abs(local.train_loss[i].second - mean) < 1e-5 * mean);
+  }
+}
+
+TEST_CASE("local steps send 2n/H floats for each agent and step") {
+  auto o = small_job(2);
+  o.micro_batch = 12; // one worker each
+  const auto every = run(o);
+  o.local_steps = 4;
+  o.steps = 3; // as many steps in all
+  const auto local = run(o);
+  CHECK(local.samples == every.samples);
+  CHECK(static_cast<double>(local.sent_bytes) < 0.3 * static_cast<double>(every.sent_bytes));
+}
+
+TEST_CASE("compressed gradients train as the others do, and take the bytes they should") {
+  auto o = small_job(2);
+  o.micro_batch = 12;
+  o.steps = 40;
+  const auto plain = run(o);
+  const auto last = [](const job_report& r) {
+    double sum = 0;
+    for (size_t i = r.train_loss.size() - 10; i < r.train_loss.size(); ++i)
+      sum += r.train_loss[i].second / 10;
+    return sum;
+  };
+  for (const auto* how : {"bf16", "f16", "int8", "topk:0.1"}) {
+    o.compression = learn::parse_compression(how).value();
+    const auto small = run(o);
+    INFO(how << ": loss " << last(small) << ", uncompressed " << last(plain));
+    CHECK(last(small) < last(plain) * 1.15);
+    const auto parameters = static_cast<double>(plain.sent_bytes) / 2;
+    const auto part = static_cast<double>(learn::compressed_bytes(o.compression, 100000)) / 400000;
+    CHECK(std::abs(static_cast<double>(small.sent_bytes) - parameters * (1 + part)) < 0.05 * parameters);
+    CHECK(run(o).weights_sha256 == small.weights_sha256);
+  }
+}
+
+TEST_CASE("agents that are killed cost compressed training what their gradients lacked, and no sample (I1)") {
+  auto o = small_job(3);
+  o.compression = learn::parse_compression("int8").value();
+  for (auto* what : {"agent/1@step=3:kill", "shard_holder/0@step=5:exception", "agent/0@step=7:exception"})
+    o.faults.push_back(parse_fault(what).value());
+  const auto r = run(o);
+  CHECK(r.steps == 12);
+  CHECK(r.samples == 12 * 24);
+  CHECK(r.restarts == 3);
+}
+
+TEST_CASE("what local steps and compression cannot be combined with is refused with one sentence") {
+  const auto refusal = [](auto change) {
+    auto o = small_job(2);
+    change(o);
+    const auto r = run_job(o, {}, {});
+    REQUIRE_FALSE(r);
+    return r.error().sentence;
+  };
+  CHECK(refusal([](auto& o) { o.local_steps = 2, o.optimizer.clip_norm = 1; }).find("--clip-norm") !=
+        std::string::npos);
+  CHECK(refusal([](auto& o) { o.outer_rate = 0.5f; }).find("--local-steps") != std::string::npos);
+  CHECK(refusal([](auto& o) {
+          o.sync = "ring";
+          o.compression.kind = learn::compression_kind::int8;
+        }).find("--compress") != std::string::npos);
+  CHECK(refusal([](auto& o) {
+          o.reproducible = true;
+          o.compression.kind = learn::compression_kind::bf16;
+        }).find("--reproducible") != std::string::npos);
+}

@@ -215,3 +215,55 @@ TEST_CASE("I15: a step does not commit on the sums of a shard holder that is gon
     CHECK(find<core_t::commit>(core.on_summed(again)));
   }
 }
+
+TEST_CASE("who has left is told of, and a word of it that comes late does not bring it back (I15)") {
+  auto core = running(small());
+  auto other = member{{"agent", 1}, {1}};
+  core.on_join({other, {}, false});
+  auto out = core.on_left(other);
+  CHECK(find<core_t::note>(out)->sentence == "agent/1 has left the run");
+  CHECK(find<core_t::publish>(out)->what.members.size() == 3);
+  auto dropped = core.dropped();
+  CHECK(core.on_join({other, {}, false}).empty());
+  CHECK(core.dropped() == dropped + 1);
+  CHECK_FALSE(core.has(other));
+  auto next = member{other.role, other.incarnation.next()};
+  core.on_join({next, {}, false});
+  CHECK(core.has(next));
+}
+
+TEST_CASE("a run whose agents have all left stops; one whose last agent has crashed waits for it") {
+  auto core = running(small());
+  auto other = member{{"agent", 1}, {1}};
+  core.on_join({other, {}, false});
+  core.on_left(other);
+  CHECK(core.running());
+  auto out = core.on_left(agent0);
+  REQUIRE(find<core_t::finish>(out));
+  CHECK(find<core_t::finish>(out)->cause == core_t::stop_cause::interrupted);
+
+  auto waits = running(small());
+  waits.on_join({other, {}, false});
+  waits.on_lost(agent0);
+  CHECK_FALSE(find<core_t::finish>(waits.on_left(other)));
+  CHECK(waits.running());
+}
+
+TEST_CASE(
+  "an evaluation that an agent was asked for goes to another when it leaves, whichever of its starts was asked") {
+  auto c = small();
+  c.test_samples = 20;
+  c.evaluation_grain = 10;
+  auto core = running(c);
+  auto other = member{{"agent", 1}, {1}};
+  core.on_join({other, {}, false});
+  run_step(core, 0);
+  auto asked = run_step(core, 1);
+  REQUIRE(find<core_t::test>(asked));
+  auto next = member{other.role, other.incarnation.next()};
+  core.on_join({next, {}, false});
+  auto out = core.on_left(next);
+  REQUIRE(find<core_t::test>(out));
+  CHECK(find<core_t::test>(out)->to == agent0);
+  CHECK(find<core_t::test>(out)->what.first == 10);
+}
