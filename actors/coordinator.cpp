@@ -59,7 +59,10 @@ coordinator_actor::behavior_type coordinator::make_behavior() {
   return {
     [this](const join& j) {
       watch(j.who.role);
-      perform(core_.on_join(j));
+      if (has_departed(j.who.role))
+        ++config_.job->dropped; // said before it left, by whichever of its lives
+      else
+        perform(core_.on_join(j));
     },
     [this](const role_bound& r) { watch(r.role); },
     [this](const peer_unreachable& p) {
@@ -122,8 +125,16 @@ void coordinator::watch(const role_id& role) {
                   life_.guard([this, role, who = seen](const caf::error& reason) { lost(role, who, !reason); }));
 }
 
+bool coordinator::has_departed(const role_id& role) const {
+  auto i = departed_.find(role);
+  auto handle = config_.job->roles->find(role);
+  return i != departed_.end() && handle && handle->address() == i->second;
+}
+
 // Which incarnations went with that actor: all, where it is still the role's latest, or those before its successor's.
 void coordinator::lost(const role_id& role, const caf::actor_addr& who, bool in_order) {
+  if (in_order)
+    departed_[role] = who;
   auto latest = config_.job->roles->entry(role);
   auto gone = core_.member_of(role);
   if (gone && (!latest || latest->handle->address() == who || gone->incarnation < latest->incarnation))

@@ -124,6 +124,7 @@ private:
   void finish(coordinator_core::stop_cause cause, step version, int attempts);
   void watch(const role_id& role);
   void lost(const role_id& role, const caf::actor_addr& who, bool in_order);
+  bool has_departed(const role_id& role) const;
   void end(coordinator_core::stop_cause cause, model_state final);
   lock_client::ports ports_to_locks();
   void schedule_tick();
@@ -139,6 +140,7 @@ private:
   coordinator_core core_;
   gpu::stream files_;
   std::map<role_id, caf::actor_addr> watched_;
+  std::map<role_id, caf::actor_addr> departed_; // ended normally
   std::optional<time_point> test_began_;
   bool saving_ = false;
   lock_client locks_;

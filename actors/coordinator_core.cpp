@@ -167,6 +167,18 @@ double coordinator_core::gradient_norm(step at) const {
   return std::sqrt(sum);
 }
 
+// With Krum: between all of the parameters, block by block.
+uint64_t coordinator_core::choice(step at) const {
+  auto apart = std::vector<double>{};
+  for (auto& [block, n] : norms_.at(at)) {
+    apart.resize(std::max(apart.size(), n.norm.distances.size()));
+    for (size_t i = 0; i < n.norm.distances.size(); ++i)
+      apart[i] += n.norm.distances[i];
+  }
+  auto m = learn::micro_batches_of_step(config_.sizes, at.value);
+  return apart.size() == m * (m - 1) / 2 ? learn::krum(m, static_cast<size_t>(config_.combine.bad), apart) : 0;
+}
+
 // -- commits ----------------------------------------------------------------------------------------------------------
 
 // Where steps commit in another order than their own: the first step that has to wait for all before it. What follows
@@ -229,6 +241,8 @@ bool coordinator_core::commit_one(step at, actions& out) {
   c.learning_rate = learn::learning_rate(config_.schedule, config_.optimizer.learning_rate, version.value);
   c.skip = !finite;
   c.crew_since = log().crew_since;
+  if (config_.combine.kind == learn::combine_kind::krum)
+    c.chosen = choice(at);
   if (finite && config_.optimizer.clip_norm > 0) // torch.nn.utils.clip_grad_norm_
     c.scale =
       static_cast<float>(std::min(1.0, static_cast<double>(config_.optimizer.clip_norm) / (gradient_norm(at) + 1e-6)));

@@ -11,6 +11,7 @@
 #include "actors/job.hpp"
 #include "actors/ledger_record.hpp"
 #include "actors/pace.hpp"
+#include "learn/combine.hpp"
 #include "learn/optimizer.hpp"
 #include "learn/order.hpp"
 #include "learn/schedule.hpp"
@@ -56,6 +57,7 @@ public:
     uint64_t epochs = 1;
     uint64_t steps = 0; ///< 0: no limit
     learn::optimizer_options optimizer;
+    learn::combine_options combine;
     learn::schedule_options schedule;
     uint64_t test_samples = 0;     ///< 0: no evaluation
     uint64_t evaluation_grain = 1; ///< test samples per unit of work
@@ -220,6 +222,7 @@ private:
   std::vector<member> agents() const;
   bool member_now(const origin& from) const;
   double gradient_norm(step at) const;
+  uint64_t choice(step at) const;
   run_log& log() const { return *config_.log; }
 
   config config_;

@@ -79,6 +79,8 @@ job_description describe(const job_options& o, const learn::data_source& data) {
   d.ring = o.sync == "ring";
   if (o.local_steps > 1)
     d.local = troupe::describe(local_steps_of(o, d));
+  d.combine = static_cast<uint8_t>(o.combine.kind);
+  d.combine_bad = o.combine.bad;
   d.compression = static_cast<uint8_t>(o.compression.kind);
   d.compression_keep = o.compression.keep;
   d.threads = static_cast<uint32_t>(o.threads);
@@ -227,6 +229,7 @@ coordinator::config data_parallel::leader_config() {
   c.epochs = o.epochs;
   c.steps = o.steps;
   c.optimizer = optimizer_of(o);
+  c.combine = o.combine;
   c.schedule = o.local_steps > 1 ? learn::schedule_options{} : whole_run(o.schedule, o, c.sizes);
   c.test_samples = o.evaluate && job_->data.test ? job_->data.test->size() : 0;
   c.evaluation_grain = o.micro_batch;

@@ -16,9 +16,9 @@ namespace places {
 inline constexpr fault_place agent_on_lease{"actors.agent.on_lease", "agent",
                                             actor_faults | message_faults | fault_kinds{fault_kind::leave}};
 /// On the agent's stream: an exception there is a failure of the stream.
-inline constexpr fault_place agent_before_push{"actors.agent.before_push", "agent",
-                                               process_faults |
-                                                 fault_kinds{fault_kind::nan, fault_kind::drop, fault_kind::duplicate}};
+inline constexpr fault_place agent_before_push{
+  "actors.agent.before_push", "agent",
+  process_faults | fault_kinds{fault_kind::nan, fault_kind::poison, fault_kind::drop, fault_kind::duplicate}};
 inline constexpr fault_place holder_on_push{"actors.shard_holder.on_push", "shard_holder",
                                             actor_faults | message_faults};
 inline constexpr fault_place holder_before_apply{"actors.shard_holder.before_apply", "shard_holder", actor_faults};

@@ -6,6 +6,7 @@
 #include "actors/directory.hpp"
 #include "actors/pace.hpp"
 #include "actors/placement.hpp"
+#include "learn/combine.hpp"
 #include "learn/compression.hpp"
 #include "learn/dataset.hpp"
 #include "learn/local_steps.hpp"
@@ -45,6 +46,9 @@ struct hosted_job {
     return {static_cast<learn::compression_kind>(description.compression), description.compression_keep};
   }
   [[nodiscard]] bool compresses() const { return compression().kind != learn::compression_kind::none; }
+  [[nodiscard]] learn::combine_options combine() const {
+    return {static_cast<learn::combine_kind>(description.combine), description.combine_bad};
+  }
   [[nodiscard]] troupe::pace pace() const { return {description.ahead, description.in_order}; }
 
   /// Opens data and model as described; one sentence where this host cannot take part.

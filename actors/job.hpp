@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "learn/combine.hpp"
 #include "learn/compression.hpp"
 #include "learn/model.hpp"
 #include "learn/optimizer.hpp"
@@ -39,6 +40,7 @@ struct job_options {
   uint64_t local_steps = 1;  ///< steps that each micro-batch's worker takes on its own between two averages
   float outer_rate = 1;     ///< with local steps: learning rate of the outer optimiser; 1 without momentum: the average
   float outer_momentum = 0; ///< with local steps: Nesterov momentum of the outer optimiser
+  learn::combine_options combine;         ///< of what the micro-batches of a step contribute
   learn::compression_options compression; ///< of gradients on their way
   int agents = 1;                         ///< at most
   int least_agents = 0;      ///< the run begins when so many have joined, the others join as they come; 0: all of them

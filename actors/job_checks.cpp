@@ -43,6 +43,25 @@ expected<void> check_local_steps(const job_options& o) {
   return {};
 }
 
+// `o.micro_batch` is known.
+expected<void> check_combine(const job_options& o) {
+  auto how = learn::to_string(o.combine);
+  if (!o.combine.is_robust())
+    return {};
+  if (o.sync != "ps" || o.asynchronous)
+    return fail(
+      fmt::format("--combine {} looks at what all agents contribute to a step, at the parameter shards: leave "
+                  "out --combine, or --sync and --staleness async",
+                  how));
+  if (o.combine.kind == learn::combine_kind::krum && o.optimizer.clip_norm > 0)
+    return fail("--combine krum takes one contribution as it is: leave out --clip-norm");
+  if (o.batch / o.micro_batch < o.combine.fewest())
+    return fail(fmt::format("--combine {} needs at least {} micro-batches per step, and there are {}: choose a smaller "
+                            "--micro-batch than {}",
+                            how, o.combine.fewest(), o.batch / o.micro_batch, o.micro_batch));
+  return {};
+}
+
 } // namespace
 
 expected<job_options> resolve(job_options o) {
@@ -106,6 +125,8 @@ expected<job_options> resolve(job_options o) {
     return fail(fmt::format(
       "{} agents but only {} micro-batches per step: use at most {} agents or a smaller --micro-batch than {}", agents,
       o.batch / o.micro_batch, o.batch / o.micro_batch, o.micro_batch));
+  if (auto ok = check_combine(o); !ok)
+    return tl::unexpected(ok.error());
   if (o.epochs == 0 && o.steps == 0)
     return fail("nothing says when to stop: give --epochs or --steps");
   if (o.optimizer.learning_rate <= 0)

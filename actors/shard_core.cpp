@@ -70,7 +70,7 @@ shard_core::intake shard_core::on_push(const push_gradients& p) {
     ++dropped_;
     return result;
   }
-  auto& sums = steps_[p.at].sums.try_emplace(p.block, p.micro_batches).first->second;
+  auto& sums = steps_[p.at].sums.try_emplace(p.block, p.micro_batches, apart_).first->second;
   if (sums.tree().leaves() != p.micro_batches) {
     ++dropped_;
     result.verdict = partial_sums::verdict::invalid;

@@ -21,15 +21,16 @@ namespace troupe {
 /// applied one after the other, in the order in which they commit.
 class shard_core {
 public:
-  shard_core(member self, std::vector<block_id> blocks, pace how = {})
-    : self_(std::move(self)), blocks_(std::move(blocks)), pace_(how) {}
+  /// `apart`: contributions are not added up, because a robust rule looks at each.
+  shard_core(member self, std::vector<block_id> blocks, pace how = {}, bool apart = false)
+    : self_(std::move(self)), blocks_(std::move(blocks)), pace_(how), apart_(apart) {}
 
   /// What the shell must do with a contribution.
   struct intake {
     partial_sums::verdict verdict = partial_sums::verdict::duplicate;
     std::vector<tree_node> replaced;         ///< forget these parts of the block
     std::vector<partial_sums::merge> merges; ///< then add these up, in order
-    bool block_complete = false;             ///< the root is in: measure its norm
+    bool block_complete = false;             ///< everything is in: measure its norm
   };
 
   /// Parameters are in place that these steps have made. True if that is news: false where they are no newer, or the
@@ -84,6 +85,7 @@ private:
   member self_;
   std::vector<block_id> blocks_;
   pace pace_;
+  bool apart_;
   view view_;
   view rewound_;
   std::vector<member> agents_;

@@ -1,6 +1,7 @@
 #include "actors/shard_holder.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <fmt/format.h>
 #include <stdexcept>
@@ -24,7 +25,8 @@ std::vector<block_id> blocks_of(const hosted_job& job, uint32_t shard) {
 
 shard_holder::shard_holder(interface::pointer self, life now, const config& c)
   : self_(self), now_(std::move(now)), config_(c), shard_(config_.role.index),
-    core_({config_.role, now_.number()}, blocks_of(*config_.job, shard_), config_.job->pace()),
+    core_({config_.role, now_.number()}, blocks_of(*config_.job, shard_), config_.job->pace(),
+          config_.job->combine().is_robust()),
     stream_(config_.where, fail_with_stream(now_, config_.role)) {
   // nop
 }
@@ -164,7 +166,9 @@ void shard_holder::take(const push_gradients& p) {
     sums_.erase({p.at, p.block, m.right});
     sums_[{p.at, p.block, m.into}] = std::move(sum);
   }
-  if (intake.block_complete)
+  if (intake.block_complete && config_.job->combine().is_robust())
+    combine(p.at, p.block);
+  else if (intake.block_complete)
     measure(p.at, p.block);
 }
 
@@ -183,22 +187,65 @@ payload shard_holder::as_floats(const push_gradients& p) {
   return values;
 }
 
+// What a robust rule makes of the contributions takes the place of their sum, except Krum's, which needs to know those
+// to all blocks.
+void shard_holder::combine(step at, block_id id) {
+  auto all = std::make_shared<contributions>(contributions_to(at, id));
+  auto how = config_.job->combine();
+  auto n = block(id).size;
+  if (how.kind == learn::combine_kind::krum) {
+    stream_.enqueue([this, now = now_, n, at, id, begun = core_.rewound(), all] {
+      auto apart = learn::squared_distances(n, all->pointers(), all->factors);
+      auto finite =
+        all->values.size() == 1 || std::any_of(apart.begin(), apart.end(), [](double d) { return std::isfinite(d); });
+      measured(now, at, begun, {id, 0, finite, std::move(apart)});
+    });
+    return;
+  }
+  auto result = payload::floats(n);
+  stream_.enqueue([how, n, all, result]() mutable {
+    learn::combine(how, n, all->pointers(), all->factors, result.mutable_floats().data());
+  });
+  forget_sums_of(at, id);
+  sums_[{at, id, all->root}] = std::move(result);
+  measure(at, id);
+}
+
+shard_holder::contributions shard_holder::contributions_to(step at, block_id id) const {
+  auto sizes = config_.job->sizes();
+  auto samples = static_cast<float>(learn::samples_of_step(sizes, at.value));
+  auto result = contributions{};
+  auto tree = sum_tree{learn::micro_batches_of_step(sizes, at.value)};
+  result.root = tree.root();
+  for (uint64_t m = 0; m < tree.leaves(); ++m) {
+    auto where = learn::positions(sizes, at.value, m);
+    result.values.push_back(sums_.at({at, id, tree.leaf(m)}));
+    result.factors.push_back(samples / static_cast<float>(where.last - where.first));
+  }
+  return result;
+}
+
 void shard_holder::measure(step at, block_id id) {
   auto& root = sums_.lower_bound({at, id, {}})->second;
   stream_.enqueue([this, now = now_, id, at, begun = core_.rewound(), sum = root] {
     auto n = gpu::kernels::norm_and_finite(sum.elements(), sum.as_floats().data());
-    now.post([this, at, begun, norm = block_norm{id, n.sum_of_squares, n.finite}] {
-      if (core_.rewound() != begun)
-        return;
-      if (core_.rejects(at, norm)) {
-        ++config_.job->dropped;
-        forget_sums_of(at, norm.block);
-        for (auto& agent : core_.agents())
-          ask_again(at, norm.block, agent.role);
-      } else if (core_.on_norm(at, norm)) {
-        report_sums(at);
-      }
-    });
+    measured(now, at, begun, {id, n.sum_of_squares, n.finite});
+  });
+}
+
+// On the stream.
+void shard_holder::measured(const life& now, step at, view begun, block_norm norm) {
+  now.post([this, at, begun, norm = std::move(norm)] {
+    if (core_.rewound() != begun)
+      return;
+    if (core_.rejects(at, norm)) {
+      ++config_.job->dropped;
+      forget_sums_of(at, norm.block);
+      for (auto& agent : core_.agents())
+        ask_again(at, norm.block, agent.role);
+    } else if (core_.on_norm(at, norm)) {
+      report_sums(at);
+    }
   });
 }
 
@@ -221,9 +268,25 @@ void shard_holder::report_sums() {
     report_sums(at);
 }
 
+// Of what Krum has looked at, one contribution stays, as large as if all were like it.
+void shard_holder::choose(step at, uint64_t chosen) {
+  for (auto& b : blocks_of(*config_.job, shard_)) {
+    auto all = contributions_to(at, b);
+    auto result = payload::floats(block(b).size);
+    stream_.enqueue([from = all.values[chosen], factor = all.factors[chosen], result]() mutable {
+      gpu::kernels::copy(result.elements(), from.as_floats().data(), result.mutable_floats().data());
+      gpu::kernels::scale(result.elements(), factor, result.mutable_floats().data());
+    });
+    forget_sums_of(at, b);
+    sums_[{at, b, all.root}] = std::move(result);
+  }
+}
+
 void shard_holder::apply(const commit_step& c) {
   auto next = c.skip ? values_ : payload::floats(values_.elements());
   auto at = learn::update_point{c.version.value + 1, c.learning_rate, c.scale};
+  if (config_.job->combine().kind == learn::combine_kind::krum && !c.skip)
+    choose(c.at, c.chosen);
   auto sums = std::make_shared<std::vector<payload>>(); // of this step, kept until the update is done
   auto update = config_.vault->begin(shard_);
   for (auto i = sums_.lower_bound({c.at, {}, {}}); i != sums_.end() && std::get<step>(i->first) == c.at;

@@ -42,13 +42,29 @@ public:
 
 private:
   using key = std::tuple<step, block_id, tree_node>;
+  // All micro-batches' to a block, and what makes each as large as if all were like it.
+  struct contributions {
+    std::vector<payload> values;
+    std::vector<float> factors;
+    tree_node root;
+    [[nodiscard]] std::vector<const float*> pointers() const {
+      auto result = std::vector<const float*>{};
+      for (auto& v : values)
+        result.push_back(v.as_floats().data());
+      return result;
+    }
+  };
 
   void restore();
   void announce();
   void take(const push_gradients& p);
   bool fits_block(const push_gradients& p) const;
   payload as_floats(const push_gradients& p);
+  void combine(step at, block_id block);
+  contributions contributions_to(step at, block_id block) const;
   void measure(step at, block_id block);
+  void measured(const life& now, step at, view begun, block_norm norm);
+  void choose(step at, uint64_t chosen);
   void forget_sums_of(step at, block_id block);
   void ask_again(step at, block_id block, const role_id& agent);
   void report_sums(step at);

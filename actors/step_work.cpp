@@ -20,6 +20,8 @@ step_work::step_work(std::shared_ptr<hosted_job> job, origin from, const lease& 
 void step_work::finished(uint64_t index, size_t b, payload gradient) {
   auto& [sums, values] = blocks_[b];
   auto node = sums.tree().leaf(index);
+  if (job_->combine().is_robust()) // each for itself
+    return push({from_, lease_.at, how_.base, {b}, node, lease_.micro_batches, std::move(gradient), how_.again});
   auto change = sums.insert(node);
   values[node] = std::move(gradient);
   for (auto& m : change.merges) {
@@ -43,6 +45,8 @@ void step_work::push(push_gradients p) {
   const auto fault = TROUPE_FAULT(places::agent_before_push, from_.role, from_.incarnation, lease_.at.value);
   if (fault.is(fault_kind::nan))
     p.gradient.mutable_floats()[0] = std::numeric_limits<float>::quiet_NaN();
+  if (fault.is(fault_kind::poison))
+    gpu::kernels::scale(p.gradient.elements(), -1000, p.gradient.mutable_floats().data());
   if (how_.feedback)
     p.gradient = how_.feedback->compress(p.block.value, p.gradient);
   auto to = job_->holder(job_->shards.shard_of(p.block.value), from_.role);

@@ -62,7 +62,7 @@ std::vector<tree_node> sum_tree::cover(uint64_t from, uint64_t to) const {
 
 partial_sums::change partial_sums::insert(tree_node n) {
   auto result = change{};
-  if (!tree_.valid(n)) {
+  if (!tree_.valid(n) || (apart_ && tree_.last(n) != tree_.first(n) + 1)) {
     result.verdict = verdict::invalid;
     return result;
   }
@@ -78,7 +78,7 @@ partial_sums::change partial_sums::insert(tree_node n) {
     present_.erase(gone);
   present_.insert(n);
   result.verdict = verdict::accepted;
-  while (n != tree_.root()) {
+  while (n != tree_.root() && !apart_) {
     auto up = tree_.parent(n);
     auto left = tree_.first(n) == tree_.first(up);
     // The sibling covers what the parent covers beyond `n`.

@@ -41,7 +41,8 @@ private:
 /// Which partial sums of a block are in. Pure bookkeeping: whoever holds the values carries out the merges.
 class partial_sums {
 public:
-  explicit partial_sums(uint64_t leaves) : tree_(leaves) {}
+  /// `apart`: micro-batches are not added up; each has to come by itself.
+  explicit partial_sums(uint64_t leaves, bool apart = false) : tree_(leaves), apart_(apart) {}
 
   enum class verdict { accepted, duplicate, invalid };
 
@@ -63,13 +64,16 @@ public:
   change insert(tree_node n);
 
   [[nodiscard]] bool contains(tree_node n) const { return present_.contains(n); }
-  [[nodiscard]] bool complete() const { return present_.contains(tree_.root()); }
+  [[nodiscard]] bool complete() const {
+    return apart_ ? present_.size() == tree_.leaves() : present_.contains(tree_.root());
+  }
   [[nodiscard]] const sum_tree& tree() const { return tree_; }
   /// Takes a part out, for whoever passes it on.
   void remove(tree_node n) { present_.erase(n); }
 
 private:
   sum_tree tree_;
+  bool apart_;
   std::set<tree_node> present_;
 };
 

@@ -97,10 +97,12 @@ struct block_norm {
   block_id block;
   double squared = 0;
   bool finite = true;
+  std::vector<double> distances = {}; ///< for Krum: squared, between the contributions, see learn::squared_distances
 
   template <class Inspector>
   friend bool inspect(Inspector& f, block_norm& x) {
-    return f.object(x).fields(f.field("block", x.block), f.field("squared", x.squared), f.field("finite", x.finite));
+    return f.object(x).fields(f.field("block", x.block), f.field("squared", x.squared), f.field("finite", x.finite),
+                              f.field("distances", x.distances));
   }
 };
 
@@ -128,6 +130,7 @@ struct commit_step {
   float scale = 1;              ///< of the gradient, from clipping by the global norm
   bool skip = false;            ///< the gradient is not finite: count the step and change nothing (T6, I11)
   troupe::view crew_since = {}; ///< which ring's sum it is
+  uint64_t chosen = 0;          ///< with Krum: the micro-batch whose contribution is taken for the gradient
 
   bool operator==(const commit_step&) const = default;
 
@@ -135,7 +138,8 @@ struct commit_step {
   friend bool inspect(Inspector& f, commit_step& x) {
     return f.object(x).fields(f.field("view", x.view), f.field("at", x.at), f.field("version", x.version),
                               f.field("learning_rate", x.learning_rate), f.field("scale", x.scale),
-                              f.field("skip", x.skip), f.field("crew_since", x.crew_since));
+                              f.field("skip", x.skip), f.field("crew_since", x.crew_since),
+                              f.field("chosen", x.chosen));
   }
 };
 

@@ -28,6 +28,7 @@ constexpr std::array spellings = {
   spelling{fault_kind::stop_process, "stop-process", true},
   spelling{fault_kind::stall, "stall", true},
   spelling{fault_kind::nan, "nan"},
+  spelling{fault_kind::poison, "poison"},
   spelling{fault_kind::drop, "drop"},
   spelling{fault_kind::delay, "delay", true},
   spelling{fault_kind::duplicate, "duplicate"},

@@ -20,6 +20,7 @@ enum class fault_kind : uint8_t {
   stop_process, ///< SIGSTOP, and SIGCONT after a while
   stall,        ///< the thread does nothing for a while
   nan,          ///< a number becomes NaN
+  poison,       ///< numbers become their opposite, a thousand times as large
   drop,         ///< the message is lost
   delay,        ///< the message is handled after a while
   duplicate,    ///< the message comes twice

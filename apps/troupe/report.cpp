@@ -74,6 +74,7 @@ json options_of(const job_options& job) {
               {"local-steps", job.local_steps},
               {"outer-lr", as_written(job.outer_rate)},
               {"outer-momentum", as_written(job.outer_momentum)},
+              {"combine", to_string(job.combine)},
               {"compress", to_string(job.compression)},
               {"staleness", job.asynchronous ? json("async") : json(job.staleness)},
               {"device", job.device},

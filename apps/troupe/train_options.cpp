@@ -66,7 +66,7 @@ train_options::train_options(CLI::App& app)
     precision_(name_of(precision_names, result_.job.precision)),
     isolation_(name_of(isolation_names, result_.job.isolation)), order_(name_of(order_names, result_.job.order)),
     on_nan_(name_of(nonfinite_names, result_.job.on_nonfinite)), staleness_("0"),
-    compression_(to_string(result_.job.compression)),
+    combine_(to_string(result_.job.combine)), compression_(to_string(result_.job.compression)),
     handler_limit_(static_cast<uint64_t>(result_.job.handler_limit.count()) / 1000) {
   app_.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app_
@@ -200,6 +200,13 @@ void train_options::declare_agents() {
     ->check(real_number(0, 1))
     ->capture_default_str();
   app_
+    .add_option("--combine", combine_,
+                "how what the micro-batches of a step contribute becomes one: mean, or a rule that stands wrong ones: "
+                "median, trimmed:PART or krum:N")
+    ->option_text("RULE")
+    ->check(parsed_by(learn::parse_combine))
+    ->capture_default_str();
+  app_
     .add_option(
       "--compress", compression_,
       "gradients on their way to the shards: none, bf16, f16, int8 or topk:PART, the largest; what is left out "
@@ -319,6 +326,7 @@ expected<train> train_options::finish() {
   job.isolation = value_of(isolation_names, isolation_).value();
   job.order = value_of(order_names, order_).value();
   job.on_nonfinite = value_of(nonfinite_names, on_nan_).value();
+  job.combine = learn::parse_combine(combine_).value();
   job.compression = learn::parse_compression(compression_).value();
   job.asynchronous = staleness_ == "async";
   job.staleness = job.asynchronous ? 0 : parse_staleness(staleness_).value();

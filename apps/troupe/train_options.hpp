@@ -35,6 +35,7 @@ private:
   std::string order_;
   std::string on_nan_;
   std::string staleness_;
+  std::string combine_;
   std::string compression_;
   uint64_t handler_limit_ = 0;
   std::vector<std::string> faults_;

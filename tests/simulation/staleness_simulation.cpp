@@ -1,6 +1,9 @@
 // The staleness dial: agents that run ahead of their parameters, by a bounded number of steps or asynchronously, while
-// agents, shard holders and links fail; some take local steps, some compress what they send. No gradient is older than
+// agents, shard holders and links fail; some take local steps, some compress what they send, and some sums are
+// robust. No gradient is older than
 // the bound, every step takes effect once, and all shards apply the same steps in the same order.
+
+#include <array>
 
 #include "tests/simulation/scenarios.hpp"
 #include "tests/simulation/training_world.hpp"
@@ -31,6 +34,11 @@ void play(simulation& world) {
     shape.local_steps = 2;
   if (world.chance().below(2) == 0)
     shape.compression = static_cast<troupe::learn::compression_kind>(world.chance().below(5));
+  if (shape.pace.in_order && world.chance().below(3) == 0) {
+    using enum troupe::learn::combine_kind;
+    shape.combine = std::array<troupe::learn::combine_options, 3>{
+      {{median}, {trimmed_mean, 0.25f}, {krum, 1}}}[world.chance().below(3)];
+  }
   train_in_a_storm(world, shape);
 }
 

@@ -42,6 +42,8 @@ job_description description_of(const training_shape& shape) {
   d.local.optimizer.momentum = 0.9f;
   d.local.optimizer.kind = static_cast<uint8_t>(learn::optimizer_kind::momentum);
   d.local.optimizer.statistic_momentum = 0.1f;
+  d.combine = static_cast<uint8_t>(shape.combine.kind);
+  d.combine_bad = shape.combine.bad;
   d.compression = static_cast<uint8_t>(shape.compression);
   d.compression_keep = 0.25f;
   return d;
@@ -203,6 +205,7 @@ coordinator::config training_world::leader_config() {
   c.pace = shape_.pace;
   c.first = initial_->version;
   c.epochs = shape_.epochs;
+  c.combine = shape_.combine;
   c.schedule.kind = learn::schedule_kind::constant;
   c.test_samples = test_samples;
   c.evaluation_grain = sizes.micro_batch;

@@ -29,6 +29,7 @@ struct training_shape {
   troupe::pace pace;
   bool ring = false; ///< each agent has a ring peer; there are no shards
   uint64_t local_steps = 1;
+  learn::combine_options combine = {};
   learn::compression_kind compression = learn::compression_kind::none;
   uint64_t checkpoint_every = 0;                         ///< steps; 0: none
   bool compare = true;                                   ///< with the undisturbed run; needs the synchronous pace

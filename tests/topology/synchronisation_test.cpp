@@ -229,3 +229,46 @@ TEST_CASE("what local steps and compression cannot be combined with is refused w
           o.compression.kind = learn::compression_kind::bf16;
         }).find("--reproducible") != std::string::npos);
 }
+
+TEST_CASE("robust rules stand contributions that are wrong, and the mean does not") {
+  auto o = small_job(3);
+  o.steps = 30;
+  o.schedule.kind = learn::schedule_kind::constant;
+  const auto healthy = run(o).train_loss.back().second;
+  const auto poisoned = [&](const char* rule) {
+    auto p = o;
+    p.combine = learn::parse_combine(rule).value();
+    p.on_nonfinite = nonfinite::skip;
+    for (auto* what : {"agent/1@step=3:poison", "agent/2@step=8:poison", "agent/0@step=20:poison"})
+      p.faults.push_back(parse_fault(what).value());
+    return run(p).train_loss.back().second;
+  };
+  for (const auto* rule : {"median", "trimmed:0.2", "krum:1"}) {
+    INFO(rule);
+    CHECK(poisoned(rule) < healthy * 1.3);
+  }
+  const auto mean = poisoned("mean");
+  CHECK((mean > healthy * 2 || std::isnan(mean)));
+}
+
+TEST_CASE("robust rules end with the same bits for any number of agents, whoever fails (I10)") {
+  for (const auto* rule : {"median", "trimmed:0.2", "krum:1"}) {
+    auto o = small_job(1);
+    o.combine = learn::parse_combine(rule).value();
+    const auto alone = run(o).weights_sha256;
+    o.agents = 3;
+    o.faults = {parse_fault("agent/1@step=3:kill").value(), parse_fault("shard_holder/0@step=5:exception").value(),
+                parse_fault("agent/2@step=7:leave").value()};
+    INFO(rule);
+    CHECK(run(o).weights_sha256 == alone);
+  }
+}
+
+TEST_CASE("a robust rule with fewer micro-batches than it needs is refused with one sentence") {
+  auto o = small_job(2);
+  o.combine = learn::parse_combine("krum:3").value();
+  const auto r = run_job(o, {}, {});
+  REQUIRE_FALSE(r);
+  CHECK(r.error().sentence == "--combine krum:3 needs at least 9 micro-batches per step, and there are 6: choose a "
+                              "smaller --micro-batch than 4");
+}
