@@ -9,19 +9,34 @@
 namespace troupe {
 
 bool broker_core::present(const member& who) const {
-  return std::find(agents_.begin(), agents_.end(), who) != agents_.end();
+  return std::binary_search(agents_.begin(), agents_.end(), who);
 }
 
-std::vector<broker_core::part>& broker_core::plan(step at) {
+void broker_core::parted_step::add(part p) {
+  if (p.owner)
+    of[*p.owner].push_back(parts.size());
+  parts.push_back(std::move(p));
+}
+
+void broker_core::parted_step::give(size_t index, const std::optional<member>& to) {
+  auto& p = parts[index];
+  if (p.owner)
+    std::erase(of[*p.owner], index);
+  p.owner = to;
+  if (to)
+    of[*to].push_back(index);
+}
+
+broker_core::parted_step& broker_core::plan(step at) {
   auto [i, added] = plans_.try_emplace(at);
   if (added) {
     auto total = learn::micro_batches_of_step(sizes_, at.value);
     if (agents_.empty())
-      i->second.push_back({0, total, std::nullopt, attempt{1}});
+      i->second.add({0, total, std::nullopt, attempt{1}});
     uint64_t first = 0;
     auto each = shares_now(total);
     for (size_t rank = 0; rank < agents_.size(); ++rank) {
-      i->second.push_back({first, first + each[rank], agents_[rank], attempt{1}});
+      i->second.add({first, first + each[rank], agents_[rank], attempt{1}});
       first += each[rank];
     }
   }
@@ -52,20 +67,23 @@ broker_core::grant broker_core::make_grant(step at, const member& to, const part
                     learn::samples_of_step(sizes_, at.value), p.number}};
 }
 
-std::optional<member> broker_core::stand_in(const std::vector<part>& parts, const role_id& preferred) const {
+std::optional<member> broker_core::stand_in(const parted_step& plan, const role_id& preferred) const {
   auto load = [&](const member& m) {
     uint64_t sum = 0;
-    for (auto& p : parts)
-      if (p.owner == m)
-        sum += p.last - p.first;
+    if (auto i = plan.of.find(m); i != plan.of.end())
+      for (auto index : i->second)
+        sum += plan.parts[index].last - plan.parts[index].first;
     return sum;
   };
   auto result = std::optional<member>{};
+  auto least = uint64_t{0};
   for (auto& m : agents_) {
     if (m.role == preferred)
       return m;
-    if (!result || load(m) < load(*result))
+    if (auto has = load(m); !result || has < least) {
       result = m;
+      least = has;
+    }
   }
   return result;
 }
@@ -100,14 +118,15 @@ std::vector<broker_core::grant> broker_core::on_view(const view_changed& v) {
     if (m.role.kind == "agent" && (!ring_ || has_peer(m)))
       agents_.push_back(m);
   std::sort(agents_.begin(), agents_.end());
-  for (auto& [at, parts] : plans_)
-    for (auto& p : parts) {
+  for (auto& [at, plan] : plans_)
+    for (size_t i = 0; i < plan.parts.size(); ++i) {
+      auto& p = plan.parts[i];
       if (p.owner && (present(*p.owner) || planted(canary::lease_not_queued_again)))
         continue;
-      auto heir = stand_in(parts, p.owner ? p.owner->role : role_id{});
+      auto heir = stand_in(plan, p.owner ? p.owner->role : role_id{});
       if (p.owner)
         p.number = p.number.next();
-      p.owner = heir;
+      plan.give(i, heir);
       if (heir && p.first < p.last)
         grants.push_back(make_grant(at, *heir, p));
     }
@@ -119,9 +138,10 @@ std::vector<broker_core::grant> broker_core::on_view(const view_changed& v) {
 
 std::vector<broker_core::grant> broker_core::answer(const member& who, step at) {
   auto grants = std::vector<grant>{};
-  for (auto& p : plan(at))
-    if (p.owner == who)
-      grants.push_back(make_grant(at, who, p));
+  auto& all = plan(at);
+  if (auto mine = all.of.find(who); mine != all.of.end())
+    for (auto index : mine->second)
+      grants.push_back(make_grant(at, who, all.parts[index]));
   if (grants.empty()) // joined after the step was split up: nothing to do in it
     grants.push_back(make_grant(at, who, part{0, 0, who, attempt{1}}));
   return grants;
@@ -148,7 +168,7 @@ std::optional<step_plan> broker_core::on_plan_request(const request_plan& r) {
     committed_.merge({r.at, {}}); // who asks for it has applied the step before
   forget_committed();
   auto p = step_plan{r.at, crew_since_, learn::micro_batches_of_step(sizes_, r.at.value), {}};
-  for (auto& each : plan(r.at))
+  for (auto& each : plan(r.at).parts)
     if (each.owner)
       p.parts.push_back({each.first, each.last, each.owner->role.index});
   return p;
@@ -166,13 +186,13 @@ std::vector<std::pair<role_id, step_plan>> broker_core::plans_waited_for() {
 
 // The lowest step from `from` on that is the agent's own, else the lowest that is nobody's.
 std::optional<broker_core::grant> broker_core::whole_step(const member& who, step from) {
-  for (auto& [at, parts] : plans_)
-    if (at >= from && parts.front().owner == who)
-      return make_grant(at, who, parts.front());
+  for (auto& [at, plan] : plans_)
+    if (at >= from && plan.parts.front().owner == who)
+      return make_grant(at, who, plan.parts.front());
   for (auto at = committed_.floor; at.value <= committed_.floor.value + pace_.ahead; at = at.next())
     if (!committed_.contains(at) && !plans_.contains(at)) {
       auto all = part{0, learn::micro_batches_of_step(sizes_, at.value), who, attempt{1}};
-      plans_[at] = {all};
+      plans_[at].add(all);
       return make_grant(at, who, all);
     }
   return std::nullopt;

@@ -57,9 +57,17 @@ private:
     std::optional<member> owner;
     attempt number{1};
   };
+  // A step's micro-batches, whoever has them.
+  struct parted_step {
+    std::vector<part> parts;
+    std::map<member, std::vector<size_t>> of; ///< by owner: which parts
+
+    void add(part p);
+    void give(size_t index, const std::optional<member>& to);
+  };
 
   void forget_committed();
-  std::vector<part>& plan(step at);
+  parted_step& plan(step at);
   void notice_speed(const request_lease& r);
   std::vector<uint64_t> shares_now(uint64_t micro_batches) const;
   grant make_grant(step at, const member& to, const part& p) const;
@@ -68,7 +76,7 @@ private:
   std::vector<grant> serve_waiting();
   bool present(const member& who) const;
   // The agent with the least to do in a plan, preferably the given role.
-  std::optional<member> stand_in(const std::vector<part>& parts, const role_id& preferred) const;
+  std::optional<member> stand_in(const parted_step& plan, const role_id& preferred) const;
 
   learn::batch_sizes sizes_;
   pace pace_;
@@ -81,7 +89,7 @@ private:
   view crew_since_;
   std::vector<member> peers_; // of the ring, in that view
   std::vector<request_plan> early_;
-  std::map<step, std::vector<part>> plans_;
+  std::map<step, parted_step> plans_;
   std::map<role_id, double> seconds_;                  // that a micro-batch takes each agent, as far as it matters
   std::map<role_id, std::pair<member, step>> waiting_; // for a whole step: from which one on
   uint64_t dropped_ = 0;

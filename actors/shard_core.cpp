@@ -42,9 +42,10 @@ std::vector<member> shard_core::on_view(const view_changed& v) {
     if (m.role.kind != "agent")
       continue;
     agents_.push_back(m);
-    if (std::find(before.begin(), before.end(), m) == before.end())
+    if (!std::binary_search(before.begin(), before.end(), m))
       fresh.push_back(m);
   }
+  std::sort(agents_.begin(), agents_.end());
   if (planted(canary::partial_sum_used) && agents_.size() - fresh.size() < before.size())
     for (auto& b : blocks_)
       steps_[applied_.floor].norms.try_emplace(b, block_norm{b, 0, true});
@@ -54,7 +55,7 @@ std::vector<member> shard_core::on_view(const view_changed& v) {
 bool shard_core::current(const origin& from) const {
   if (from.is_void(rewound_))
     return false;
-  return std::find(agents_.begin(), agents_.end(), member{from.role, from.incarnation}) != agents_.end();
+  return std::binary_search(agents_.begin(), agents_.end(), member{from.role, from.incarnation});
 }
 
 // Where steps commit as they are complete, agents may know of commits that have not arrived here: twice the distance.

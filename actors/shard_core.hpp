@@ -88,7 +88,7 @@ private:
   bool apart_;
   view view_;
   view rewound_;
-  std::vector<member> agents_;
+  std::vector<member> agents_; // ascending
   bool loaded_ = false;
   step_set applied_;
   std::optional<step> applying_;

@@ -60,20 +60,31 @@ std::vector<tree_node> sum_tree::cover(uint64_t from, uint64_t to) const {
   return result;
 }
 
+// A part of a node is written at a lower level than the node.
+std::vector<tree_node> partial_sums::below(tree_node n) const {
+  auto result = std::vector<tree_node>{};
+  for (uint32_t level = 0; level < n.level; ++level) {
+    auto end = ((tree_.last(n) - 1) >> level) + 1;
+    for (auto i = present_.lower_bound({level, tree_.first(n) >> level});
+         i != present_.end() && i->level == level && i->index < end; ++i)
+      result.push_back(*i);
+  }
+  return result;
+}
+
 partial_sums::change partial_sums::insert(tree_node n) {
   auto result = change{};
   if (!tree_.valid(n) || (apart_ && tree_.last(n) != tree_.first(n) + 1)) {
     result.verdict = verdict::invalid;
     return result;
   }
-  auto first = tree_.first(n);
-  auto last = tree_.last(n);
-  for (auto& other : present_)
-    if (tree_.first(other) <= first && last <= tree_.last(other))
+  for (auto up = n; !present_.empty(); up = tree_.parent(up)) {
+    if (present_.contains(up))
       return result; // covered: a duplicate
-  for (auto& other : present_)
-    if (first <= tree_.first(other) && tree_.last(other) <= last)
-      result.replaced.push_back(other);
+    if (up == tree_.root())
+      break;
+  }
+  result.replaced = below(n);
   for (auto& gone : result.replaced)
     present_.erase(gone);
   present_.insert(n);
@@ -81,14 +92,9 @@ partial_sums::change partial_sums::insert(tree_node n) {
   while (n != tree_.root() && !apart_) {
     auto up = tree_.parent(n);
     auto left = tree_.first(n) == tree_.first(up);
-    // The sibling covers what the parent covers beyond `n`.
-    auto other = std::find_if(present_.begin(), present_.end(), [&](const tree_node& x) {
-      return left ? tree_.first(x) == tree_.last(n) && tree_.last(x) == tree_.last(up)
-                  : tree_.first(x) == tree_.first(up) && tree_.last(x) == tree_.first(n);
-    });
-    if (other == present_.end())
+    auto partner = tree_.sibling(n); // covers what the parent covers beyond `n`
+    if (!present_.contains(partner))
       break;
-    auto partner = *other;
     result.merges.push_back(left ? merge{n, partner, up} : merge{partner, n, up});
     present_.erase(partner);
     present_.erase(n);

@@ -72,6 +72,8 @@ public:
   void remove(tree_node n) { present_.erase(n); }
 
 private:
+  [[nodiscard]] std::vector<tree_node> below(tree_node n) const;
+
   sum_tree tree_;
   bool apart_;
   std::set<tree_node> present_;

@@ -20,7 +20,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto sizes = learn::batch_sizes{.samples = 50, .batch = 20, .micro_batch = 4}; // 5, 5 and 3 micro-batches
 constexpr size_t test_samples = 9;
 
 job_description description_of(const training_shape& shape) {
@@ -30,9 +29,9 @@ job_description description_of(const training_shape& shape) {
   d.width = 4;
   d.classes = 2;
   d.seed = 1;
-  d.samples = sizes.samples;
-  d.batch = sizes.batch;
-  d.micro_batch = sizes.micro_batch;
+  d.samples = shape.sizes.samples;
+  d.batch = shape.sizes.batch;
+  d.micro_batch = shape.sizes.micro_batch;
   d.shards = shape.shards;
   d.ahead = shape.pace.ahead;
   d.in_order = shape.pace.in_order;
@@ -75,7 +74,8 @@ training_world::hosts training_world::add_hosts(simulation& world, const trainin
   for (uint32_t i = 0; i < shape.shards; ++i)
     result.shards.push_back(shape.shards_apart ? world.add_host(fmt::format("host of shard {}", i)) : result.leader);
   for (uint32_t i = 0; i < shape.agents; ++i)
-    result.agents.push_back(world.add_host(fmt::format("host of agent {}", i), [] {}));
+    result.agents.push_back(shape.agents_apart ? world.add_host(fmt::format("host of agent {}", i), [] {})
+                                               : result.leader);
   return result;
 }
 
@@ -88,19 +88,19 @@ std::shared_ptr<const model_state> training_world::first_state() {
 
 ledger_head training_world::ledger_from(step first) {
   const auto d = description_of({});
-  return {static_cast<learn::order_kind>(d.order), d.seed, sizes, first};
+  return {static_cast<learn::order_kind>(d.order), d.seed, training_shape{}.sizes, first};
 }
 
 training_world::training_world(simulation& world, training_shape shape, hosts where,
                                std::shared_ptr<const model_state> initial, saver save,
                                std::shared_ptr<lock_journal> journal, std::shared_ptr<troupe::ledger> ledger)
   : world_(world), shape_(shape), where_(std::move(where)),
-    model_(std::make_shared<tiny_model>()), data_{"tiny", std::make_shared<tiny_data>(sizes.samples),
+    model_(std::make_shared<tiny_model>()), data_{"tiny", std::make_shared<tiny_data>(shape_.sizes.samples),
                                                   std::make_shared<tiny_data>(test_samples)},
     initial_(initial ? std::move(initial) : first_state()), save_(std::move(save)), journal_(std::move(journal)),
     ledger_(std::move(ledger)), record_(std::make_shared<run_record>()),
-    rules_(world,
-           {sizes, [this](host at) { return job_on(at)->dropped.load(); }, shape_.holders == mortality::immortal}) {
+    rules_(world, {shape_.sizes, [this](host at) { return job_on(at)->dropped.load(); },
+                   shape_.holders == mortality::immortal}) {
   record_->start = initial_;
   world_.on_handling([this](const handling& h) { handles(h); });
   world_.on_reconnect([this](host a, host b) {
@@ -201,14 +201,14 @@ coordinator::config training_world::leader_config() {
   c.shards = shape_.shards;
   c.ring = shape_.ring;
   c.blocks = tiny_model::blocks;
-  c.sizes = sizes;
+  c.sizes = shape_.sizes;
   c.pace = shape_.pace;
   c.first = initial_->version;
   c.epochs = shape_.epochs;
   c.combine = shape_.combine;
   c.schedule.kind = learn::schedule_kind::constant;
   c.test_samples = test_samples;
-  c.evaluation_grain = sizes.micro_batch;
+  c.evaluation_grain = shape_.sizes.micro_batch;
   c.checkpoints = static_cast<bool>(save_);
   c.checkpoint_every = shape_.checkpoint_every;
   return {.job = job_on(where_.leader),
@@ -357,7 +357,7 @@ void training_world::check_end() {
   }
   const auto& known = undisturbed_run::known();
   const auto& done = **outcome_;
-  const auto steps = shape_.epochs * learn::steps_per_epoch(sizes);
+  const auto steps = shape_.epochs * learn::steps_per_epoch(shape_.sizes);
   if (done.final.version.value != steps)
     return world_.violated(fmt::format("I1: the run ended after {} of {} steps", done.final.version.value, steps));
   for (size_t b = 0; shape_.compare && !shape_.ring && b < tiny_model::blocks; ++b) {
@@ -371,7 +371,7 @@ void training_world::check_end() {
       return world_.violated(*wrong);
   uint64_t samples = 0;
   for (auto s = initial_->version.value; s < steps; ++s)
-    samples += learn::samples_of_step(sizes, s);
+    samples += learn::samples_of_step(shape_.sizes, s);
   if (done.samples != samples)
     world_.violated(fmt::format("I1: {} samples took effect instead of {}", done.samples, samples));
   for (const auto& [updates, micro_batches] : done.staleness)

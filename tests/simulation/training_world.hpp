@@ -19,7 +19,9 @@ namespace troupe::testing {
 
 /// Which roles live where, and who may die.
 struct training_shape {
-  uint32_t agents = 3; ///< each on a host of its own
+  uint32_t agents = 3;
+  bool agents_apart = true; ///< each on a host of its own; else with the coordinator
+  learn::batch_sizes sizes = {.samples = 50, .batch = 20, .micro_batch = 4}; ///< 5, 5 and 3 micro-batches
   uint32_t shards = 2;
   bool shards_apart = true;  ///< each holder on a host of its own; else with the coordinator
   bool broker_apart = false; ///< on a host of its own, which crashes too
