@@ -1,12 +1,17 @@
 #include "actors/agent_host.hpp"
 
+#include <algorithm>
+#include <caf/io/middleman.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <fmt/format.h>
+#include <string>
 #include <utility>
 
 #include "actors/agent.hpp"
 #include "actors/drain.hpp"
+#include "actors/node_link.hpp"
+#include "actors/ring_peer.hpp"
 #include "actors/version.hpp"
 #include "actors/worker_process.hpp"
 #include "messages/caf.hpp"
@@ -17,12 +22,14 @@ namespace {
 constexpr auto watch_pace = std::chrono::milliseconds{200};
 // For the leader to hear that an agent has left before the connection goes.
 constexpr auto farewell = std::chrono::milliseconds{500};
+// How long a connection to another worker process may take (R7).
+constexpr auto connect_limit = std::chrono::seconds{5};
 
 } // namespace
 
 agent_host::~agent_host() {
-  for (auto& d : devices_)
-    drain(d);
+  for (auto& [rank, device] : devices_)
+    drain(device);
 }
 
 agent_host_actor::behavior_type agent_host::make_behavior() {
@@ -34,15 +41,14 @@ agent_host_actor::behavior_type agent_host::make_behavior() {
   return {
     [this](const hello& h) { return welcome(h); },
     [this](const spawn_agent& s) { return spawn_here(s); },
-    [](const heartbeat& h) { return troupe::alive{h.number}; },
-    [this](const bind_role& b) {
-      if (roles_)
-        roles_->bind(b);
-      watch_supervisor();
+    [this](const heartbeat& h) {
+      auto lost = std::exchange(lost_, {});
+      return troupe::alive{h.number, {lost.begin(), lost.end()}};
     },
+    [this](const bind_role& b) { bind(b); },
     [this](const leave_run& word) {
       leaving_ = true;
-      for (auto& [role, hosted] : agents_)
+      for (auto& [role, hosted] : hosted_)
         troupe::anon_send(caf::actor_cast<caf::actor>(hosted.handle), word);
       leave_if_empty();
     },
@@ -50,13 +56,24 @@ agent_host_actor::behavior_type agent_host::make_behavior() {
 }
 
 void agent_host::leave_if_empty() {
-  if (leaving_ && agents_.empty())
+  if (leaving_ && hosted_.empty())
     run_after(this, farewell, [this] { quit(caf::exit_reason::user_shutdown); });
+}
+
+bool agent_host::hosts_rank(uint32_t rank) const {
+  return std::any_of(hosted_.begin(), hosted_.end(), [&](auto& x) { return x.first.index == rank; });
+}
+
+uint32_t agent_host::slots_taken() const {
+  auto ranks = std::set<uint32_t>{};
+  for (auto& [role, hosted] : hosted_)
+    ranks.insert(role.index);
+  return static_cast<uint32_t>(ranks.size());
 }
 
 hello agent_host::welcome(const hello& from) const {
   auto answer = hello{"troupe", config_.protocol, troupe_version, from.job_id, {}, 0};
-  answer.slots = config_.slots - static_cast<uint32_t>(agents_.size());
+  answer.slots = config_.slots - slots_taken();
   if (from.protocol != config_.protocol)
     answer.refusal = fmt::format(
       "it runs troupe {} (protocol {}), this is troupe {} (protocol {}); install the same version on all hosts",
@@ -72,68 +89,115 @@ hello agent_host::welcome(const hello& from) const {
   return answer;
 }
 
+// -- roles ------------------------------------------------------------------------------------------------------------
+
 agent_spawned agent_host::spawn_here(const spawn_agent& what) {
   auto refusal = welcome({"troupe", config_.protocol, troupe_version, what.job.job_id, {}, 0}).refusal;
-  if (agents_.contains(what.role)) // a new incarnation takes the slot of the old one
+  if (hosts_rank(what.role.index)) // a new incarnation takes the slot of the old one, a peer that of its agent
     refusal.clear();
   if (!refusal.empty())
     return {nullptr, refusal};
   if (!job_) {
-    roles_ = std::make_shared<directory>();
-    for (auto& entry : what.directory)
-      roles_->bind(entry);
-    auto opened = hosted_job::open(what.job, roles_);
-    if (!opened) {
-      roles_.reset();
+    auto opened = hosted_job::open(what.job, std::make_shared<directory>());
+    if (!opened)
       return {nullptr, opened.error().sentence};
-    }
     job_ = std::move(*opened);
-  } else {
-    for (auto& entry : what.directory)
-      roles_->bind(entry);
+    vault_ = std::make_shared<shard_vault>();
   }
-  auto threads = static_cast<int>(config_.threads != 0 ? config_.threads : what.job.threads);
-  auto device = gpu::device::host({static_cast<int>(what.role.index), threads});
-  devices_.push_back(device);
-  auto link = in_place_link{caf::actor_cast<caf::actor>(roles_->find({"supervisor", 0})), to_string(what.role),
-                            what.incarnation, std::make_shared<pulse>()};
+  for (auto& entry : what.directory)
+    bind(entry);
+  auto link = in_place_link{caf::actor_cast<caf::actor>(what.supervisor), to_string(what.role), what.incarnation,
+                            std::make_shared<pulse>()};
   auto limit = std::chrono::milliseconds{what.job.handler_limit_ms};
-  auto hosted = hosted_agent{nullptr, link.beat, stuck_watch{{limit.count() == 0 ? unlimited : limit, watch_pace}}};
-  auto handle = spawn_in_place<agent>(home_system(), std::move(link), {what.role, job_, device});
-  auto strong = caf::actor_cast<caf::strong_actor_ptr>(handle);
-  hosted.handle = strong;
-  if (auto old = agents_.find(what.role); old != agents_.end())
+  auto hosted =
+    hosted_role{nullptr, nullptr, link.beat, stuck_watch{{limit.count() == 0 ? unlimited : limit, watch_pace}}};
+  auto handle = spawn_role(what.role, std::move(link));
+  hosted.handle = handle;
+  hosted.supervisor = what.supervisor ? what.supervisor->address() : caf::actor_addr{};
+  if (auto old = hosted_.find(what.role); old != hosted_.end())
     troupe::anon_send_exit(old->second.handle, caf::exit_reason::kill);
-  agents_.insert_or_assign(what.role, std::move(hosted));
-  troupe::monitor(this, handle, [this, role = what.role, strong](const caf::error&) {
-    if (auto i = agents_.find(role); i != agents_.end() && i->second.handle == strong)
-      agents_.erase(i);
-    if (agents_.empty())
-      release();
+  hosted_.insert_or_assign(what.role, std::move(hosted));
+  job_->roles->bind({what.role, what.incarnation, handle});
+  troupe::monitor(this, caf::actor_cast<caf::actor>(handle), [this, role = what.role, handle](const caf::error&) {
+    if (auto i = hosted_.find(role); i != hosted_.end() && i->second.handle == handle)
+      hosted_.erase(i);
+    release_if_empty();
     leave_if_empty();
   });
-  watch_supervisor();
-  return {strong, {}};
+  watch_supervisor(what.supervisor);
+  return {handle, {}};
 }
 
-// The agents live as long as somebody supervises them.
-void agent_host::watch_supervisor() {
-  if (!roles_)
-    return;
-  auto supervisor = roles_->find({"supervisor", 0});
-  if (supervisor && supervisor->address() != watched_) {
-    watched_ = supervisor->address();
-    troupe::monitor(this, caf::actor_cast<caf::actor>(supervisor), [this, who = watched_](const caf::error&) {
-      if (watched_ == who)
-        release();
-    });
-  }
+// An agent and its peer share a device: while the agent waits for the sum, its cores work on that.
+caf::strong_actor_ptr agent_host::spawn_role(const role_id& role, in_place_link link) {
+  auto threads = static_cast<int>(config_.threads != 0 ? config_.threads : job_->description.threads);
+  auto known = devices_.find(role.index);
+  if (known == devices_.end())
+    known = devices_.emplace(role.index, gpu::device::host({static_cast<int>(role.index), threads})).first;
+  auto where = known->second;
+  if (role.kind == "ring_peer")
+    return caf::actor_cast<caf::strong_actor_ptr>(
+      spawn_in_place<ring_peer>(home_system(), std::move(link), {role, job_, vault_, job_->optimizer(), where}));
+  return caf::actor_cast<caf::strong_actor_ptr>(
+    spawn_in_place<agent>(home_system(), std::move(link), {role, job_, where}));
 }
+
+// The roles live as long as somebody supervises them.
+void agent_host::watch_supervisor(const caf::strong_actor_ptr& supervisor) {
+  if (!supervisor || !watched_.insert(supervisor->address()).second)
+    return;
+  troupe::monitor(this, caf::actor_cast<caf::actor>(supervisor),
+                  [this, who = supervisor->address()](const caf::error&) {
+                    watched_.erase(who);
+                    std::erase_if(hosted_, [&](auto& x) {
+                      auto orphan = x.second.supervisor == who;
+                      if (orphan)
+                        troupe::anon_send_exit(x.second.handle, caf::exit_reason::user_shutdown);
+                      return orphan;
+                    });
+                    release_if_empty();
+                  });
+}
+
+// -- where the others are ---------------------------------------------------------------------------------------------
+
+// Of two processes the one with the higher rank connects to the other. If both did, at the same time, each would use
+// its own connection, and CAF would cut them for being silent in the other direction.
+void agent_host::bind(const bind_role& entry) {
+  if (!job_)
+    return;
+  auto add = [this, entry, job = job_] {
+    if (job == job_ && job->roles->find(entry.role) != entry.handle)
+      watch_for_loss(entry);
+    job->roles->bind(entry);
+  };
+  auto address = parse_address(entry.address);
+  auto connects = [&](auto& x) { return x.first.index > entry.role.index; };
+  if (!address || hosts_rank(entry.role.index) || std::none_of(hosted_.begin(), hosted_.end(), connects))
+    return add();
+  auto middleman = home_system().middleman().actor_handle();
+  troupe::request(this, middleman, connect_limit, caf::connect_atom_v, address->first, address->second)
+    .then([add](const caf::node_id&, const caf::strong_actor_ptr&, const std::set<std::string>&) { add(); },
+          [add](const caf::error&) { add(); }); // the leader passes on what is sent
+}
+
+void agent_host::watch_for_loss(const bind_role& entry) {
+  if (entry.role.kind != "ring_peer" || !entry.handle || hosts_rank(entry.role.index))
+    return;
+  lost_.erase(entry.role);
+  troupe::monitor(this, caf::actor_cast<caf::actor>(entry.handle),
+                  [this, role = entry.role, job = job_, handle = entry.handle](const caf::error&) {
+                    if (job == job_ && job && job->roles->find(role) == handle)
+                      lost_.insert(role);
+                  });
+}
+
+// -- the end ----------------------------------------------------------------------------------------------------------
 
 // A handler that does not return cannot be interrupted, and its device may be stuck with it: the process has to go
 // (S6).
 void agent_host::look_for_stuck_handlers() {
-  for (auto& [role, hosted] : agents_)
+  for (auto& [role, hosted] : hosted_)
     if (hosted.watch.observe(hosted.beat->turns(), home_system().clock().now())) {
       fmt::print(stderr, "troupe: {} has worked on one message for longer than {}: this process ends\n",
                  to_string(role),
@@ -144,15 +208,20 @@ void agent_host::look_for_stuck_handlers() {
   run_after(this, watch_pace, [this] { look_for_stuck_handlers(); });
 }
 
+void agent_host::release_if_empty() {
+  if (hosted_.empty())
+    release();
+}
+
 void agent_host::release() {
-  for (auto& [role, hosted] : agents_)
+  for (auto& [role, hosted] : hosted_)
     troupe::anon_send_exit(hosted.handle, caf::exit_reason::user_shutdown);
-  agents_.clear();
-  watched_ = nullptr;
+  hosted_.clear();
+  lost_.clear();
+  if (job_)
+    job_->roles->clear();
   job_.reset();
-  if (roles_)
-    roles_->clear();
-  roles_.reset();
+  vault_.reset();
 }
 
 } // namespace troupe

@@ -4,21 +4,26 @@
 #include <caf/typed_event_based_actor.hpp>
 #include <map>
 #include <memory>
-#include <vector>
+#include <set>
 
 #include "actors/hosted_job.hpp"
+#include "actors/shard_vault.hpp"
 #include "gpu/device.hpp"
 #include "messages/interfaces.hpp"
+#include "supervision/in_place.hpp"
 #include "supervision/pulse.hpp"
 
 namespace troupe {
 
-/// Hosts agents of one job at a time in its own process, a worker process, on behalf of a leader elsewhere.
+/// Hosts agents of one job at a time in its own process, a worker process, on behalf of a leader elsewhere; in a ring,
+/// with the peer of each agent at its side.
 /// Receives `hello`, `spawn_agent`, `heartbeat`, `bind_role` (the leader), `leave_run` (its process), upon which it
-/// ends when its agents have left. Refuses, with a sentence in the answer: another protocol version, a second job, more
-/// agents than slots, a job that this host cannot open. When the supervisor of its agents is gone, they end and the
-/// host is free again (T4: orphans stop). Ends the whole process when an agent does not get on with a message within
-/// the job's limit, since nothing else helps (T5). Spawned detached, because opening data reads files.
+/// ends when its roles have left. Refuses, with a sentence in the answer: another protocol version, a second job, more
+/// agents than slots, a job that this host cannot open. When the supervisor of a role is gone, the role ends; when none
+/// is left, the host is free again (T4: orphans stop). Ends the whole process when a role does not get on with a
+/// message within the job's limit, since nothing else helps (T5). Connects to the processes of other ring peers, so
+/// that the leader is not in the way of their chunks; a peer whose connection was lost is named in the next `alive`,
+/// and is then bound again. Spawned detached, because opening data reads files.
 class agent_host final : public agent_host_actor::base {
 public:
   struct config {
@@ -35,13 +40,20 @@ public:
 private:
   hello welcome(const hello& from) const;
   agent_spawned spawn_here(const spawn_agent& what);
-  void watch_supervisor();
+  caf::strong_actor_ptr spawn_role(const role_id& role, in_place_link link);
+  void bind(const bind_role& entry);
+  void watch_for_loss(const bind_role& entry);
+  void watch_supervisor(const caf::strong_actor_ptr& supervisor);
   void release();
+  void release_if_empty();
   void leave_if_empty();
   void look_for_stuck_handlers();
+  [[nodiscard]] bool hosts_rank(uint32_t rank) const;
+  [[nodiscard]] uint32_t slots_taken() const;
 
-  struct hosted_agent {
+  struct hosted_role {
     caf::strong_actor_ptr handle;
+    caf::actor_addr supervisor;
     std::shared_ptr<pulse> beat;
     stuck_watch watch;
   };
@@ -49,9 +61,11 @@ private:
   config config_;
   std::shared_ptr<directory> roles_;
   std::shared_ptr<hosted_job> job_;
-  std::map<role_id, hosted_agent> agents_;
-  std::vector<gpu::device> devices_; // one per agent started; drained when the node ends
-  caf::actor_addr watched_;          // the agents' supervisor
+  std::shared_ptr<shard_vault> vault_; // what outlives the ring peers
+  std::map<role_id, hosted_role> hosted_;
+  std::map<uint32_t, gpu::device> devices_; // by rank, for an agent and its peer; drained when this ends
+  std::set<caf::actor_addr> watched_;       // supervisors
+  std::set<role_id> lost_;                  // roles elsewhere whose handles have gone stale
   bool leaving_ = false;
 };
 

@@ -64,7 +64,10 @@ coordinator_actor::behavior_type coordinator::make_behavior() {
       else
         perform(core_.on_join(j));
     },
-    [this](const role_bound& r) { watch(r.role); },
+    [this](const role_bound& r) {
+      watch(r.role);
+      perform(core_.on_bound({r.role, r.incarnation}));
+    },
     [this](const peer_unreachable& p) {
       if (auto who = core_.member_of(p.role))
         perform(core_.on_lost(*who));

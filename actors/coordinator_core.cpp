@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include <utility>
 
 #include "messages/canary.hpp"
 
@@ -382,6 +383,8 @@ coordinator_core::actions coordinator_core::on_evaluation(const evaluation& e) {
 
 coordinator_core::actions coordinator_core::on_tick() {
   auto out = actions{};
+  if (std::exchange(patient_, false) && phase_ == phase::gathering)
+    begin_if_gathered(out);
   if (phase_ != phase::running)
     return out;
   if (round_)

@@ -128,6 +128,8 @@ public:
   explicit coordinator_core(config c);
 
   actions on_join(const join& j);
+  /// Where a role is has become known, perhaps after it joined: it is told the view.
+  actions on_bound(const member& who) const;
   /// A participant ended or cannot be reached any more.
   actions on_lost(const member& who);
   /// A participant has left in order, and does not come back. Without agents the run stops.
@@ -195,6 +197,7 @@ private:
 
   void publish_view(actions& out);
   void tell_view(actions& out) const;
+  [[nodiscard]] view_changed last_view() const;
   void begin_if_gathered(actions& out);
   void take_over(actions& out);
   void rewind(const std::string& why, actions& out);
@@ -210,6 +213,7 @@ private:
   void commit_again(step from, actions& out) const;
   void caught_up(const shard_summed& s);
   [[nodiscard]] const char* holder_kind() const { return config_.ring ? "ring_peer" : "shard_holder"; }
+  [[nodiscard]] bool crew_is_back() const;
   [[nodiscard]] bool everyone_summed(step at) const;
   [[nodiscard]] bool somebody_holds_current() const;
   void run_if_loaded(actions& out);
@@ -228,6 +232,7 @@ private:
   config config_;
   uint64_t last_step_ = 0;
   phase phase_ = phase::gathering;
+  bool patient_ = true; ///< until the first tick: those of the run before may all come back
   std::map<role_id, member> members_;
   std::map<uint32_t, step> holds_;      ///< version of each shard, as it last said; none: it has no parameters
   std::map<uint32_t, lateness> behind_; ///< shards that came back without the sums of updates that have committed

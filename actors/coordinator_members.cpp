@@ -27,13 +27,24 @@ void coordinator_core::publish_view(actions& out) {
 
 // Agents come last: what they ask the others for upon a view, these know of by then.
 void coordinator_core::tell_view(actions& out) const {
+  auto what = last_view();
+  auto to = what.members;
+  std::stable_partition(to.begin(), to.end(), [](auto& m) { return m.role.kind != "agent"; });
+  out.emplace_back(publish{std::move(what), std::move(to)});
+}
+
+view_changed coordinator_core::last_view() const {
   auto list = std::vector<member>{};
   for (auto& [role, m] : members_)
     list.push_back(m);
-  auto to = list;
-  std::stable_partition(to.begin(), to.end(), [](auto& m) { return m.role.kind != "agent"; });
-  out.emplace_back(
-    publish{{log().view, log().applied.floor, std::move(list), log().rewound, log().crew_since}, std::move(to)});
+  return {log().view, log().applied.floor, std::move(list), log().rewound, log().crew_since};
+}
+
+coordinator_core::actions coordinator_core::on_bound(const member& who) const {
+  auto out = actions{};
+  if (phase_ == phase::running && has(who))
+    out.emplace_back(publish{last_view(), {who}});
+  return out;
 }
 
 // The final parameters are being collected: somebody who comes back may still have them, or was the last one who did.
@@ -116,12 +127,19 @@ void coordinator_core::begin_if_gathered(actions& out) {
       count("data_broker") < 1)
     return;
   if (log().begun) {
+    if (patient_ && !crew_is_back())
+      return;
     take_over(out);
     return;
   }
   phase_ = phase::loading;
   for (auto& holder : holders())
     out.emplace_back(load{holder.index, current()});
+}
+
+// A ring that stays the same goes on with what it has summed up.
+bool coordinator_core::crew_is_back() const {
+  return std::all_of(log().crew.begin(), log().crew.end(), [&](auto& m) { return members_.contains(m.role); });
 }
 
 // Another coordinator led this run before. Every shard is at the current step, or short of its commit, which is said

@@ -77,6 +77,7 @@ job_description describe(const job_options& o, const learn::data_source& data) {
   d.ahead = how.ahead;
   d.in_order = how.in_order;
   d.ring = o.sync == "ring";
+  d.optimizer = troupe::describe(optimizer_of(o));
   if (o.local_steps > 1)
     d.local = troupe::describe(local_steps_of(o, d));
   d.combine = static_cast<uint8_t>(o.combine.kind);
@@ -171,19 +172,21 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
     journal_lane_(gpu::device::host({1001, 1})), outcome_(std::make_shared<std::optional<expected<run_outcome>>>()) {
   record_->start = initial_;
   ledger_ = ledger_of(options_, *job_, initial_->version);
-  // An agent and a shard holder share a device: while the agents wait for an update, their cores work on it. Where
-  // agents live elsewhere, or do not wait, the holders have devices of their own here.
+  // An agent and a shard holder, or its ring peer, share a device: while the agents wait for an update, their cores
+  // work on it. Where agents live elsewhere, or do not wait, the holders have devices of their own here.
   auto apart = remote_ != nullptr || job_->pace() != pace::synchronous();
   if (!remote_)
     for (int i = 0; i < options_.agents; ++i)
       devices_.push_back(gpu::device::host({i, options_.threads}));
   auto first = apart ? devices_.size() : 0;
-  if (apart)
+  if (apart && !job_->ring())
     for (int i = 0; i < options_.shards; ++i)
       devices_.push_back(gpu::device::host({static_cast<int>(first) + i, remote_ ? options_.threads : 1}));
   for (uint32_t rank = 0; job_->ring() && rank < static_cast<uint32_t>(options_.agents); ++rank)
     peers.emplace_back(fmt::format("ring_peer/{}", rank), [this, rank](const start_context& c) -> started {
       auto role = role_id{"ring_peer", rank};
+      if (remote_)
+        return remote_->start(role, c, job_);
       auto config = ring_peer::config{role, job_, vault_, optimizer_of(options_), devices_[rank]};
       return announce(*job_, role, c.number, spawn_in_place<ring_peer>(c.system, c.link(), std::move(config)));
     });
@@ -253,7 +256,7 @@ supervision_tree data_parallel::tree(std::optional<restart_limit> limit) const {
   auto tree = supervise("training", one_for_one, few);
   tree.child(locks)
     .child(broker)
-    .child(job_->ring() ? supervise("peers", one_for_one, many).child(peers)
+    .child(job_->ring() ? supervise_agents("peers", many).child(peers, transient)
                         : supervise("shards", one_for_all, few).child(shards))
     .child(supervise_agents("agents", many).child(agents, transient))
     .child(leader, transient, significant);

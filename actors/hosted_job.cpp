@@ -48,6 +48,10 @@ learn::local_steps::options hosted_job::local_steps() const {
   return result;
 }
 
+learn::optimizer_options hosted_job::optimizer() const {
+  return options_of(description.optimizer);
+}
+
 hosted_job::hosted_job(job_description what, std::shared_ptr<const learn::model> m, learn::data_source d,
                        std::shared_ptr<directory> r)
   : description(std::move(what)), model(std::move(m)), data(std::move(d)),

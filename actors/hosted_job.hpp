@@ -11,6 +11,7 @@
 #include "learn/dataset.hpp"
 #include "learn/local_steps.hpp"
 #include "learn/model.hpp"
+#include "learn/optimizer.hpp"
 #include "learn/order.hpp"
 #include "messages/job.hpp"
 
@@ -49,6 +50,7 @@ struct hosted_job {
   [[nodiscard]] learn::combine_options combine() const {
     return {static_cast<learn::combine_kind>(description.combine), description.combine_bad};
   }
+  [[nodiscard]] learn::optimizer_options optimizer() const;
   [[nodiscard]] troupe::pace pace() const { return {description.ahead, description.in_order}; }
 
   /// Opens data and model as described; one sentence where this host cannot take part.

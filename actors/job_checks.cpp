@@ -83,9 +83,6 @@ expected<job_options> resolve(job_options o) {
     return fail("agents in a ring keep in step: leave out --staleness, or choose --sync ps");
   if (o.sync == "ring" && o.shards != 0)
     return fail("agents in a ring hold all parameters themselves: leave out --shards, or choose --sync ps");
-  if (o.sync == "ring" && (o.isolation == isolation::process || !o.nodes.empty()))
-    return fail("a ring of agents in other processes is not built yet: leave out --isolation and --nodes, or choose "
-                "--sync ps");
   if (auto ok = check_local_steps(o); !ok)
     return tl::unexpected(ok.error());
   auto compresses = o.compression.kind != learn::compression_kind::none;
@@ -179,7 +176,7 @@ supervision_tree shape_of(const job_options& o) {
   tree.child(startable{"lock_service/0", nothing})
     .child(startable{"data_broker/0", nothing})
     .child(o.sync == "ring"
-             ? supervise("peers", one_for_one, at_most(16, 1min)).child(numbered("ring_peer", o.agents))
+             ? supervise_agents("peers").child(numbered("ring_peer", o.agents), transient)
              : supervise("shards", one_for_all, at_most(3, 1min)).child(numbered("shard_holder", o.shards)))
     .child(supervise_agents("agents").child(numbered("agent", o.least_agents), transient))
     .child(startable{"coordinator/0", nothing}, transient, significant);

@@ -183,14 +183,11 @@ expected<void> node::begin(const open_worker& what) {
     }
     now_->tree = std::move(*tree);
   }
-  if (now_->supervisor != what.supervisor->address()) {
-    now_->supervisor = what.supervisor->address();
-    troupe::monitor(this, caf::actor_cast<caf::actor>(what.supervisor),
-                    [this, who = now_->supervisor](const caf::error&) {
-                      if (now_ && now_->supervisor == who)
-                        stop_workers();
-                    });
-  }
+  if (auto who = what.supervisor->address(); now_->supervisors.insert(who).second)
+    troupe::monitor(this, caf::actor_cast<caf::actor>(what.supervisor), [this, who](const caf::error&) {
+      if (now_ && now_->supervisors.erase(who) > 0 && now_->supervisors.empty())
+        stop_workers();
+    });
   return {};
 }
 

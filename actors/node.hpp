@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,8 @@ namespace troupe {
 /// workers themselves.
 /// Receives `hello`, `open_worker`, `ask_worker_end` (the leader), `leave_run` (its process): it takes no more agents,
 /// and ends when those it has have left. Refuses, with a sentence in the answer: another protocol version, a second
-/// job, more agents than slots, a worker process that does not get ready. When the supervisor of its agents is gone, or
-/// its workers ended too often, all of them end and the node is free again (T4: orphans stop); who asks meanwhile is
+/// job, more agents than slots, a worker process that does not get ready. When the supervisors of its agents are gone,
+/// or its workers ended too often, all of them end and the node is free again (T4: orphans stop); who asks meanwhile is
 /// answered then. Owns the worker processes, which never outlive it.
 class node final : public node_actor::base {
 public:
@@ -52,7 +53,7 @@ private:
   // What the node hosts.
   struct hosted {
     std::string job_id;
-    caf::actor_addr supervisor; // of the agents
+    std::set<caf::actor_addr> supervisors; // of the agents, and of their ring peers
     std::optional<running_tree> tree;
     bool stopping = false;
     std::map<role_id, slot> slots;

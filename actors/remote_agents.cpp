@@ -28,17 +28,12 @@ expected<void> remote_agents::connect(const hosted_job& job) {
 }
 
 // What an agent cannot survive in place ends its process (R12), so every incarnation but the first gets a new one.
-expected<worker_process> remote_agents::worker(uint32_t index) {
+expected<worker_process> remote_agents::launch(uint32_t rank) {
   auto guard = std::unique_lock{mutex_};
-  if (auto found = ready_.extract(index))
+  if (auto found = ready_.extract(rank))
     return std::move(found.mapped());
   guard.unlock();
   return worker_process::launch({.program = options_.worker_program});
-}
-
-size_t remote_agents::node_for(uint32_t index) {
-  auto guard = std::lock_guard{mutex_};
-  return choice_.pick(index, system_.clock().now());
 }
 
 void remote_agents::tried(size_t node, bool good) {
@@ -49,16 +44,29 @@ void remote_agents::tried(size_t node, bool good) {
     choice_.failed(node, system_.clock().now());
 }
 
-started remote_agents::start(const role_id& role, const start_context& c, const std::shared_ptr<hosted_job>& job) {
-  auto config = remote_agent::config{role, job, c.notice, c.number, nullptr, {}, {}, {}};
+// An agent and its peer have different supervisors: whoever is started first brings the process with it.
+caf::actor remote_agents::worker_for(uint32_t rank, const start_context& c, const std::shared_ptr<hosted_job>& job) {
+  auto guard = std::lock_guard{mutex_};
+  auto& mine = slots_[rank];
+  if (auto known = caf::actor_cast<caf::strong_actor_ptr>(mine.worker); known && !has_ended(known))
+    return caf::actor_cast<caf::actor>(known);
+  mine.number = mine.number.next();
+  auto config = remote_worker::config{job, rank, mine.number, c.notice.supervisor(), nullptr, {}, {}, {}};
   if (options_.nodes.empty()) {
-    config.launch = [self = shared_from_this(), index = role.index] { return self->worker(index); };
+    config.launch = [self = shared_from_this(), rank] { return self->launch(rank); };
   } else {
-    auto node = node_for(role.index);
+    auto node = choice_.pick(rank, system_.clock().now());
     config.node = options_.nodes[node];
     config.on_tried = [self = shared_from_this(), node](bool good) { self->tried(node, good); };
   }
-  return started::later(c.system.spawn<remote_agent, caf::detached>(std::move(config)));
+  auto worker = caf::actor{c.system.spawn<remote_worker, caf::detached>(std::move(config))};
+  mine.worker = caf::actor_cast<caf::weak_actor_ptr>(worker);
+  return worker;
+}
+
+started remote_agents::start(const role_id& role, const start_context& c, const std::shared_ptr<hosted_job>& job) {
+  return started::later(
+    c.system.spawn<remote_agent>(remote_agent::config{role, c.number, c.notice, worker_for(role.index, c, job)}));
 }
 
 } // namespace troupe

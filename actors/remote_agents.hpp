@@ -16,7 +16,8 @@
 
 namespace troupe {
 
-/// Agents outside of this process: each in a worker process of this machine, or spread over the nodes of the job.
+/// Agents outside of this process, in a ring each with its peer at its side: each in a worker process of this machine,
+/// or spread over the nodes of the job.
 class remote_agents : public std::enable_shared_from_this<remote_agents> {
 public:
   /// With `--isolation process` starts the worker processes, which get ready meanwhile; with `--nodes` greets every
@@ -26,21 +27,28 @@ public:
   /// Refuses what a node would refuse. Blocks.
   expected<void> connect(const hosted_job& job);
 
-  /// Starts an incarnation of an agent: on its node, or in a worker process of its own.
+  /// Starts an incarnation of an agent or a ring peer, in the worker process of its rank: the one there is, or a new
+  /// one.
   started start(const role_id& role, const start_context& c, const std::shared_ptr<hosted_job>& job);
 
 private:
   remote_agents(caf::actor_system& system, job_options options)
     : system_(system), options_(std::move(options)), choice_(std::max<size_t>(options_.nodes.size(), 1)) {}
 
-  expected<worker_process> worker(uint32_t index);
-  size_t node_for(uint32_t index);
+  struct slot {
+    incarnation number;
+    caf::weak_actor_ptr worker;
+  };
+
+  expected<worker_process> launch(uint32_t rank);
   void tried(size_t node, bool good);
+  caf::actor worker_for(uint32_t rank, const start_context& c, const std::shared_ptr<hosted_job>& job);
 
   caf::actor_system& system_;
   job_options options_;
   std::mutex mutex_;
-  std::map<uint32_t, worker_process> ready_; // of the first incarnations, started ahead
+  std::map<uint32_t, worker_process> ready_; // the first ones, started ahead
+  std::map<uint32_t, slot> slots_;           // by rank
   node_choice choice_;
 };
 

@@ -300,6 +300,10 @@ ring_core::actions ring_core::on_applied() {
   return out;
 }
 
+ring_core::actions ring_core::on_bound(const member& who) const {
+  return ring_.size() > 1 && who == next() ? actions(sent_.begin(), sent_.end()) : actions{};
+}
+
 ring_core::actions ring_core::on_tick() {
   auto out = actions{};
   if (std::exchange(progress_, false) || applying_)

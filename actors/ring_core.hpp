@@ -95,6 +95,8 @@ public:
   /// True: apply the sum now, then call `on_applied`.
   bool on_commit(const commit_step& c);
   actions on_applied();
+  /// Where a peer is has become known: what was sent to the next one before that is lost.
+  actions on_bound(const member& who) const;
   /// Called at a steady pace while nothing comes: what may be lost is sent or asked for again.
   actions on_tick();
 

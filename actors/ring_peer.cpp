@@ -55,6 +55,7 @@ ring_peer_actor::behavior_type ring_peer::make_behavior() {
     [this](const role_bound& r) {
       if (r.role.kind == "coordinator")
         announce();
+      perform(core_.on_bound({r.role, r.incarnation}));
     },
     [this](const view_changed& v) {
       auto before = core_.dropped();
@@ -113,6 +114,7 @@ ring_peer_actor::behavior_type ring_peer::make_behavior() {
       if (!struck(self_, now_, TROUPE_FAULT(places::peer_on_chunk, config_.role, now_.number(), c.at.value), take))
         take();
     },
+    [this](const leave_run&) { leaving_ = true; },
   };
 }
 
@@ -359,6 +361,9 @@ void ring_peer::apply(const commit_step& c) {
       std::fill(own_.begin(), own_.end(), payload{});
       std::fill(total_.begin(), total_.end(), payload{});
       auto actions = core_.on_applied();
+      // Its own agent is gone, and all the others have the parameters as well.
+      if (leaving_ && !core_.agent() && core_.peers() > 1)
+        return self_->quit();
       publish();
       answer_snapshots();
       perform(actions);

@@ -22,9 +22,10 @@ namespace troupe {
 /// `parameters`. See `ring_core` for the rest.
 /// Receives `load_shard`, `commit_step`, `take_snapshot`, `view_changed` (coordinator), `push_gradients`,
 /// `pull_parameters` (its agent), `step_plan` (data broker), `ring_chunk`, `take_snapshot` (other peers), `role_bound`
-/// (directory); sends `shard_summed` to the coordinator, `parameters` to its agent, `request_plan` to the data broker,
-/// `ring_chunk` to the next peer. Fails with a reason when its stream does. Owns one stream. Every peer applies the
-/// same update to the same bits. A new life comes back with its last commit, or asks another peer for the model.
+/// (directory), `leave_run` (its process), upon which it goes after its agent; sends `shard_summed` to the coordinator,
+/// `parameters` to its agent, `request_plan` to the data broker, `ring_chunk` to the next peer. Fails with a reason
+/// when its stream does. Owns one stream. Every peer applies the same update to the same bits. A new life comes back
+/// with its last commit, or asks another peer for the model.
 class ring_peer {
 public:
   using interface = ring_peer_actor;
@@ -77,6 +78,7 @@ private:
   snapshot_queue snapshots_;
   std::vector<std::pair<take_snapshot, snapshot_queue::promise>> asked_; // by those who know of a later view
   bool fetching_ = false;
+  bool leaving_ = false;
   std::chrono::milliseconds patience_;
 };
 

@@ -44,8 +44,9 @@ using ring_peer_actor = caf::typed_actor<caf::result<void>(role_bound),      //
                                          caf::result<void>(pull_parameters), //
                                          caf::result<void>(commit_step),     //
                                          caf::result<shard_snapshot>(take_snapshot),
-                                         caf::result<void>(step_plan), //
-                                         caf::result<void>(ring_chunk)>;
+                                         caf::result<void>(step_plan),  //
+                                         caf::result<void>(ring_chunk), //
+                                         caf::result<void>(leave_run)>;
 
 using data_broker_actor = caf::typed_actor<caf::result<void>(role_bound),    //
                                            caf::result<void>(view_changed),  //

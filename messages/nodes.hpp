@@ -12,7 +12,7 @@
 namespace troupe {
 
 /// Changes whenever a message or its type id changes: two processes talk only if they agree on it.
-inline constexpr uint32_t protocol_version = 6;
+inline constexpr uint32_t protocol_version = 7;
 
 /// First message between two processes, both ways; the first type of the registry, so that its id never moves and a
 /// process of another version can still read it and answer with a sentence.
@@ -36,11 +36,12 @@ struct bind_role {
   role_id role;
   troupe::incarnation incarnation;
   caf::strong_actor_ptr handle;
+  std::string address = {}; ///< HOST:PORT of its worker process, for those that connect to it; empty: the leader's
 
   template <class Inspector>
   friend bool inspect(Inspector& f, bind_role& x) {
     return f.object(x).fields(f.field("role", x.role), f.field("incarnation", x.incarnation),
-                              f.field("handle", x.handle));
+                              f.field("handle", x.handle), f.field("address", x.address));
   }
 };
 
@@ -55,8 +56,8 @@ struct role_bound {
   }
 };
 
-/// remote agent → node: a worker process for one incarnation of an agent. Answered by `worker_opened` when the process
-/// listens.
+/// remote worker → node: a worker process for an agent, and the how many-th. Answered by `worker_opened` when the
+/// process listens.
 struct open_worker {
   std::string job_id;
   role_id role;
@@ -70,7 +71,7 @@ struct open_worker {
   }
 };
 
-/// node → remote agent.
+/// node → remote worker.
 struct worker_opened {
   uint16_t port = 0;   ///< on the node's host
   std::string refusal; ///< a sentence; empty: it listens
@@ -81,7 +82,7 @@ struct worker_opened {
   }
 };
 
-/// remote agent → node: how did the process of this incarnation end? Answered by `worker_ended` once it has.
+/// remote worker → node: how did this process end? Answered by `worker_ended` once it has.
 struct ask_worker_end {
   role_id role;
   troupe::incarnation incarnation;
@@ -92,7 +93,7 @@ struct ask_worker_end {
   }
 };
 
-/// node → remote agent.
+/// node → remote worker.
 struct worker_ended {
   std::string how; ///< "its process 123 was ended by signal 9 (Killed)"; empty: the node knows no such process
 
@@ -102,22 +103,25 @@ struct worker_ended {
   }
 };
 
-/// remote agent → the agent host in a worker process: start an agent of a job. Answered by `agent_spawned`.
+/// remote worker → the agent host in a worker process: start an agent of a job, or the ring peer at its side. Answered
+/// by `agent_spawned`.
 struct spawn_agent {
   job_description job;
   role_id role;
   troupe::incarnation incarnation;
-  std::vector<bind_role> directory; ///< the roles it will talk to, and its `supervisor`
+  caf::strong_actor_ptr supervisor;
+  std::vector<bind_role> directory; ///< the roles it will talk to
 
   template <class Inspector>
   friend bool inspect(Inspector& f, spawn_agent& x) {
     return f.object(x).fields(f.field("job", x.job), f.field("role", x.role), f.field("incarnation", x.incarnation),
-                              f.field("directory", x.directory));
+                              f.field("supervisor", x.supervisor), f.field("directory", x.directory));
   }
 };
 
-/// Whoever ends a host in order → node, agent host, agent: the host goes away. An agent finishes what it has begun and
-/// goes when that has taken effect; others take its place in the next step. Idempotent.
+/// Whoever ends a host in order → node, agent host, agent, ring peer: the host goes away. An agent finishes what it has
+/// begun and goes when that has taken effect; others take its place in the next step. Its ring peer goes when a step
+/// has taken effect without it. Idempotent.
 struct leave_run {
   bool in_order = true;
 
@@ -127,7 +131,7 @@ struct leave_run {
   }
 };
 
-/// remote agent → agent host, at a steady pace: are you there? Answered by `alive` from its own thread, which computes
+/// remote worker → agent host, at a steady pace: are you there? Answered by `alive` from its own thread, which computes
 /// nothing, so silence means that the whole process is stopped, overloaded or unreachable.
 struct heartbeat {
   uint64_t number = 0;
@@ -138,17 +142,18 @@ struct heartbeat {
   }
 };
 
-/// agent host → remote agent, answer to `heartbeat`.
+/// agent host → remote worker, answer to `heartbeat`.
 struct alive {
-  uint64_t number = 0; ///< of the heartbeat
+  uint64_t number = 0;            ///< of the heartbeat
+  std::vector<role_id> lost = {}; ///< roles of other workers whose handles have gone stale here: bind them again
 
   template <class Inspector>
   friend bool inspect(Inspector& f, alive& x) {
-    return f.object(x).fields(f.field("number", x.number));
+    return f.object(x).fields(f.field("number", x.number), f.field("lost", x.lost));
   }
 };
 
-/// agent host → remote agent.
+/// agent host → remote worker.
 struct agent_spawned {
   caf::strong_actor_ptr handle; ///< null: see refusal
   std::string refusal;          ///< a sentence

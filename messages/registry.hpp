@@ -82,6 +82,9 @@ CAF_ADD_TYPE_ID(troupe, (troupe::request_plan))
 CAF_ADD_TYPE_ID(troupe, (troupe::ring_chunk))
 CAF_ADD_TYPE_ID(troupe, (troupe::step_plan))
 
+CAF_ADD_TYPE_ID(troupe, (troupe::optimizer_description))
+CAF_ADD_TYPE_ID(troupe, (std::vector<troupe::role_id>))
+
 CAF_ADD_TYPE_ID(troupe, (troupe::acquire_lock))
 CAF_ADD_TYPE_ID(troupe, (troupe::fencing_token))
 CAF_ADD_TYPE_ID(troupe, (troupe::lock_granted))

@@ -1,7 +1,6 @@
 // Nodes as a leader meets them: the greeting, its refusals, and what becomes of agents whose leader is gone.
 
 #include <arpa/inet.h>
-#include <caf/io/middleman.hpp>
 #include <caf/scoped_actor.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <netinet/in.h>
@@ -9,36 +8,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "actors/agent_host.hpp"
 #include "actors/job.hpp"
-#include "actors/node.hpp"
-#include "actors/node_link.hpp"
-#include "actors/runtime.hpp"
-#include "messages/caf.hpp"
 #include "supervision/exit_reason.hpp"
+#include "tests/topology/hosts.hpp"
 
 using namespace troupe;
+using namespace troupe::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-// A node, or what hosts agents in a worker process, published on a port of this process.
-template <class Actor, class Handle>
-struct published {
-  explicit published(typename Actor::config c)
-    : rt({.network = true}), actor(rt.system().spawn<Actor, caf::detached>(std::move(c))) {
-    auto bound = rt.system().middleman().publish(actor, 0, "127.0.0.1");
-    REQUIRE(bound);
-    port = *bound;
-  }
-  ~published() { troupe::anon_send_exit(actor, caf::exit_reason::user_shutdown); }
-
-  runtime rt;
-  Handle actor;
-  uint16_t port = 0;
-};
-using published_host = published<agent_host, agent_host_actor>;
-using published_node = published<node, node_actor>;
 
 caf::actor spawn_idle(caf::actor_system& system) {
   return system.spawn([](caf::event_based_actor*) { return caf::behavior{[](int) {}}; });
@@ -48,26 +26,6 @@ std::string refusal(uint16_t port, const std::string& job = "job") {
   auto rt = runtime{{.network = true}};
   auto r = connect_node(rt.system(), "127.0.0.1", port, job, 5s);
   return r ? std::string{} : r.error().sentence;
-}
-
-job_description small_job() {
-  auto d = job_description{};
-  d.job_id = "job";
-  d.model = "lenet";
-  d.height = d.width = 28;
-  d.data = "digits";
-  d.seed = 1;
-  d.samples = 20000;
-  d.batch = d.micro_batch = 8;
-  return d;
-}
-
-agent_spawned spawn_on(caf::scoped_actor& self, const agent_host_actor& host, const spawn_agent& what) {
-  auto result = agent_spawned{};
-  troupe::request(self, host, 20s, what)
-    .receive([&](const agent_spawned& s) { result = s; },
-             [&](const caf::error& e) { result.refusal = "request failed: " + caf::to_string(e); });
-  return result;
 }
 
 // A listening socket, by itself or with somebody who answers nothing.
@@ -152,29 +110,29 @@ TEST_CASE("a worker process refuses a second job, more agents than slots, and a 
   auto host = published_host{{.slots = 1}};
   auto self = caf::scoped_actor{host.rt.system()};
   auto leader = spawn_idle(host.rt.system());
-  auto entry = bind_role{{"supervisor", 0}, {1}, caf::actor_cast<caf::strong_actor_ptr>(leader)};
+  auto who = caf::actor_cast<caf::strong_actor_ptr>(leader);
 
   auto bad = small_job();
   bad.samples = 7;
-  CHECK(spawn_on(self, host.actor, {bad, {"agent", 0}, {1}, {entry}}).refusal.find("20000") != std::string::npos);
+  CHECK(spawn_on(self, host.actor, {bad, {"agent", 0}, {1}, who, {}}).refusal.find("20000") != std::string::npos);
   bad = small_job();
   bad.data = "/nowhere";
-  CHECK_FALSE(spawn_on(self, host.actor, {bad, {"agent", 0}, {1}, {entry}}).refusal.empty());
+  CHECK_FALSE(spawn_on(self, host.actor, {bad, {"agent", 0}, {1}, who, {}}).refusal.empty());
   bad = small_job();
   bad.model = "lenett";
-  CHECK(spawn_on(self, host.actor, {bad, {"agent", 0}, {1}, {entry}}).refusal.find("lenet") != std::string::npos);
+  CHECK(spawn_on(self, host.actor, {bad, {"agent", 0}, {1}, who, {}}).refusal.find("lenet") != std::string::npos);
   bad = small_job();
   bad.shards = 1000;
-  CHECK_FALSE(spawn_on(self, host.actor, {bad, {"agent", 0}, {1}, {entry}}).refusal.empty());
+  CHECK_FALSE(spawn_on(self, host.actor, {bad, {"agent", 0}, {1}, who, {}}).refusal.empty());
 
-  auto first = spawn_on(self, host.actor, {small_job(), {"agent", 0}, {1}, {entry}});
+  auto first = spawn_on(self, host.actor, {small_job(), {"agent", 0}, {1}, who, {}});
   INFO(first.refusal);
   REQUIRE(first.handle);
   CHECK(refusal(host.port, "another").find("taken by job") != std::string::npos);
-  CHECK(spawn_on(self, host.actor, {small_job(), {"agent", 1}, {1}, {entry}}).refusal.find("slots") !=
+  CHECK(spawn_on(self, host.actor, {small_job(), {"agent", 1}, {1}, who, {}}).refusal.find("slots") !=
         std::string::npos);
   // The next incarnation of the same agent takes its slot.
-  auto again = spawn_on(self, host.actor, {small_job(), {"agent", 0}, {2}, {entry}});
+  auto again = spawn_on(self, host.actor, {small_job(), {"agent", 0}, {2}, who, {}});
   CHECK(again.handle);
 
   // The supervisor is gone: the agent ends (T4), and the node is free for another job.
@@ -200,8 +158,7 @@ TEST_CASE(
   REQUIRE(model);
   auto me = caf::actor_cast<caf::strong_actor_ptr>(self);
   // Stands for the leader: supervisor, coordinator and everyone else.
-  auto spawned =
-    spawn_on(self, host.actor, {job, {"agent", 0}, {2}, {{{"supervisor", 0}, {}, me}, {{"coordinator", 0}, {1}, me}}});
+  auto spawned = spawn_on(self, host.actor, {job, {"agent", 0}, {2}, me, {{{"coordinator", 0}, {1}, me}}});
   REQUIRE(spawned.handle);
   auto agent = caf::actor_cast<caf::actor>(spawned.handle);
   auto joined = incarnation{};

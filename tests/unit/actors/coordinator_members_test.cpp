@@ -76,6 +76,46 @@ TEST_CASE("a coordinator that takes over goes on behind the last commit, and say
   CHECK(find<core_t::commit>(run_step(after, 1)));
 }
 
+TEST_CASE(
+  "a coordinator that takes over waits a little for everybody, so that a ring goes on with what it has summed") {
+  auto c = small();
+  c.ring = true;
+  c.agents = 2;
+  auto before = core_t{c};
+  const auto everybody =
+    std::vector<member>{agent0, {{"agent", 1}, {1}}, broker, {{"ring_peer", 0}, {1}}, {{"ring_peer", 1}, {1}}};
+  for (auto& m : everybody)
+    before.on_join({m, {}, true});
+  before.on_loaded(0);
+  before.on_loaded(1);
+  const auto ring = c.log->crew_since;
+  auto rejoin = [&](size_t n) {
+    auto after = core_t{c};
+    auto out = core_t::actions{};
+    for (size_t i = 0; i < n; ++i)
+      out = after.on_join({everybody[i], {}, true});
+    return std::pair{after, std::move(out)};
+  };
+  auto [whole, out] = rejoin(5);
+  REQUIRE(find<core_t::publish>(out));
+  CHECK(find<core_t::publish>(out)->what.crew_since == ring);
+  auto [partial, nothing] = rejoin(4);
+  CHECK(nothing.empty());
+  auto late = partial.on_tick(); // the fifth is gone
+  REQUIRE(find<core_t::publish>(late));
+  CHECK(find<core_t::publish>(late)->what.crew_since > ring);
+}
+
+TEST_CASE("who has joined before it could be answered is told the view when it can") {
+  auto core = running(small());
+  auto out = core.on_bound(holder);
+  REQUIRE(out.size() == 1);
+  REQUIRE(find<core_t::publish>(out));
+  CHECK(find<core_t::publish>(out)->to == std::vector{holder});
+  CHECK(find<core_t::publish>(out)->what.number == core.number());
+  CHECK(core.on_bound({holder.role, {2}}).empty());
+}
+
 TEST_CASE("a coordinator that takes over between the end of an epoch and its test has it tested, once") {
   auto c = small();
   c.test_samples = 10;

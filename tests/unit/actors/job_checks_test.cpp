@@ -26,8 +26,9 @@ TEST_CASE("jobs that contradict themselves are refused with one sentence") {
         }).find("--staleness") != std::string::npos);
   CHECK(refused([](auto& o) {
           o.sync = "ring";
-          o.isolation = isolation::process;
-        }).find("--isolation") != std::string::npos);
+          o.nodes = {"localhost:1"};
+          o.faults = {parse_fault("ring_peer/0@step=1:kill").value()};
+        }).find("TROUPE_FAULTS") != std::string::npos);
   CHECK(refused([](auto& o) { o.staleness = 65; }).find("64") != std::string::npos);
   CHECK(refused([](auto& o) {
           o.reproducible = true;

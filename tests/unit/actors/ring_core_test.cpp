@@ -170,3 +170,15 @@ TEST_CASE("a commit of another ring's sum is not applied, and a peer that is beh
   CHECK(fetch->from == r.peers[0].self());
   CHECK(fetch->version == step{1});
 }
+
+TEST_CASE("what was sent to the next peer before it could be reached is sent again when it can") {
+  auto r = ring{2, two_buckets()};
+  r.push(0, 0, 4);
+  r.plan(1, {{0, 4, 0}, {4, 8, 1}});
+  r.wire.clear();
+  CHECK(r.peers[0].on_bound({{"ring_peer", 1}, {2}}).empty()); // of a ring that is not known yet
+  CHECK(r.peers[0].on_bound(r.peers[0].self()).empty());
+  auto again = r.peers[0].on_bound(r.peers[1].self());
+  REQUIRE(again.size() == 2); // a chunk of each bucket
+  CHECK(std::get<ring_core::send>(again[0]).to == r.peers[1].self());
+}

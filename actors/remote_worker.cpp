@@ -1,0 +1,207 @@
+#include "actors/remote_worker.hpp"
+
+#include <fmt/format.h>
+
+#include "actors/node_link.hpp"
+#include "messages/caf.hpp"
+#include "supervision/exit_reason.hpp"
+
+namespace troupe {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Opening a large data set on the agent's host takes its time (R7).
+constexpr auto spawn_deadline = 60s;
+// How long a process may take to be gone after its connection is.
+constexpr auto exit_limit = 500ms;
+
+const role_id coordinator_role{"coordinator", 0};
+
+// Agents do not talk to each other.
+bool is_for_all(const role_id& role) {
+  return role.kind != "agent";
+}
+
+} // namespace
+
+remote_worker::remote_worker(caf::actor_config& cfg, config c)
+  : caf::event_based_actor(cfg), config_(std::move(c)), detector_(config_.detection) {
+  // nop
+}
+
+caf::behavior remote_worker::make_behavior() {
+  return {[](caf::unit_t) {}}; // a behaviour keeps the actor alive
+}
+
+void remote_worker::on_exit() {
+  process_.reset(); // waits for its end
+  caf::event_based_actor::on_exit();
+}
+
+// -- start ------------------------------------------------------------------------------------------------------------
+
+expected<void> remote_worker::open() {
+  auto& job = config_.job->description.job_id;
+  auto where = std::pair<std::string, uint16_t>{"127.0.0.1", 0};
+  if (config_.launch) {
+    auto process = config_.launch();
+    if (!process)
+      return tl::unexpected(process.error());
+    process_ = std::move(*process);
+    auto port = process_->port();
+    if (!port)
+      return tl::unexpected(port.error());
+    where.second = *port;
+  } else {
+    where = *parse_address(config_.node);
+    auto node = connect_node(system(), where.first, where.second, job);
+    if (!node)
+      return tl::unexpected(node.error());
+    node_ = caf::actor_cast<node_actor>(*node);
+    auto supervisor = caf::actor_cast<caf::strong_actor_ptr>(config_.supervisor);
+    auto port = open_worker_on(system(), node_, {job, {"agent", config_.rank}, config_.number, supervisor});
+    if (!port)
+      return tl::unexpected(port.error());
+    where.second = *port;
+  }
+  auto host = connect_node(system(), where.first, where.second, job);
+  if (!host)
+    return tl::unexpected(host.error());
+  host_ = caf::actor_cast<agent_host_actor>(*host);
+  address_ = fmt::format("{}:{}", where.first, where.second);
+  troupe::monitor(this, host_, [this](const caf::error& reason) { ended(reason); });
+  return {};
+}
+
+void remote_worker::tried(bool good) {
+  if (config_.on_tried)
+    config_.on_tried(good);
+}
+
+void remote_worker::spawn_there(const spawn_request& r) {
+  if (!host_)
+    if (auto opened = open(); !opened) {
+      tried(false);
+      return quit(reason_of(opened.error())); // whoever waits for it monitors this actor
+    }
+  roles_[r.role] = r.near_end.address();
+  troupe::monitor(this, r.near_end, [this, role = r.role, who = r.near_end.address()](const caf::error& reason) {
+    if (auto i = roles_.find(role); i != roles_.end() && i->second == who) // it was killed
+      quit(reason);
+  });
+  // The coordinator is made known to it as soon as the role can be answered: with the other peers, in `watch`.
+  auto known = config_.job->roles->entries();
+  std::erase_if(known, [](auto& e) { return !is_for_all(e.role) || !e.address.empty() || e.role == coordinator_role; });
+  auto supervisor = caf::actor_cast<caf::strong_actor_ptr>(r.supervisor);
+  troupe::request(this, host_, spawn_deadline,
+                  spawn_agent{config_.job->description, r.role, r.number, supervisor, std::move(known)})
+    .then(
+      [this, r](const agent_spawned& s) {
+        tried(s.handle != nullptr);
+        auto awaited = roles_.find(r.role);
+        if (s.handle && (awaited == roles_.end() || awaited->second != r.near_end.address())) {
+          troupe::anon_send_exit(s.handle, caf::exit_reason::kill); // its start was given up meanwhile
+          return;
+        }
+        if (s.handle) {
+          config_.job->roles->bind({r.role, r.number, s.handle, address_});
+          watch();
+        }
+        r.then(s);
+      },
+      [this, r](const caf::error& e) {
+        tried(false);
+        auto how = process_ ? process_->ended(exit_limit) : std::nullopt;
+        r.then({nullptr, fmt::format("the node of {} did not start it: {}{}", to_string(r.role), caf::to_string(e),
+                                     process_ ? "; " + how.value_or("its process runs") : "")});
+      });
+}
+
+void remote_worker::leave(const role_id& role, bool in_peace, const std::function<void()>& stays) {
+  roles_.erase(role);
+  if (!in_peace)
+    quit(reason_of(failure{fmt::format("its process was ended, since {} in it had failed", to_string(role))}));
+  else if (roles_.empty())
+    quit();
+  else
+    stays();
+}
+
+// -- watch ------------------------------------------------------------------------------------------------------------
+
+// From the first role on: what is bound from now on, and what was bound meanwhile.
+void remote_worker::watch() {
+  if (std::exchange(watching_, true))
+    return;
+  auto& roles = *config_.job->roles;
+  roles.on_bind(this->ctrl(), [host = host_](const bind_role& entry) {
+    if (is_for_all(entry.role))
+      troupe::anon_send(host, entry);
+  });
+  for (auto& entry : roles.entries())
+    if (entry.role != coordinator_role)
+      tell(entry.role);
+  tell(coordinator_role);
+  beat();
+}
+
+void remote_worker::tell(const role_id& role) {
+  if (auto entry = config_.job->roles->entry(role); entry && entry->handle && is_for_all(role))
+    troupe::anon_send(host_, *entry);
+}
+
+void remote_worker::beat() {
+  troupe::request(this, host_, 10 * config_.detection.pace, heartbeat{++beats_})
+    .then(
+      [this](const troupe::alive& a) {
+        detector_.on_alive(system().clock().now());
+        judge(reachability::reachable);
+        for (auto& role : a.lost)
+          tell(role);
+      },
+      [](const caf::error&) {}); // the silence speaks
+  run_after(this, config_.detection.pace, [this] {
+    judge(detector_.judge(system().clock().now()));
+    beat();
+  });
+}
+
+void remote_worker::judge(reachability now) {
+  if (now == std::exchange(last_, now))
+    return;
+  auto coordinator = config_.job->roles->find(coordinator_role);
+  if (now == reachability::unreachable && coordinator) {
+    for (auto& [role, near_end] : roles_)
+      troupe::anon_send(caf::actor_cast<caf::actor>(coordinator), peer_unreachable{role});
+  } else if (now == reachability::reachable) { // it may have been left out of the view: have it join again
+    tell(coordinator_role);
+  } else if (now == reachability::dead) {
+    if (process_)
+      process_->kill();
+    ended(reason_of(exit_cause{exit_kind::connection_lost,
+                               {fmt::format("it did not answer for {}", to_string(detector_.silence()))}}));
+  }
+}
+
+// How the process ended says more than that its connection was lost.
+void remote_worker::ended(const caf::error& reason) {
+  auto cause = cause_of(reason);
+  if (process_ && cause.kind == exit_kind::connection_lost) {
+    if (auto how = process_->ended(exit_limit))
+      cause = caused(exit_kind::error, *how, cause);
+  } else if (node_ && cause.kind == exit_kind::connection_lost) {
+    if (std::exchange(asked_, true))
+      return;
+    troupe::request(this, node_, exit_limit, ask_worker_end{{"agent", config_.rank}, config_.number})
+      .then(
+        [this, cause](const worker_ended& e) {
+          quit(reason_of(e.how.empty() ? cause : caused(exit_kind::error, e.how, cause)));
+        },
+        [this, cause](const caf::error&) { quit(reason_of(cause)); });
+    return;
+  }
+  quit(reason_of(cause));
+}
+
+} // namespace troupe

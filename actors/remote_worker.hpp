@@ -1,0 +1,83 @@
+#pragma once
+
+#include <caf/actor_addr.hpp>
+#include <caf/event_based_actor.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "actors/hosted_job.hpp"
+#include "actors/worker_process.hpp"
+#include "messages/interfaces.hpp"
+#include "supervision/failure_detector.hpp"
+
+namespace troupe {
+
+/// The near end of a worker process: one agent of the job lives there and, in a ring, its peer (T5). Spawned detached,
+/// because starting a process and waiting for its end block.
+///
+/// Starts the process, or has a node do so, and greets its agent host. The near ends of the roles (`remote_agent`) use
+/// it: it has their roles spawned there and tells that host where the others are. Sends the host heartbeats: silence
+/// makes the roles unreachable, so that others take over their part of the step, and at last dead (T4, R8). Ends when
+/// the process does, with a reason that names the exit code or the signal; and ends the process when the last role has
+/// been stopped, or one has ended by itself: what an actor does not survive costs the process (R12). Owns the process,
+/// unless that is a node's; it never outlives its owner.
+class remote_worker final : public caf::event_based_actor {
+public:
+  struct config {
+    std::shared_ptr<hosted_job> job;
+    uint32_t rank;                                    ///< of the agent
+    incarnation number;                               ///< the how many-th process for it
+    caf::actor supervisor;                            ///< the process is not needed any more once it has ended
+    std::function<expected<worker_process>()> launch; ///< empty: a node starts the process
+    std::string node;                                 ///< HOST:PORT of that node
+    std::function<void(bool)> on_tried;               ///< whether a start there was a success; may be empty
+    failure_detector::options detection;
+  };
+
+  remote_worker(caf::actor_config& cfg, config c);
+  const char* name() const override { return "troupe.remote_worker"; }
+
+  /// A role to be spawned in the process, and who stands for it here.
+  struct spawn_request {
+    role_id role;
+    incarnation number;
+    caf::actor supervisor;
+    caf::actor near_end;
+    std::function<void(agent_spawned)> then; ///< called in the context of this actor
+  };
+
+  // From within its own context (`run_in`); whoever calls them monitors it, too.
+  void spawn_there(const spawn_request& r);
+  /// The role has ended, in peace or not. The process may be needed by another: then `stays` is called.
+  void leave(const role_id& role, bool in_peace, const std::function<void()>& stays);
+
+protected:
+  caf::behavior make_behavior() override;
+  void on_exit() override;
+
+private:
+  expected<void> open();
+  void tried(bool good);
+  void watch();
+  void beat();
+  void judge(reachability now);
+  void tell(const role_id& role);
+  void ended(const caf::error& reason);
+
+  config config_;
+  std::optional<worker_process> process_;
+  std::string address_;                      // where the process listens
+  node_actor node_;                          // null: the process is this one's own
+  agent_host_actor host_;                    // in the process
+  std::map<role_id, caf::actor_addr> roles_; // and their near ends
+  failure_detector detector_;
+  reachability last_ = reachability::reachable;
+  bool watching_ = false;
+  uint64_t beats_ = 0;
+  bool asked_ = false; // the node, how the process ended
+};
+
+} // namespace troupe
