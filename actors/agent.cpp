@@ -41,7 +41,7 @@ agent_actor::behavior_type agent::make_behavior() {
     local_.emplace(config_.job->model, config_.job->local_steps());
   if (config_.job->compresses())
     feedback_ = std::make_shared<learn::error_feedback>(config_.job->compression());
-  config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(self_));
+  config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(self_), "coordinator");
   schedule_tick();
   return {
     [this](const role_bound& r) {

@@ -24,7 +24,7 @@ void data_broker::send_plan(const role_id& to, const step_plan& plan) {
 }
 
 data_broker_actor::behavior_type data_broker::make_behavior() {
-  config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(self_));
+  config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(self_), "coordinator");
   auto counting = [this](auto&& grants, uint64_t before) {
     config_.job->dropped += core_.dropped() - before;
     hand_out(grants);

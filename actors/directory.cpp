@@ -12,6 +12,10 @@ void tell(const caf::strong_actor_ptr& who, const bind_role& entry) {
   troupe::anon_send(caf::actor_cast<caf::actor>(who), role_bound{entry.role, entry.incarnation});
 }
 
+bool is_of(const role_id& role, const std::string& kind) {
+  return kind.empty() || role.kind == kind;
+}
+
 } // namespace
 
 void directory::bind(const bind_role& entry) {
@@ -23,9 +27,9 @@ void directory::bind(const bind_role& entry) {
     if (known.handle && entry.incarnation < known.incarnation)
       return;
     known = entry;
-    std::erase_if(subscribers_, [](auto& x) { return !caf::actor_cast<caf::strong_actor_ptr>(x); });
-    for (auto& x : subscribers_)
-      if (auto strong = caf::actor_cast<caf::strong_actor_ptr>(x))
+    std::erase_if(subscribers_, [](auto& x) { return !caf::actor_cast<caf::strong_actor_ptr>(x.first); });
+    for (auto& [x, kind] : subscribers_)
+      if (auto strong = caf::actor_cast<caf::strong_actor_ptr>(x); strong && is_of(entry.role, kind))
         subscribers.push_back(std::move(strong));
     std::erase_if(listeners_, [](auto& x) { return !caf::actor_cast<caf::strong_actor_ptr>(x.first); });
     for (auto& [owner, f] : listeners_)
@@ -57,14 +61,18 @@ std::vector<bind_role> directory::entries() const {
   return result;
 }
 
-void directory::subscribe(const caf::strong_actor_ptr& who) {
+void directory::subscribe(const caf::strong_actor_ptr& who, std::string kind) {
+  auto known = std::vector<bind_role>{};
   {
     auto guard = std::lock_guard{mutex_};
-    auto weak = caf::actor_cast<caf::weak_actor_ptr>(who);
-    if (std::find(subscribers_.begin(), subscribers_.end(), weak) == subscribers_.end())
-      subscribers_.push_back(std::move(weak));
+    auto line = std::pair{caf::actor_cast<caf::weak_actor_ptr>(who), std::move(kind)};
+    for (auto& [role, entry] : roles_)
+      if (is_of(role, line.second))
+        known.push_back(entry);
+    if (std::find(subscribers_.begin(), subscribers_.end(), line) == subscribers_.end())
+      subscribers_.push_back(std::move(line));
   }
-  for (auto& entry : entries())
+  for (auto& entry : known)
     tell(who, entry);
 }
 

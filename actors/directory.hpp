@@ -4,6 +4,8 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <caf/actor_cast.hpp>
@@ -41,9 +43,9 @@ public:
     return caf::actor_cast<Handle>(find(role));
   }
 
-  /// Sends `role_bound` to `who` for every role known now and whenever one is bound. Asked again by the same actor, it
-  /// tells what is known now once more.
-  void subscribe(const caf::strong_actor_ptr& who);
+  /// Sends `role_bound` to `who` for every role of that kind, or of any, that is known now and whenever one is bound.
+  /// Asked again by the same actor, it tells what is known now once more.
+  void subscribe(const caf::strong_actor_ptr& who, std::string kind = {});
   /// Forgets everything, for the end of a job: an entry keeps its actor alive, and the actor its job and directory.
   void clear();
 
@@ -53,7 +55,7 @@ public:
 private:
   mutable std::mutex mutex_;
   std::map<role_id, bind_role> roles_;
-  std::vector<caf::weak_actor_ptr> subscribers_;
+  std::vector<std::pair<caf::weak_actor_ptr, std::string>> subscribers_; // and of which kind; empty: of any
   std::vector<std::pair<caf::weak_actor_ptr, listener>> listeners_;
 };
 

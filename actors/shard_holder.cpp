@@ -44,7 +44,7 @@ payload shard_holder::zeros() const {
 shard_holder_actor::behavior_type shard_holder::make_behavior() {
   // Behind an update that a life before may have left on the lane.
   config_.vault->when_settled(shard_, [this, now = now_] { now.post([this] { restore(); }); });
-  config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(self_));
+  config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(self_), "coordinator");
   return {
     [this](const role_bound& r) {
       if (r.role.kind == "coordinator")

@@ -21,11 +21,15 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr uint64_t steps = 10;
+// Fewer where a step of the simulator itself takes long.
+uint64_t steps_for(uint32_t agents) {
+  return agents > 1024 ? 3 : 10;
+}
+
 constexpr uint32_t holders = 4;
 
 learn::batch_sizes sizes_for(uint32_t agents) {
-  return {.samples = steps * agents, .batch = agents, .micro_batch = 1};
+  return {.samples = steps_for(agents) * agents, .batch = agents, .micro_batch = 1};
 }
 
 struct counts {
@@ -83,6 +87,7 @@ double time_coordinator(uint32_t agents) {
     core.on_join({{{"shard_holder", i}, {1}}, {}, false});
   for (uint32_t i = 0; i < holders; ++i)
     core.on_loaded(i);
+  const auto steps = steps_for(agents);
   const auto began = std::chrono::steady_clock::now();
   for (uint64_t s = 0; s < steps; ++s) {
     for (uint32_t i = 0; i < agents; ++i)
@@ -103,6 +108,7 @@ double time_broker(uint32_t agents) {
   for (uint32_t i = 0; i < agents; ++i)
     all.members.push_back(agent(i));
   core.on_view(all);
+  const auto steps = steps_for(agents);
   const auto began = std::chrono::steady_clock::now();
   for (uint64_t s = 0; s < steps; ++s) {
     for (uint32_t i = 0; i < agents; ++i)
@@ -122,6 +128,7 @@ double time_holder(uint32_t agents) {
     all.members.push_back(agent(i));
   core.on_view(all);
   core.on_loaded({});
+  const auto steps = steps_for(agents);
   const auto began = std::chrono::steady_clock::now();
   for (uint64_t s = 0; s < steps; ++s) {
     for (uint32_t i = 0; i < agents; ++i)

@@ -5,13 +5,15 @@
 
 Bytes are those of gradients and parameters that an agent and a step cost, in multiples of the parameters' size n, beside the formula:
 ps 2n (here w divides the micro-batches, so that no lease needs more than one node of the sum's tree), ring 2n(w-1)/w, async n(w+1)/w: a
-step is one agent's gradient, and every agent is sent what comes of it.
+step is one agent's gradient, and every agent is sent what comes of it. Local steps: 2n/H, where a round counts as H steps. Compressed:
+parameters n, and gradients what they take. Robust rules: parameters n, and a gradient for each of an agent's micro-batches.
 """
 import argparse
 
 import side_by_side as bench
 
 # Momentum and staleness add up, so who runs ahead does without, and warms up; an asynchronous step is one agent's, so its batch is smaller.
+H = 8  # steps between two averages
 AHEAD = ["--batch", 32, "--optimizer", "adam", "--schedule", "warmup:100,cosine"]
 MODES = {
     "ps": ["--batch", 128],
@@ -19,12 +21,31 @@ MODES = {
     "ps, staleness 4": [*AHEAD, "--lr", 0.001, "--staleness", 4],
     "ps, async": [*AHEAD, "--lr", 0.0005, "--staleness", "async"],
     "ring": ["--batch", 128, "--sync", "ring"],
+    "ps, local SGD, H = 8": ["--batch", 32, "--local-steps", H],
+    "ps, DiLoCo, H = 8": ["--batch", 32, "--local-steps", H, "--optimizer", "adamw", "--lr", 0.001, "--outer-lr", 0.7, "--outer-momentum", 0.9],
+    "ps, bf16": ["--batch", 128, "--compress", "bf16"],
+    "ps, int8": ["--batch", 128, "--compress", "int8"],
+    "ps, topk:0.05": ["--batch", 128, "--compress", "topk:0.05"],
+    "ps, median": ["--batch", 128, "--micro-batch", 16, "--combine", "median"],
+    "ps, trimmed:0.2": ["--batch", 128, "--micro-batch", 16, "--combine", "trimmed:0.2"],
 }
 
 
 def train(agents, options, mode):
     return bench.train("--model", "lenet", "--data", bench.data("mnist"), "--agents", agents, "--epochs", options.epochs,
                        "--micro-batch", 8, "--threads", 1, *MODES[mode])
+
+
+def formula_of(mode, agents):
+    if mode == "ring":
+        return 2 * (agents - 1) / agents
+    if "async" in mode:
+        return (agents + 1) / agents
+    if "H = " in mode:
+        return 2 / H
+    if "median" in mode or "trimmed" in mode:
+        return 1 + 128 / 16 / agents
+    return 1 + {"ps, bf16": 1 / 2, "ps, int8": (1 + 1 / 64) / 4, "ps, topk:0.05": 2 * 0.05}.get(mode, 1)
 
 
 def mean_staleness(report):
@@ -44,9 +65,9 @@ def main():
         for mode in MODES:
             runs = sorted((train(agents, options, mode) for _ in range(options.repetitions)), key=lambda r: r["samples_per_second"])
             r = runs[len(runs) // 2]
-            sent = r["sent_bytes"] / (4 * r["parameters"] * r["steps"] * agents)
-            formula = 2 * (agents - 1) / agents if mode == "ring" else (agents + 1) / agents if "async" in mode else 2
-            rows.append([agents, mode, f"{100 * r['test_accuracy'][-1]:.2f}", r["steps"], f"{sent:.3f}", f"{formula:.3f}",
+            steps = r["steps"] * (H if "H = " in mode else 1)
+            sent = r["sent_bytes"] / (4 * r["parameters"] * steps * agents)
+            rows.append([agents, mode, f"{100 * r['test_accuracy'][-1]:.2f}", steps, f"{sent:.3f}", f"{formula_of(mode, agents):.3f}",
                          f"{mean_staleness(r):.2f}", max(map(int, r["staleness"])), round(r["samples_per_second"])])
             kept[f"{mode}, {agents} agents"] = rows[-1]
     bench.table(["agents", "mode", "accuracy %", "steps", "n per agent and step", "formula", "mean staleness", "highest", "samples/s"], rows)

@@ -50,7 +50,7 @@ TEST_CASE("what is no fault is refused with what to write instead") {
   CHECK(refused("").starts_with("\"\" is no fault"));
   CHECK(refused("agent/1:kil") ==
         "there is no kind of fault \"kil\": choose one of exception, error, kill, kill-process, "
-        "stop-process, stall, nan, drop, delay, duplicate, disk-full, torn-write");
+        "stop-process, stall, nan, poison, drop, delay, duplicate, disk-full, torn-write, leave");
   CHECK(refused("agent/1@hit=3:kill") == "\"@hit=3\" is no condition: write @step=N, for example agent/1@step=20:kill");
   CHECK(refused("agent/1@step=:kill").starts_with("\"@step=\" is no condition"));
   CHECK(refused("agent/1@step=-1:kill").starts_with("\"@step=-1\" is no condition"));
