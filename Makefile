@@ -3,7 +3,7 @@
 JOBS ?= $(shell nproc)
 SOURCES = $(shell git ls-files '*.hpp' '*.cpp')
 
-.PHONY: help train build test bench format lint clean
+.PHONY: help train build test tsan bench format lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -28,6 +28,12 @@ test: ## set up, run unit and topology tests under sanitizers, then every test
 	cmake --preset release -DTROUPE_TESTS=ON -DTROUPE_BENCH=ON
 	cmake --build --preset release --parallel $(JOBS)
 	ctest --preset release --parallel $(JOBS)
+
+tsan: ## set up, run unit and topology tests under ThreadSanitizer
+	@scripts/setup tsan
+	cmake --preset tsan
+	cmake --build --preset tsan --parallel $(JOBS) --target sanitized_tests
+	ctest --preset tsan
 
 bench: ## build and run the benchmark programs
 	@scripts/setup test

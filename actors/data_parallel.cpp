@@ -270,10 +270,10 @@ void data_parallel::request_stop() const {
     troupe::anon_send(handle, stop_run{});
 }
 
-expected<job_report> data_parallel::run(const supervision_tree& tree, std::stop_token stop,
+expected<job_report> data_parallel::run(const supervision_tree& tree, const std::stop_token& stop,
                                         std::function<void(const supervision_report&)> on_report) {
   auto end = runtime_.run(
-    tree, std::move(stop), [this] { request_stop(); }, std::move(on_report));
+    tree, stop, [this] { request_stop(); }, std::move(on_report));
   if (!end)
     return tl::unexpected(end.error());
   return report(*end);

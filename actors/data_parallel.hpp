@@ -50,7 +50,7 @@ public:
 
   /// Runs a tree that has these parts to its end and says what the run yielded. Blocks. `stop` finishes the step in
   /// progress.
-  expected<job_report> run(const supervision_tree& tree, std::stop_token stop = {},
+  expected<job_report> run(const supervision_tree& tree, const std::stop_token& stop = {},
                            std::function<void(const supervision_report&)> on_report = {});
 
   /// Asks the leader to stop after the step in progress. Any thread.

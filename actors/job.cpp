@@ -17,7 +17,7 @@
 
 namespace troupe {
 
-expected<job_report> run_job(const job_options& options, const job_observer& observer, std::stop_token stop) {
+expected<job_report> run_job(const job_options& options, const job_observer& observer, const std::stop_token& stop) {
   auto planned = planned_faults::arm(options.faults);
   if (!planned)
     return tl::unexpected(planned.error());
@@ -30,7 +30,7 @@ expected<job_report> run_job(const job_options& options, const job_observer& obs
     if (observer.on_note)
       observer.on_note(to_string(r));
   };
-  return (*parts)->run((*parts)->tree(), std::move(stop), say);
+  return (*parts)->run((*parts)->tree(), stop, say);
 }
 
 namespace {
@@ -39,7 +39,7 @@ namespace {
 // gracefully for: no checkpoint, no peer, nothing of the run is here.
 std::jthread watch_parent(int pipe) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL); // also where this process is stopped
-  return std::jthread{[pipe](std::stop_token stop) {
+  return std::jthread{[pipe](const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       auto watched = pollfd{pipe, POLLIN, 0};
       if (::poll(&watched, 1, 200) > 0)
@@ -51,7 +51,7 @@ std::jthread watch_parent(int pipe) {
 // Publishes the actor, runs until `stop` and has it leave in order.
 template <class Handle>
 expected<void> serve(runtime& rt, const Handle& host, const node_options& options, const node_observer& observer,
-                     std::stop_token stop) {
+                     const std::stop_token& stop) {
   auto port = rt.system().middleman().publish(host, options.port, options.host.c_str());
   if (!port) {
     troupe::anon_send_exit(host, caf::exit_reason::user_shutdown);
@@ -68,7 +68,7 @@ expected<void> serve(runtime& rt, const Handle& host, const node_options& option
 
 } // namespace
 
-expected<void> run_node(const node_options& options, const node_observer& observer, std::stop_token stop) {
+expected<void> run_node(const node_options& options, const node_observer& observer, const std::stop_token& stop) {
   if (options.slots < 1)
     return fail("a node needs at least 1 slot");
   auto planned = planned_faults::arm_inherited();
@@ -81,14 +81,14 @@ expected<void> run_node(const node_options& options, const node_observer& observ
   if (is_worker) {
     auto host =
       rt.system().spawn<agent_host, caf::detached>(agent_host::config{slots, static_cast<uint32_t>(options.threads)});
-    return serve(rt, host, options, observer, std::move(stop));
+    return serve(rt, host, options, observer, stop);
   }
   auto config = node::config{slots, {options.worker_program, options.host, options.threads}, {}};
   config.on_report = [say = observer.on_note](const supervision_report& r) {
     if (say)
       say(to_string(r));
   };
-  return serve(rt, rt.system().spawn<node>(std::move(config)), options, observer, std::move(stop));
+  return serve(rt, rt.system().spawn<node>(std::move(config)), options, observer, stop);
 }
 
 } // namespace troupe

@@ -136,7 +136,8 @@ expected<std::string> describe_tree(const job_options& options);
 
 /// Runs a job to its end. `stop` finishes the step in progress, writes a checkpoint if there is a folder for it, and
 /// returns normally with `stop_reason::interrupted`.
-expected<job_report> run_job(const job_options& options, const job_observer& observer = {}, std::stop_token stop = {});
+expected<job_report> run_job(const job_options& options, const job_observer& observer = {},
+                             const std::stop_token& stop = {});
 
 /// A process that hosts agents of jobs elsewhere, each in a worker process of its own; or such a worker process.
 struct node_options {
@@ -154,6 +155,6 @@ struct node_observer {
 };
 
 /// Runs until `stop` or until the parent is gone.
-expected<void> run_node(const node_options& options, const node_observer& observer, std::stop_token stop);
+expected<void> run_node(const node_options& options, const node_observer& observer, const std::stop_token& stop);
 
 } // namespace troupe

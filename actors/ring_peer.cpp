@@ -21,7 +21,7 @@ constexpr std::chrono::milliseconds max_patience = 30s;
 // Fetching moves a whole model: the deadline is for a peer that is gone without a word (R7).
 constexpr auto fetch_deadline = 60s;
 // A bucket has at least so many floats, if there are so many: 1 MiB.
-constexpr size_t bucket_floats = 256 * 1024;
+constexpr size_t bucket_floats = size_t{256} * 1024;
 
 // From the last block to the first, as backward finishes them.
 std::vector<ring_bucket> buckets_of(const learn::layout& layout) {

@@ -24,7 +24,8 @@ runtime::runtime(runtime_options options) {
   system_ = std::make_unique<caf::actor_system>(config_);
 }
 
-expected<tree_end> runtime::run(const supervision_tree& tree, std::stop_token stop, std::function<void()> on_stop,
+expected<tree_end> runtime::run(const supervision_tree& tree, const std::stop_token& stop,
+                                std::function<void()> on_stop,
                                 std::function<void(const supervision_report&)> on_report) {
   auto ended = std::promise<tree_end>{};
   auto observer = tree_observer{};

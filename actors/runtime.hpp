@@ -26,7 +26,8 @@ public:
 
   /// Runs a tree until it ends and says why it did. Blocks. `stop` stops the tree in reverse start order, or calls
   /// `on_stop` instead, where there is a gentler way.
-  expected<tree_end> run(const supervision_tree& tree, std::stop_token stop = {}, std::function<void()> on_stop = {},
+  expected<tree_end> run(const supervision_tree& tree, const std::stop_token& stop = {},
+                         std::function<void()> on_stop = {},
                          std::function<void(const supervision_report&)> on_report = {});
 
 private:

@@ -109,7 +109,7 @@ bool shard_core::doubts(const push_gradients& p) const {
   return !p.again && i != steps_.end() && i->second.rejected.contains(p.block);
 }
 
-bool shard_core::on_norm(step at, block_norm norm) {
+bool shard_core::on_norm(step at, const block_norm& norm) {
   if (!open(at))
     return false;
   steps_[at].norms[norm.block] = norm;

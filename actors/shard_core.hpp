@@ -48,7 +48,7 @@ public:
   /// Whether a contribution has to be finite to count.
   [[nodiscard]] bool doubts(const push_gradients& p) const;
   /// The norm of a block's sum was measured. True once all blocks of the step are: report `norms(at)`.
-  bool on_norm(step at, block_norm norm);
+  bool on_norm(step at, const block_norm& norm);
   /// What to apply now, before `on_applied` is called: nothing while another update is under way or missing.
   std::optional<commit_step> on_commit(const commit_step& c);
   /// The update is done; the next one, if it has been committed meanwhile.

@@ -26,9 +26,11 @@ void snapshot_queue::deliver(gpu::stream& s, const life& now, step version, cons
         copies.push_back(payload::floats(from.elements()));
         s.enqueue([from, to = copies.back()]() mutable { std::memcpy(to.mutable_data(), from.data(), from.bytes()); });
       }
-    s.on_complete([now, answer = answer, version, values, copies] {
-      now.post([answer, version, values, copies]() mutable {
-        answer.deliver(shard_snapshot{version, values, copies});
+    const auto key = next_++;
+    copying_.emplace(key, std::move(answer));
+    s.on_complete([this, now, key, version, values, copies] {
+      now.post([this, key, version, values, copies] {
+        copying_.extract(key).mapped().deliver(shard_snapshot{version, values, copies});
       });
     });
   }

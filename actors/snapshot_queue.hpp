@@ -1,6 +1,8 @@
 #pragma once
 
 #include <caf/typed_response_promise.hpp>
+#include <cstdint>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -23,6 +25,8 @@ public:
 
 private:
   std::vector<std::pair<take_snapshot, promise>> waiting_;
+  std::map<uint64_t, promise> copying_; ///< they stay with their actor: what counts their copies is no atomic
+  uint64_t next_ = 0;
 };
 
 } // namespace troupe

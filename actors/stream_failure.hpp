@@ -13,7 +13,7 @@ namespace troupe {
 /// The error handler of a stream: its owner's life ends with the stream's failure, and the next one makes another
 /// stream.
 inline gpu::stream::error_handler fail_with_stream(const life& now, const role_id& role) {
-  return [now, role](std::exception_ptr cause) {
+  return [now, role](const std::exception_ptr& cause) {
     auto what = std::string{"unknown failure"};
     try {
       std::rethrow_exception(cause);

@@ -78,6 +78,7 @@ void drawing() {
 
 void weights(const std::filesystem::path& folder) {
   std::vector<slice> slices;
+  slices.reserve(25);
   for (int i = 0; i < 25; ++i)
     slices.push_back({.name = fmt::format("layer{}.weight", i), .dims = {1'000, 1'000}});
   const layout of{slices};

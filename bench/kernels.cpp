@@ -135,7 +135,7 @@ void table(size_t n) {
 }
 
 void print_stream_costs(const device& dev) {
-  stream s(dev, [](std::exception_ptr) {});
+  stream s(dev, [](const std::exception_ptr&) {});
   constexpr int tasks = 100; // about what a training step enqueues
   std::vector<double> enqueue;
   for (int run = 0; run < 301; ++run) {
@@ -173,7 +173,7 @@ int main(int argc, char** argv) {
     threads = std::max(1, std::atoi(argv[2]));
   const auto dev = device::host({.threads = threads});
   fmt::print("{} threads\n", threads);
-  stream s(dev, [](std::exception_ptr) {});
+  stream s(dev, [](const std::exception_ptr&) {});
   for (const size_t n : {size_t{16384}, size_t{65536}, size_t{1} << 20, size_t{1} << 25}) {
     s.enqueue([n] { table(n); });
     s.synchronize();

@@ -98,8 +98,8 @@ std::optional<run_queue::taken> run_queue::take() {
 void run_queue::run() {
   for (;;) {
     const uint32_t seen = signals_.load(std::memory_order_acquire);
-    if (auto next = take())
-      execute(std::move(*next));
+    if (const auto next = take())
+      execute(*next);
     else if (stopping_.load(std::memory_order_acquire))
       return;
     else
@@ -107,7 +107,7 @@ void run_queue::run() {
   }
 }
 
-void run_queue::execute(taken next) {
+void run_queue::execute(const taken& next) {
   switch (next.what.what) {
   case entry::type::wait: // passed already
     break;
@@ -160,9 +160,9 @@ void run_queue::signal() {
 }
 
 bool run_queue::step() {
-  auto next = take();
+  const auto next = take();
   if (next)
-    execute(std::move(*next));
+    execute(*next);
   return next.has_value();
 }
 

@@ -83,7 +83,7 @@ private:
     entry what;
   };
   std::optional<taken> take();
-  void execute(taken next);
+  void execute(const taken& next);
   void poison(const std::shared_ptr<stream_queue>& queue, std::exception_ptr error) noexcept;
   void await_signal(uint32_t seen);
   void signal();

@@ -24,7 +24,7 @@ struct local_steps::buffers {
 };
 
 local_steps::local_steps(std::shared_ptr<const learn::model> m, options how)
-  : model_(std::move(m)), options_(std::move(how)),
+  : model_(std::move(m)), options_(how),
     buffers_(std::make_shared<buffers>(model_, state_buffers(options_.optimizer), options_.steps)) {}
 
 void local_steps::run(gpu::stream& s, replica& with, std::span<const place> from, micro_batch_data in, const round& now,

@@ -32,6 +32,7 @@ void fill_uniform(uint64_t seed, const std::string& name, float bound, std::span
 
 std::vector<slice> slices_of(const std::vector<network::named_parameter>& parameters) {
   std::vector<slice> all;
+  all.reserve(parameters.size());
   for (const auto& p : parameters)
     all.push_back({.name = p.name, .dims = p.what.dims, .kind = p.what.kind});
   return all;

@@ -119,7 +119,7 @@ void update(gpu::stream& s, const optimizer_options& options, update_point at, c
   const kernels::step_buffers buffers{.gradient = gradient,
                                       .parameters = parameters,
                                       .next = next,
-                                      .first = state.size() > 0 ? state[0] : nullptr,
+                                      .first = !state.empty() ? state[0] : nullptr,
                                       .second = state.size() > 1 ? state[1] : nullptr};
   if (b.kind == slice_kind::statistic)
     s.enqueue(

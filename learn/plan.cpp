@@ -160,7 +160,8 @@ gradient_target plan_builder::gradient(size_t slice, const dnn::desc& computed) 
   return {staging, plain, copy, s.offset};
 }
 
-void plan_builder::emit(std::string_view name, std::vector<tensor> touched, work what, std::vector<size_t> final) {
+void plan_builder::emit(std::string_view name, const std::vector<tensor>& touched, work what,
+                        const std::vector<size_t>& final) {
   const size_t index = plan_.operations_.size();
   for (const auto& t : touched) {
     if (!t || t.slot_ == no_slot)

@@ -159,7 +159,8 @@ public:
 
   /// Appends an operation. `touched` are all tensors it reads or writes; `final` the slices whose gradient it
   /// completes.
-  void emit(std::string_view name, std::vector<tensor> touched, work what, std::vector<size_t> final = {});
+  void emit(std::string_view name, const std::vector<tensor>& touched, work what,
+            const std::vector<size_t>& final = {});
 
   [[nodiscard]] plan finish();
 

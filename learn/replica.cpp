@@ -118,7 +118,7 @@ private:
 
 } // namespace
 
-expected<std::unique_ptr<replica>> make_replica(std::shared_ptr<const model> m, const gpu::device& where) {
+expected<std::unique_ptr<replica>> make_replica(const std::shared_ptr<const model>& m, const gpu::device& where) {
   if (m->options().arithmetic == precision::bf16 && !(where.has_bf16() && dnn::computes_bf16()))
     return fail(fmt::format("device {} does not compute bf16: choose precision f32, or a processor with AVX-512 BF16",
                             where.name()));

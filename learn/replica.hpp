@@ -67,6 +67,6 @@ public:
 };
 
 /// Refuses bf16 on a device without it, with one sentence.
-expected<std::unique_ptr<replica>> make_replica(std::shared_ptr<const model> m, const gpu::device& where);
+expected<std::unique_ptr<replica>> make_replica(const std::shared_ptr<const model>& m, const gpu::device& where);
 
 } // namespace troupe::learn

@@ -76,11 +76,12 @@ float learning_rate(const schedule_options& options, float base, uint64_t step) 
   switch (options.kind) {
   case schedule_kind::constant:
     return base;
-  case schedule_kind::step:
+  case schedule_kind::step: {
     if (options.step_every == 0)
       return base;
-    return static_cast<float>(
-      rate * std::pow(static_cast<double>(options.step_factor), static_cast<double>(step / options.step_every)));
+    const uint64_t times = step / options.step_every; // whole ones
+    return static_cast<float>(rate * std::pow(static_cast<double>(options.step_factor), static_cast<double>(times)));
+  }
   case schedule_kind::cosine: {
     if (options.total_steps <= options.warmup_steps)
       return base;

@@ -84,6 +84,7 @@ expected<fault> parse_fault(const std::string& text) {
   const auto known = std::find_if(spellings.begin(), spellings.end(), [&](const auto& s) { return s.name == name; });
   if (known == spellings.end()) {
     std::vector<std::string_view> names;
+    names.reserve(spellings.size());
     for (const auto& s : spellings)
       names.push_back(s.name);
     return fail(fmt::format("there is no kind of fault \"{}\": choose one of {}", name, fmt::join(names, ", ")));

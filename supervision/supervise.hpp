@@ -111,6 +111,10 @@ public:
     spec_.backoff = wait;
     return std::move(*this);
   }
+  supervision_tree& backoff(restart_backoff wait) & {
+    spec_.backoff = wait;
+    return *this;
+  }
   /// Whether the first or the last significant child to end ends this supervisor. The first, unless told otherwise
   /// (S7).
   supervision_tree&& ends_on(auto_shutdown rule) && {

@@ -32,7 +32,7 @@ int main() {
     lines[role] += sign;
   };
 
-  auto killer = std::jthread{[&, roles = p.job().roles](std::stop_token stop) {
+  auto killer = std::jthread{[&, roles = p.job().roles](const std::stop_token& stop) {
     auto victims = std::vector<role_id>{{"agent", 0}, {"shard_holder", 0}, {"data_broker", 0}, {"coordinator", 0}};
     for (size_t i = 0; !stop.stop_requested(); ++i, std::this_thread::sleep_for(500ms))
       if (auto victim = roles->find(victims[i % victims.size()])) {

@@ -56,6 +56,7 @@ inline CLI::Validator one_of(std::vector<std::string> names) {
 template <class Table>
 CLI::Validator one_of_table(const Table& table) {
   std::vector<std::string> names;
+  names.reserve(std::size(table));
   for (const auto& entry : table)
     names.emplace_back(entry.first);
   return one_of(std::move(names));

@@ -41,7 +41,7 @@ double monotonic_seconds() {
 expected<void> check(const train& request) {
   for (const auto* path : {&request.report, &request.job.export_to})
     if (!path->empty())
-      if (const auto writable = can_write(*path); !writable)
+      if (auto writable = can_write(*path); !writable)
         return writable;
   return validate(request.job);
 }

@@ -58,7 +58,7 @@ expected<size_t> byte_stream::read_compressed(std::span<uint8_t> out) {
   size_t done = 0;
   while (done < out.size() && state.block_state != ISAL_BLOCK_FINISH) {
     if (state.avail_in == 0) {
-      const auto got = read_plain({input_.get(), chunk});
+      auto got = read_plain({input_.get(), chunk});
       if (!got)
         return got;
       state.next_in = input_.get();

@@ -33,7 +33,7 @@ private:
   expected<size_t> read_plain(std::span<uint8_t> out);
   expected<size_t> read_compressed(std::span<uint8_t> out);
 
-  static constexpr size_t chunk = 64 * 1024;
+  static constexpr size_t chunk = size_t{64} * 1024;
 
   input_file in_;
   uint64_t position_ = 0; // in the file

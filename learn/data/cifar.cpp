@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 constexpr int classes = 10;
 constexpr sample_shape shape{3, 32, 32};
-constexpr size_t pixels = 3 * 32 * 32;
+constexpr size_t pixels = size_t{3} * 32 * 32;
 constexpr size_t record = 1 + pixels;
 constexpr std::string_view test_file = "test_batch.bin";
 

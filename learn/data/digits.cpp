@@ -66,14 +66,14 @@ private:
     const int j = std::clamp(static_cast<int>(v), 0, nodes - 2);
     const float a = u - static_cast<float>(i);
     const float b = v - static_cast<float>(j);
-    const point* at = &lattice_[static_cast<size_t>(j * nodes + i)];
+    const point* at = &lattice_[static_cast<size_t>(j) * nodes + static_cast<size_t>(i)];
     const auto mix = [&](float p00, float p10, float p01, float p11) {
       return (1 - b) * ((1 - a) * p00 + a * p10) + b * ((1 - a) * p01 + a * p11);
     };
     return {mix(at[0].x, at[1].x, at[nodes].x, at[nodes + 1].x), mix(at[0].y, at[1].y, at[nodes].y, at[nodes + 1].y)};
   }
 
-  std::array<point, nodes * nodes> lattice_;
+  std::array<point, size_t{nodes} * nodes> lattice_;
   point x_, y_, centre_;
 };
 
@@ -90,7 +90,7 @@ public:
     const int y1 = row_of(std::max(from.y, to.y) + reach_ + 1);
     for (int y = y0; y < y1; ++y) {
       const float py = static_cast<float>(y) + .5f - from.y;
-      float* row = &distance_[static_cast<size_t>(y * stride)];
+      float* row = &distance_[static_cast<size_t>(y) * stride];
       // Whole rows of a fixed length: twice the pixels that matter, and faster than finding those.
       for (int x = 0; x < stride; ++x) {
         const float px = static_cast<float>(x) + .5f - from.x;
@@ -103,7 +103,7 @@ public:
   }
 
   /// Of a row's pixels, left to right.
-  [[nodiscard]] const float* squared_distances(int y) const { return &distance_[static_cast<size_t>(y * stride)]; }
+  [[nodiscard]] const float* squared_distances(int y) const { return &distance_[static_cast<size_t>(y) * stride]; }
 
 private:
   static constexpr int stride = 32;
@@ -111,7 +111,7 @@ private:
   static int row_of(float y) { return static_cast<int>(std::clamp(y, 0.f, static_cast<float>(side))); }
 
   float reach_;
-  std::array<float, stride * side> distance_;
+  std::array<float, size_t{stride} * side> distance_;
 };
 
 /// Uniform Catmull–Rom spline through the points, as short lines.
@@ -177,7 +177,7 @@ std::array<uint8_t, digits::pixels> digits::draw(size_t id) const {
   for (int y = 0; y < side; ++y) {
     const float* squared = sheet.squared_distances(y);
     for (int x = 0; x < side; ++x) {
-      const auto i = static_cast<size_t>(y * side + x);
+      const auto i = static_cast<size_t>(y) * side + static_cast<size_t>(x);
       const float covered = std::clamp(edge - std::sqrt(squared[x]), 0.f, 1.f);
       image[i] = static_cast<uint8_t>(static_cast<int>(std::clamp(covered * ink + value[i], 0.f, 255.f)));
     }

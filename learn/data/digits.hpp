@@ -17,7 +17,7 @@ class digits final : public dataset {
 public:
   enum class split : uint8_t { train, test };
   static constexpr int side = 28;
-  static constexpr size_t pixels = side * side;
+  static constexpr size_t pixels = size_t{side} * side;
   static constexpr size_t training_samples = 20'000;
   static constexpr size_t test_samples = 2'000;
 

@@ -11,7 +11,7 @@ namespace {
 
 /// Whether reading so many floats is worth waking a team.
 bool wants_team(size_t floats) {
-  return gpu::kernels::use_team && floats >= 32 * 1024;
+  return gpu::kernels::use_team && floats >= size_t{32} * 1024;
 }
 
 } // namespace

@@ -8,7 +8,7 @@ namespace troupe::learn {
 namespace {
 
 tensor emit_sum_of_two(plan_builder& p, const tensor& a, const tensor& b, bool relu) {
-  const auto y = p.make(a.desc());
+  auto y = p.make(a.desc());
   p.emit("add", {a, b, y}, [=](const pass&) { dnn::sum(a.memory(), b.memory(), y.memory(), relu); });
   return y;
 }

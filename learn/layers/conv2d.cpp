@@ -70,7 +70,7 @@ arrangement arrange(const emission_site& site, const conv2d::options& o, dnn::da
 arrangement choose(const emission_site& site, const conv2d::options& o) {
   const auto& p = site.plan;
   const auto usual = site.wants_gradient[0] ? order_for(p, o.in) : p.usual_order();
-  const auto preferred = arrange(site, o, p.type(), usual);
+  auto preferred = arrange(site, o, p.type(), usual);
   if (preferred.is_fast())
     return preferred;
   for (const auto type : {p.type(), dnn::data_type::f32})

@@ -68,7 +68,7 @@ emitted max_pool2d::emit(const emission_site& site) const {
   return {y, [=, &p, input = site.inputs[0], wants_dx = site.wants_gradient[0]](const std::vector<tensor>& gradients) {
             if (!wants_dx)
               return std::vector<tensor>(1);
-            const auto dy = gradients[0];
+            const auto& dy = gradients[0];
             const auto dx = p.make(x.desc());
             p.emit("max pool backward", {dy, taken, dx},
                    [=](const pass&) { what.backward(dy.memory(), taken.data<uint8_t>(), dx.memory()); });

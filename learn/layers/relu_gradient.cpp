@@ -5,7 +5,7 @@ namespace troupe::learn {
 tensor relu_gradient(plan_builder& p, const tensor& y, const tensor& dy) {
   constexpr auto relu = dnn::elementwise_kind::relu;
   const auto forward = dnn::elementwise_forward(relu, y.desc(), true);
-  const auto dx = p.make(y.desc());
+  auto dx = p.make(y.desc());
   const dnn::operation op(
     dnnl::eltwise_backward(dnn::elementwise_backward(relu, y.desc(), forward)),
     {{DNNL_ARG_DST, y.memory()}, {DNNL_ARG_DIFF_DST, dy.memory()}, {DNNL_ARG_DIFF_SRC, dx.memory()}});

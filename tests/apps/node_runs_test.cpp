@@ -20,7 +20,7 @@ words job_on(const running_node& node, const words& more = {}) {
 /// The node's worker processes once a run has begun.
 std::vector<pid_t> workers_of(const running_node& node, process& run) {
   REQUIRE(run.wait_for_output("step 1/", deadline));
-  const auto workers = node.started.children();
+  auto workers = node.started.children();
   REQUIRE(workers.size() == 2);
   return workers;
 }

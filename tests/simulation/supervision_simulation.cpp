@@ -94,7 +94,7 @@ private:
     const auto strategy = std::vector{one_for_one, one_for_all, rest_for_one}[chance.below(3)];
     auto tree = supervise(name, strategy, limit);
     if (chance.below(2) == 0)
-      static_cast<void>(std::move(tree).backoff({.min = chance.between(1ms, 500ms), .max = 2s})); // in place
+      tree.backoff({.min = chance.between(1ms, 500ms), .max = 2s});
     auto& b = branches_[path] = {.limit = limit, .where = hosts_[0], .children = {}};
     const auto children = 1 + chance.below(4);
     for (uint64_t i = 0; i < children; ++i) {

@@ -46,7 +46,7 @@ public:
     s.enqueue([b = bound_, in, result] {
       *result = {.samples = in.n};
       for (int n = 0; n < in.n; ++n)
-        result->correct += (*b)[0].data[n % 16] > in.images[4 * n] ? 1 : 0;
+        result->correct += (*b)[0].data[n % 16] > in.images[size_t{4} * static_cast<size_t>(n)] ? 1 : 0;
     });
   }
 

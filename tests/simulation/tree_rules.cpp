@@ -89,8 +89,9 @@ void tree_rules::handles(const handling& h) {
       h.what.get_as<caf::exit_msg>(0).reason != caf::exit_reason::user_shutdown)
     return;
   for (const auto& [path, b] : branches_) {
-    const auto me = std::find_if(b.children.begin(), b.children.end(),
-                                 [&](const auto& c) { return h.who.starts_with(path + '/' + c.first + '#'); });
+    const auto me = std::find_if(b.children.begin(), b.children.end(), [&, above = path + '/'](const auto& c) {
+      return h.who.starts_with(above + c.first + '#');
+    });
     if (me == b.children.end() || me->second != b.where)
       continue;
     for (auto other = me + 1; other != b.children.end(); ++other)

@@ -134,7 +134,7 @@ void simulation::lose_connection(host a, host b, nanoseconds noticed_after) {
       proxies->emplace_back(from, each);
   after(noticed_after, [this, proxies] {
     for (const auto& [from, each] : *proxies)
-      on(from, [&] { end_proxy(each, caf::error{caf::exit_reason::remote_link_unreachable}); });
+      on(from, [&actor = each] { end_proxy(actor, caf::error{caf::exit_reason::remote_link_unreachable}); });
   });
   // What lost its supervisor ends, though not at once: meanwhile it may say things that nobody should heed (T4, I15).
   for (const auto& [where, supervisor] : {std::pair{a, b}, std::pair{b, a}})
@@ -184,7 +184,7 @@ startable simulation::start_on(host where, startable what, mortality may_end) {
 }
 
 /// An earlier incarnation that is still there is ended, as on a real node.
-void simulation::adopt(ward child, host where, uint64_t number, mortality may_end, std::string name) {
+void simulation::adopt(const ward& child, host where, uint64_t number, mortality may_end, std::string name) {
   auto& place = machines_[where.index].wards[number];
   if (auto old = caf::actor_cast<caf::strong_actor_ptr>(place.actor))
     anon_send_exit(old, caf::error{caf::exit_reason::kill});

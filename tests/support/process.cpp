@@ -41,6 +41,7 @@ void drain(int& pipe, std::string& into) {
 
 process::process(std::vector<std::string> command, const std::string& folder) {
   std::vector<char*> words;
+  words.reserve(command.size() + 1);
   for (auto& word : command)
     words.push_back(word.data());
   words.push_back(nullptr);

@@ -101,8 +101,8 @@ public:
 
   /// Names an actor in the trace.
   template <class Handle>
-  void name(const Handle& handle, std::string name, mortality may_end = mortality::immortal) {
-    name_actor(caf::actor_cast<caf::strong_actor_ptr>(handle), std::move(name), may_end);
+  void name(const Handle& handle, const std::string& name, mortality may_end = mortality::immortal) {
+    name_actor(caf::actor_cast<caf::strong_actor_ptr>(handle), name, may_end);
   }
 
   /// Does `f` on the other host after the time that a message takes, or `lost`, if that cannot be.
@@ -212,7 +212,7 @@ private:
   caf::strong_actor_ptr proxy(host from, const caf::strong_actor_ptr& actor);
   void carry(host from, host to, const caf::strong_actor_ptr& receiver, caf::mailbox_element_ptr what);
   void lose_connection(host a, host b, nanoseconds noticed_after);
-  void adopt(ward child, host where, uint64_t number, mortality may_end, std::string name);
+  void adopt(const ward& child, host where, uint64_t number, mortality may_end, std::string name);
 
   void schedule_fault(double rate, void (simulation::*fault)());
   void end_an_actor();

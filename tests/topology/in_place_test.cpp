@@ -49,7 +49,7 @@ public:
   };
   static constexpr const char* actor_name = "troupe.test.fragile";
 
-  fragile(interface::pointer self, life now, const config& c) : self_(self), now_(now), book_(*c.book) {
+  fragile(interface::pointer self, life now, const config& c) : self_(self), now_(std::move(now)), book_(*c.book) {
     if (book_.cannot_be_made > 0) {
       --book_.cannot_be_made;
       throw std::runtime_error("no life");

@@ -30,7 +30,7 @@ inline job_options small_job() {
 }
 
 /// Its report; a run that fails fails the test.
-inline job_report run(const job_options& o, job_observer observer = {}, std::stop_token stop = {}) {
+inline job_report run(const job_options& o, const job_observer& observer = {}, const std::stop_token& stop = {}) {
   auto r = run_job(o, observer, stop);
   INFO((r ? std::string{} : r.error().sentence));
   REQUIRE(r);

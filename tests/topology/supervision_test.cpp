@@ -144,7 +144,7 @@ TEST_CASE("a request outstanding when a child crashes gets exactly one error, an
   stage s;
   s.play(supervise("root").child(s.child("a")));
   int values = 0, errors = 0;
-  auto ask = [&](caf::actor whom) {
+  auto ask = [&](const caf::actor& whom) {
     s.system().spawn([&, whom](caf::event_based_actor* self) {
       request(self, whom, 10s, 7).then([&](int) { ++values; }, [&](const caf::error&) { ++errors; });
     });

@@ -44,7 +44,7 @@ TEST_CASE("a ring of agents trains what parameter shards train, but for the orde
     const auto ring = run(o);
     INFO(agents << " agents");
     CHECK(ring.steps == 12);
-    CHECK(ring.samples == 12 * 24);
+    CHECK(ring.samples == 12ul * 24);
     REQUIRE(ring.train_loss.size() == shards.train_loss.size());
     for (size_t i = 0; i < ring.train_loss.size(); ++i)
       CHECK(std::abs(ring.train_loss[i].second - shards.train_loss[i].second) < 1e-5 * shards.train_loss[i].second);
@@ -57,7 +57,7 @@ TEST_CASE("a ring sends 2n(w-1)/w floats for each agent and step") {
     auto o = small_job(static_cast<int>(w));
     o.sync = "ring";
     const auto r = run(o);
-    const auto formula = 12 * 4 * r.parameters * 2 * (w - 1);
+    const auto formula = 12ul * 4 * r.parameters * 2 * (w - 1);
     INFO(w << " agents, " << r.sent_bytes << " bytes, formula " << formula);
     CHECK(static_cast<double>(r.sent_bytes) <= 1.05 * static_cast<double>(formula));
     CHECK(static_cast<double>(r.sent_bytes) >= static_cast<double>(formula));
@@ -73,7 +73,7 @@ TEST_CASE("agents and ring peers that are killed cost a ring nothing but time (I
     o.faults.push_back(parse_fault(what).value());
   const auto disturbed = run(o);
   CHECK(disturbed.restarts == 4);
-  CHECK(disturbed.samples == 12 * 24);
+  CHECK(disturbed.samples == 12ul * 24);
   REQUIRE(disturbed.train_loss.size() == undisturbed.train_loss.size());
   CHECK(std::abs(disturbed.train_loss.back().second - undisturbed.train_loss.back().second) <
         1e-4 * undisturbed.train_loss.back().second);
@@ -101,7 +101,7 @@ TEST_CASE("no gradient is older than the staleness bound, every step takes effec
     o.staleness = k;
     const auto r = run(o);
     CHECK(r.steps == 12);
-    CHECK(r.samples == 12 * 24);
+    CHECK(r.samples == 12ul * 24);
     CHECK(r.staleness.rbegin()->first <= k);
   }
 }
@@ -117,13 +117,13 @@ TEST_CASE("asynchronous steps take effect once each, whoever dies, and a run of 
   o.steps = 7;
   const auto first = run(o);
   CHECK(first.steps == 7);
-  CHECK(first.samples == 7 * 24);
+  CHECK(first.samples == 7ul * 24);
   o.faults.clear();
   o.steps = 12;
   o.resume = true;
   const auto rest = run(o);
   CHECK(rest.steps == 12);
-  CHECK(rest.samples == 5 * 24);
+  CHECK(rest.samples == 5ul * 24);
 }
 
 TEST_CASE("local steps end with the same bits for any number of agents, whoever fails (I10)") {

@@ -182,5 +182,5 @@ TEST_CASE("a journal that has grown is begun anew") {
     REQUIRE(journal.append(grant(++token)));
     REQUIRE(journal.append(end(token)));
   }
-  CHECK(fs::file_size(only_file(folder / "locks")) < 4096 * 100);
+  CHECK(fs::file_size(only_file(folder / "locks")) < 4096ul * 100);
 }

@@ -6,7 +6,7 @@ using namespace troupe;
 
 namespace {
 
-learn::layout layout_of(std::vector<int64_t> sizes) {
+learn::layout layout_of(const std::vector<int64_t>& sizes) {
   auto slices = std::vector<learn::slice>{};
   for (auto n : sizes)
     slices.push_back({"s" + std::to_string(slices.size()), {n}, learn::slice_kind::trainable, 0, 0});

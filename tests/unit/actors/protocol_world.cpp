@@ -47,7 +47,7 @@ coordinator_core::config protocol_world::config() const {
   c.log = log_;
   c.agents = agents_count;
   c.shards = shards_count;
-  c.blocks = shards_count * 2;
+  c.blocks = size_t{shards_count} * 2;
   c.sizes = sizes;
   c.pace = pace_;
   c.epochs = 3;
@@ -207,7 +207,7 @@ void protocol_world::push(uint32_t i, const worked& w) {
   auto& a = agents_.at(i);
   auto tree = sum_tree{l.micro_batches};
   for (auto& node : tree.cover(l.first, l.last))
-    for (uint64_t b = 0; b < shards_count * 2; ++b) {
+    for (uint64_t b = 0; b < uint64_t{shards_count} * 2; ++b) {
       auto what = content{};
       for (auto m = tree.first(node); m < tree.last(node); ++m)
         what.push_back(m);

@@ -11,7 +11,7 @@ constexpr uint64_t micro_batches = 8;
 
 // Peers and what is under way between them; a chunk's content is the set of micro-batches in it, by way of `covered`.
 struct ring {
-  explicit ring(uint32_t n, std::vector<ring_bucket> buckets) {
+  explicit ring(uint32_t n, const std::vector<ring_bucket>& buckets) {
     for (uint32_t i = 0; i < n; ++i) {
       members.push_back({{"agent", i}, {1}});
       members.push_back({{"ring_peer", i}, {1}});
@@ -44,7 +44,7 @@ struct ring {
         }
   }
 
-  void plan(uint64_t since, std::vector<plan_part> parts) {
+  void plan(uint64_t since, const std::vector<plan_part>& parts) {
     for (uint32_t i = 0; i < peers.size(); ++i)
       if (alive(i))
         perform(i, peers[i].on_plan({{0}, {since}, micro_batches, parts}));
@@ -107,7 +107,7 @@ TEST_CASE("every peer gets the whole sum, and sends 2n(w-1)/w") {
     size_t sent = 0;
     for (auto& [i, n] : r.sent)
       sent += n;
-    CHECK(sent == 2 * 256 * (w - 1));
+    CHECK(sent == 2ul * 256 * (w - 1));
   }
 }
 

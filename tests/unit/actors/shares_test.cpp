@@ -11,7 +11,7 @@ TEST_CASE("agents of one speed get equal parts, and so do those of whom nothing 
   CHECK(shares(7, {0, 0, 0}) == each{2, 2, 3});
   CHECK(shares(8, {1.0, 1.2}) == each{4, 4});
   CHECK(shares(1, {0, 0}) == each{0, 1});
-  CHECK(shares(5, {}) == each{});
+  CHECK(shares(5, {}).empty());
 }
 
 TEST_CASE("a slow agent gets fewer micro-batches, so that all are done at about the same time") {

@@ -57,6 +57,7 @@ TEST_CASE("a pool keeps no more than its limit", "[gpu]") {
   buffer_pool pool(4096);
   {
     std::vector<buffer> all;
+    all.reserve(5);
     for (int i = 0; i < 5; ++i)
       all.push_back(pool.take(1024));
   }
@@ -77,7 +78,7 @@ TEST_CASE("buffers may outlive their pool", "[gpu]") {
 
 TEST_CASE("memory comes back only when the stream is past it", "[gpu]") {
   buffer_pool pool(1 << 20);
-  stream s(device::host({}), [](std::exception_ptr) {});
+  stream s(device::host({}), [](const std::exception_ptr&) {});
   std::promise<void> go;
   s.enqueue([&] { go.get_future().wait(); });
   release_after(s, pool.take(1000));
@@ -89,7 +90,7 @@ TEST_CASE("memory comes back only when the stream is past it", "[gpu]") {
 
 TEST_CASE("memory comes back when the stream is poisoned", "[gpu]") {
   buffer_pool pool(1 << 20);
-  stream s(device::host({}), [](std::exception_ptr) {});
+  stream s(device::host({}), [](const std::exception_ptr&) {});
   s.enqueue([] { throw std::runtime_error("no"); });
   release_after(s, pool.take(1000));
   s.record().wait();
@@ -101,6 +102,7 @@ TEST_CASE("several threads share a pool", "[gpu]") {
   buffer_pool pool(1 << 20);
   {
     std::vector<std::jthread> threads;
+    threads.reserve(4);
     for (int t = 0; t < 4; ++t)
       threads.emplace_back([pool, t]() mutable {
         for (int i = 0; i < 2000; ++i) {

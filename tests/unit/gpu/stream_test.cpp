@@ -14,9 +14,9 @@ using namespace troupe::gpu;
 
 namespace {
 
-void no_error(std::exception_ptr) {}
+void no_error(const std::exception_ptr&) {}
 
-std::string text(std::exception_ptr error) {
+std::string text(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
   } catch (const std::exception& e) {
@@ -147,7 +147,7 @@ TEST_CASE("a task that throws poisons its stream only, and is reported once", "[
   auto dev = device::host({});
   std::atomic<int> reports = 0;
   std::string reason;
-  stream bad(dev, [&](std::exception_ptr error) {
+  stream bad(dev, [&](const std::exception_ptr& error) {
     ++reports;
     reason = text(error);
   });

@@ -5,6 +5,7 @@
 #include <map>
 #include <numeric>
 #include <omp.h>
+#include <span>
 #include <vector>
 
 #include "learn/data/byte_images.hpp"
@@ -14,17 +15,23 @@ using namespace troupe::learn;
 
 namespace {
 
+size_t at(int index) {
+  return static_cast<size_t>(index);
+}
+
 /// The definition, pixel by pixel.
 std::vector<float> reference(crop window, sample_shape shape, const std::vector<float>& in) {
   std::vector<float> out;
-  for (int c = 0; c < shape.channels; ++c)
+  for (int c = 0; c < shape.channels; ++c) {
+    const auto plane = std::span{in}.subspan(at(c) * at(shape.height) * at(shape.width));
     for (int y = 0; y < shape.height; ++y)
       for (int x = 0; x < shape.width; ++x) {
         const int column = (window.mirrored ? shape.width - 1 - x : x) + window.right;
         const int row = y + window.down;
         const bool inside = column >= 0 && column < shape.width && row >= 0 && row < shape.height;
-        out.push_back(inside ? in[static_cast<size_t>((c * shape.height + row) * shape.width + column)] : 0);
+        out.push_back(inside ? plane[at(row) * at(shape.width) + at(column)] : 0);
       }
+  }
   return out;
 }
 

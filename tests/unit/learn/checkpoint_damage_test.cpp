@@ -162,6 +162,7 @@ TEST_CASE("random damage to any file is refused or makes no difference") {
   const std::vector<fs::path> files{newest->folder / "manifest", newest->folder / "shard-0-of-2",
                                     newest->folder / "shard-1-of-2"};
   std::vector<bytes> whole;
+  whole.reserve(files.size());
   for (const auto& file : files)
     whole.push_back(read_file(file));
   for (int round = 0; round < 2'000; ++round) {

@@ -78,7 +78,7 @@ TEST_CASE("a CIFAR-10 file that is no whole number of records is refused") {
 
 TEST_CASE("a CIFAR-10 label out of range is refused, naming the sample") {
   bytes wrong = records(3);
-  wrong[2 * 3'073] = 10;
+  wrong[2ul * 3'073] = 10;
   CHECK_THAT(refusal({{"data_batch_1.bin", records(1)}, {"data_batch_2.bin", wrong}, {"test_batch.bin", records(1)}}),
              ContainsSubstring("data_batch_2.bin has a label out of range: sample 2 is of class 10"));
 }

@@ -77,7 +77,7 @@ TEST_CASE("a digit is ink on paper that stays inside the frame") {
     CHECK(ink < 300);
     int on_frame = 0;
     for (size_t i = 0; i < 28; ++i)
-      for (const size_t at : {i, 27 * 28 + i, i * 28, i * 28 + 27})
+      for (const size_t at : {i, 27ul * 28 + i, i * 28, i * 28 + 27})
         on_frame += image[at] > 127;
     CHECK(on_frame < 12);
   }
@@ -106,6 +106,7 @@ TEST_CASE("a sample read again, or by many threads at once, is the same sample")
   constexpr size_t samples = 300;
   std::vector<std::vector<float>> seen(4, std::vector<float>(samples * digits::pixels));
   std::vector<std::thread> readers;
+  readers.reserve(seen.size());
   for (auto& mine : seen)
     readers.emplace_back([&set, &mine] {
       for (size_t id = 0; id < samples; ++id)

@@ -199,7 +199,7 @@ TEST_CASE("A chain of layers gives the loss of a plain implementation in double 
               for (int dx = -1; dx <= 1; ++dx)
                 if (y + dy >= 0 && y + dy < 4 && x + dx >= 0 && x + dx < 4)
                   sum += static_cast<double>(slice_of("c.weight")[c * 9 + (dy + 1) * 3 + dx + 1]) *
-                         static_cast<double>(one.images[static_cast<size_t>((y + dy) * 4 + x + dx)]);
+                         static_cast<double>(one.images[static_cast<size_t>(y + dy) * 4 + static_cast<size_t>(x + dx)]);
             most = std::max(most, sum);
           }
         pooled[c * 4 + py * 2 + px] = most;

@@ -18,7 +18,7 @@ constexpr size_t per_step = 4;
 struct bench {
   explicit bench(const char* name)
     : of(*make_model({.name = name, .input = {3, 16, 16}, .classes = 10, .arithmetic = precision::f32})),
-      where(gpu::device::host({.index = 0, .threads = 1})), stream(where, [](std::exception_ptr) { FAIL(); }),
+      where(gpu::device::host({.index = 0, .threads = 1})), stream(where, [](const std::exception_ptr&) { FAIL(); }),
       start(of->layout().size()), images(of->options().input.size() * samples), with(*make_replica(of, where)) {
     of->initialise(1, start.values());
     uint32_t random = 1;
@@ -75,6 +75,7 @@ struct bench {
       with->train(stream, part(i * per_step, per_step), {{1, i, 0}, 1.f / per_step}, gradient.data(), &r, nullptr);
       for (const auto& each : of->layout().blocks()) {
         std::vector<float*> at;
+        at.reserve(state.size());
         for (auto& s : state)
           at.push_back(s.data() + each.offset);
         update(stream, optimizer, {i + 1, optimizer.learning_rate, 1}, each, gradient.data() + each.offset,

@@ -76,10 +76,11 @@ buffer padded(const four& values) {
 }
 
 buffer run(const optimizer_options& options, float gradient_factor = 1, float scale = 1) {
-  gpu::stream s(gpu::device::host({}), [](std::exception_ptr) {});
+  gpu::stream s(gpu::device::host({}), [](const std::exception_ptr&) {});
   buffer parameters = padded(start);
   std::vector<buffer> states(static_cast<size_t>(learn::state_buffers(options)), buffer(16, 0.0f));
   std::vector<float*> state;
+  state.reserve(states.size());
   for (auto& x : states)
     state.push_back(x.data());
   for (uint64_t i = 0; i < gradients.size(); ++i) {
@@ -116,7 +117,7 @@ TEST_CASE("the scale multiplies the gradient before anything else", "[learn]") {
 }
 
 TEST_CASE("the update can leave the old parameters untouched", "[learn]") {
-  gpu::stream s(gpu::device::host({}), [](std::exception_ptr) {});
+  gpu::stream s(gpu::device::host({}), [](const std::exception_ptr&) {});
   const optimizer_options options{.kind = optimizer_kind::sgd};
   const buffer parameters = padded(start);
   const buffer gradient = padded(gradients[0]);
@@ -128,7 +129,7 @@ TEST_CASE("the update can leave the old parameters untouched", "[learn]") {
 }
 
 TEST_CASE("statistics follow a moving average and know no scale", "[learn]") {
-  gpu::stream s(gpu::device::host({}), [](std::exception_ptr) {});
+  gpu::stream s(gpu::device::host({}), [](const std::exception_ptr&) {});
   const optimizer_options options{.kind = optimizer_kind::adam, .weight_decay = 1, .statistic_momentum = 0.25f};
   const buffer old(16, 8.0f);
   const buffer seen(16, 4.0f);

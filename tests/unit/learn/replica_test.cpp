@@ -33,7 +33,7 @@ public:
   explicit bench(std::shared_ptr<const model> m, int threads = 1)
     : model_(std::move(m)), where_(gpu::device::host({.index = 0, .threads = threads})),
       stream_(where_,
-              [this](std::exception_ptr e) {
+              [this](const std::exception_ptr& e) {
                 try {
                   std::rethrow_exception(e);
                 } catch (const std::exception& x) {

@@ -102,6 +102,7 @@ TEST_CASE("arguments that are not understood are refused, and a finding is an ex
   const auto run = [&](std::vector<std::string> words) {
     words.insert(words.begin(), "program");
     std::vector<char*> arguments;
+    arguments.reserve(words.size());
     for (auto& w : words)
       arguments.push_back(w.data());
     return simulate(bad, static_cast<int>(arguments.size()), arguments.data());

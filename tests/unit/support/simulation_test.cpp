@@ -105,7 +105,7 @@ TEST_CASE("a child starts on another host, its end travels back, and the next in
 TEST_CASE("work on a device takes virtual time, in order") {
   simulation world{1, {}};
   const auto a = world.add_host("a");
-  gpu::stream lane{world.add_device(a, 10ms), [](std::exception_ptr) {}};
+  gpu::stream lane{world.add_device(a, 10ms), [](const std::exception_ptr&) {}};
   std::vector<std::pair<int, instant>> done;
   for (int i = 0; i < 20; ++i)
     lane.enqueue([&, i] { done.emplace_back(i, world.now()); });
