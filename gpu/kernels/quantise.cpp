@@ -34,7 +34,7 @@ float float_of(f16 half) {
     return std::bit_cast<float>(sign | 0x7f800000U | size << 13);
   if (size < 0x0400U)
     return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(static_cast<float>(size) * 0x1p-24f));
-  return std::bit_cast<float>(sign | (size << 13) + 0x38000000U);
+  return std::bit_cast<float>(sign | ((size << 13) + 0x38000000U));
 }
 
 } // namespace
