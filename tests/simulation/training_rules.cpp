@@ -52,6 +52,8 @@ void training_rules::check(const view_changed& v) {
   const auto [known, is_new] = views_.try_emplace(v.number, v);
   if (!is_new && (known->second.members != v.members || known->second.rewound != v.rewound))
     return world_.violated(fmt::format("I2: there are two views of number {}", v.number.value));
+  if (!is_new)
+    return;
   std::map<role_id, incarnation> owners;
   for (const auto& m : v.members)
     if (!owners.emplace(m.role, m.incarnation).second)
