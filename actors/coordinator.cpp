@@ -1,7 +1,6 @@
 #include "actors/coordinator.hpp"
 
 #include <chrono>
-#include <cstring>
 #include <fmt/format.h>
 
 #include "actors/fault_places.hpp"
@@ -10,18 +9,7 @@
 namespace troupe {
 namespace {
 
-using namespace std::chrono_literals;
-
 const role_id self_role{"coordinator", 0};
-constexpr auto tick = 2s;
-// Loading and collecting move a whole shard: the deadline is for a peer that is gone without a word (R7).
-constexpr auto shard_deadline = 60s;
-// A shard holder that is being started again hands over its parameters a little later.
-constexpr auto finish_pause = 100ms;
-constexpr int finish_attempts = 100;
-// A writer that is gone holds the lock on the folder for at most its lease.
-constexpr auto save_lease = 3s;
-constexpr auto save_wait = 30s;
 
 } // namespace
 
@@ -163,46 +151,6 @@ void coordinator::perform(const coordinator_core::publish& a) {
   }
 }
 
-void coordinator::perform(const coordinator_core::load& a) {
-  auto& places = config_.job->shards;
-  auto blocks = config_.job->model->layout().blocks();
-  auto shard = config_.core.ring ? 0 : a.shard; // a ring peer holds the one there is
-  auto part = [&](const learn::flat& flat) {
-    auto result = payload::floats(places.size(shard));
-    for (auto b : places.blocks(shard))
-      std::memcpy(result.mutable_floats().data() + places.offset(b), flat.data() + blocks[b].offset,
-                  blocks[b].size * sizeof(float));
-    return result;
-  };
-  auto message = load_shard{core_.rewound(), a.version, part(record_.start->parameters), {}};
-  for (auto& s : record_.start->state)
-    message.state.push_back(part(s));
-  auto role = role_id{config_.core.ring ? "ring_peer" : "shard_holder", a.shard};
-  auto holder = config_.job->roles->find_as<shard_holder_actor>(role);
-  // What becomes of it matters only while the same holder is waited for: the run may go back, the holder may be
-  // replaced.
-  auto matters = [this, role, since = core_.rewound(), who = core_.member_of(role)] {
-    return core_.rewound() == since && core_.member_of(role) == who && core_.awaits_load_of(role.index);
-  };
-  troupe::request(self_, holder, shard_deadline, std::move(message))
-    .then(life_.guard([this, matters, shard = a.shard] {
-      if (matters())
-        perform(core_.on_loaded(shard));
-    }),
-          life_.guard([this, matters, role, shard = a.shard](const caf::error& e) {
-            if (!matters())
-              return;
-            if (e == caf::sec::request_timeout)
-              perform(coordinator_core::give_up{
-                fmt::format("{} did not take its parameters: {}", to_string(role), caf::to_string(e))});
-            else
-              run_after(self_, tick, life_.guard([this, matters, shard] {
-                if (matters())
-                  perform(core_.on_load_lost(shard));
-              }));
-          }));
-}
-
 void coordinator::perform(const coordinator_core::commit& a) {
   auto at = a.what.at.value;
   if (struck(self_, life_, TROUPE_FAULT(places::coordinator_before_commit, self_role, life_.number(), at), [] {}))
@@ -274,54 +222,6 @@ void coordinator::perform(const coordinator_core::epoch_done& a) {
     config_.observer.on_epoch({a.epoch, a.accuracy, a.loss, seconds_since(*record_.began)});
 }
 
-void coordinator::perform(const coordinator_core::checkpoint& a) {
-  if (saving_) {
-    note(fmt::format("the checkpoint of step {} is left out: the one before is still being written", a.version.value));
-    return;
-  }
-  saving_ = true;
-  collect({a.version, true, [this](model_state s) { save(std::move(s), [this] { saving_ = false; }); },
-           [this, version = a.version](const std::string& why) {
-             saving_ = false;
-             note(fmt::format("the checkpoint of step {} is left out: {}", version.value, why));
-           }});
-}
-
-void coordinator::perform(const coordinator_core::finish& a) {
-  finish(a.cause, a.version, finish_attempts);
-}
-
-void coordinator::finish(coordinator_core::stop_cause cause, step version, int attempts) {
-  auto use = [this, cause](model_state s) {
-    if (config_.save)
-      save(s, [this, cause, s] { end(cause, s); });
-    else
-      end(cause, std::move(s));
-  };
-  auto failed = [this, cause, version, attempts](const std::string& why) {
-    if (attempts == 0)
-      perform(coordinator_core::give_up{why});
-    else
-      run_after(self_, finish_pause, life_.guard([=, this] { finish(cause, version, attempts - 1); }));
-  };
-  collect({version, static_cast<bool>(config_.save), std::move(use), std::move(failed)});
-}
-
-void coordinator::perform(const coordinator_core::restore&) {
-  config_.vault->clear();
-  files_.enqueue([this, now = life_, restore = config_.restore] {
-    auto state = restore();
-    now.post([this, state] {
-      if (!state) {
-        perform(coordinator_core::give_up{state.error().sentence});
-        return;
-      }
-      record_.start = *state;
-      perform(core_.on_restored(record_.start->version));
-    });
-  });
-}
-
 void coordinator::perform(const coordinator_core::note& a) {
   note(a.sentence);
 }
@@ -330,99 +230,6 @@ void coordinator::perform(const coordinator_core::give_up& a) {
   if (std::exchange(record_.done, true))
     return;
   config_.on_done(fail(a.sentence));
-  self_->quit();
-}
-
-// -- state ------------------------------------------------------------------------------------------------------------
-
-void coordinator::collect(const collection& what) {
-  struct gathering {
-    collection what;
-    model_state state;
-    uint32_t missing;
-  };
-  auto& job = *config_.job;
-  auto size = job.model->layout().size();
-  auto all = std::make_shared<gathering>(gathering{what, {what.version, learn::flat{size}, {}}, job.shards.shards()});
-  for (uint32_t shard = 0; shard < job.shards.shards(); ++shard) {
-    auto role = config_.core.ring ? core_.any_holder() : role_id{"shard_holder", shard};
-    auto holder = job.roles->find_as<shard_holder_actor>(role);
-    troupe::request(self_, holder, shard_deadline, take_snapshot{{}, what.version, what.with_state})
-      .then(life_.guard([this, all, shard, size](const shard_snapshot& part) {
-        auto& places = config_.job->shards;
-        auto blocks = config_.job->model->layout().blocks();
-        while (all->state.state.size() < part.state.size())
-          all->state.state.emplace_back(size);
-        for (auto b : places.blocks(shard)) {
-          auto copy = [&](learn::flat& to, const payload& from) {
-            std::memcpy(to.data() + blocks[b].offset, from.as_floats().data() + places.offset(b),
-                        blocks[b].size * sizeof(float));
-          };
-          copy(all->state.parameters, part.values);
-          for (size_t i = 0; i < part.state.size(); ++i)
-            copy(all->state.state[i], part.state[i]);
-        }
-        if (all->missing != 0 && --all->missing == 0)
-          all->what.use(std::move(all->state));
-      }),
-            life_.guard([all, role](const caf::error& e) {
-              if (std::exchange(all->missing, 0) != 0) // told once
-                all->what.failed(
-                  fmt::format("{} did not hand over its parameters: {}", to_string(role), caf::to_string(e)));
-            }));
-  }
-}
-
-void coordinator::save(model_state state, std::function<void()> then) {
-  saves_.emplace_back(std::make_shared<const model_state>(std::move(state)), std::move(then));
-  if (saves_.size() == 1)
-    save_next();
-}
-
-void coordinator::save_next() {
-  auto done = [this] {
-    auto then = std::move(saves_.front().second);
-    saves_.pop_front();
-    if (!saves_.empty())
-      save_next();
-    then();
-  };
-  // Where the lock is lost meanwhile, and another writer has come, the writing fails by its token.
-  locks_.acquire({config_.save_lock, save_lease, save_wait}, [this, done, state = saves_.front().first](
-                                                               const expected<fencing_token>& token) {
-    if (!token) {
-      note(fmt::format("the checkpoint of step {} was not written: {}; training goes on", state->version.value,
-                       token.error().sentence));
-      done();
-      return;
-    }
-    files_.enqueue([this, now = life_, write = config_.save, ledger = config_.ledger, state, token = *token, done] {
-      // No checkpoint is ahead of the ledger: a run that goes on from it could not be audited.
-      auto written = (ledger ? ledger->flush() : expected<void>{}).and_then([&] { return write(*state, token); });
-      now.post([this, written, done] {
-        if (!written)
-          note(written.error().sentence);
-        locks_.release(config_.save_lock);
-        done();
-      });
-    });
-  });
-}
-
-void coordinator::end(coordinator_core::stop_cause cause, model_state final) {
-  if (std::exchange(record_.done, true))
-    return;
-  auto& outcome = record_.outcome;
-  outcome.cause = cause;
-  outcome.final = std::move(final);
-  outcome.seconds = record_.began ? seconds_since(*record_.began) : 0;
-  outcome.skipped_steps = record_.log->skipped;
-  for (auto& [role, n] : record_.drops)
-    outcome.agent_drops += n;
-  config_.job->dropped += core_.dropped();
-  if (config_.ledger)
-    write_ledger();
-  config_.on_done(std::move(outcome));
   self_->quit();
 }
 

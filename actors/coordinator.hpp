@@ -93,6 +93,8 @@ public:
   interface::behavior_type make_behavior();
 
 private:
+  static constexpr auto tick = std::chrono::seconds{2};
+
   using time_point = run_record::time_point;
 
   void perform(const coordinator_core::actions& actions);

@@ -84,6 +84,7 @@ expected<void> run_node(const node_options& options, const node_observer& observ
     return serve(rt, host, options, observer, stop);
   }
   auto config = node::config{slots, {options.worker_program, options.host, options.threads}, {}};
+  config.on_note = observer.on_note;
   config.on_report = [say = observer.on_note](const supervision_report& r) {
     if (say)
       say(to_string(r));

@@ -195,6 +195,10 @@ void node::leave_in_order() {
   leaving_ = true;
   if (!now_)
     return quit(caf::exit_reason::user_shutdown);
+  if (config_.on_note)
+    config_.on_note(fmt::format("the agents of job {} finish what they have begun and leave; a second signal ends this "
+                                "node at once",
+                                now_->job_id));
   for (auto& [role, s] : now_->slots)
     if (s.process)
       troupe::anon_send(s.process, leave_run{});

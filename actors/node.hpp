@@ -31,6 +31,7 @@ public:
     uint32_t slots = 1;
     worker_options worker;
     std::function<void(const supervision_report&)> on_report; ///< of the worker processes
+    std::function<void(const std::string&)> on_note = {};     ///< a sentence the user should see
     uint32_t protocol = protocol_version;                     ///< tests pretend to be another version
   };
 

@@ -41,6 +41,7 @@ TEST_CASE("a node that is asked to end has its agents leave, and the run goes on
   REQUIRE(run.wait_for_output("step 1/", deadline));
   goes.started.send(SIGTERM);
   CHECK(goes.started.wait(deadline) == 0);
+  CHECK_THAT(goes.started.err(), ContainsSubstring("finish what they have begun and leave"));
   CHECK(run.wait(deadline) == 0);
   CHECK_THAT(run.out(), ContainsSubstring("agent/1 has left the run"));
   const auto report = report_in(folder);
