@@ -7,6 +7,12 @@
 #include "messages/canary.hpp"
 
 namespace troupe {
+namespace {
+
+// Speeds that differ by less than this factor count as equal.
+constexpr double speed_matters = 1.25;
+
+} // namespace
 
 bool broker_core::present(const member& who) const {
   return std::binary_search(agents_.begin(), agents_.end(), who);

@@ -4,32 +4,53 @@
 #include <numeric>
 
 namespace troupe {
+namespace {
 
-std::vector<uint64_t> shares(uint64_t micro_batches, std::vector<double> seconds) {
-  auto n = seconds.size();
-  auto known = static_cast<double>(std::count_if(seconds.begin(), seconds.end(), [](double s) { return s > 0; }));
-  auto mean = known > 0 ? std::accumulate(seconds.begin(), seconds.end(), 0.0) / known : 1;
-  for (auto& s : seconds)
-    s = s > 0 ? s : mean;
-  auto result = std::vector<uint64_t>(n, 0);
-  if (n == 0)
-    return result;
-  auto [fastest, slowest] = std::minmax_element(seconds.begin(), seconds.end());
-  if (*slowest < *fastest * speed_matters) {
-    for (size_t i = 0; i < n; ++i)
-      result[i] = micro_batches * (i + 1) / n - micro_batches * i / n;
-    return result;
-  }
-  // Each in turn to whoever would be done with it first.
+// Less is noise, and costs bytes: where parts do not fit the sum's tree, an agent has more to push.
+constexpr double worth_it = 0.8;
+
+double time_of(const std::vector<uint64_t>& parts, const std::vector<double>& seconds) {
+  double longest = 0;
+  for (size_t i = 0; i < parts.size(); ++i)
+    longest = std::max(longest, static_cast<double>(parts[i]) * seconds[i]);
+  return longest;
+}
+
+std::vector<uint64_t> equal_parts(uint64_t micro_batches, size_t n) {
+  auto result = std::vector<uint64_t>{};
+  for (size_t i = 0; i < n; ++i)
+    result.push_back(micro_batches * (i + 1) / n - micro_batches * i / n);
+  return result;
+}
+
+// Each in turn to whoever would be done with it first.
+std::vector<uint64_t> parts_by_speed(uint64_t micro_batches, const std::vector<double>& seconds) {
+  auto result = std::vector<uint64_t>(seconds.size(), 0);
   for (uint64_t m = 0; m < micro_batches; ++m) {
     size_t best = 0;
     auto done = [&](size_t i) { return static_cast<double>(result[i] + 1) * seconds[i]; };
-    for (size_t i = 1; i < n; ++i)
+    for (size_t i = 1; i < seconds.size(); ++i)
       if (done(i) < done(best))
         best = i;
     ++result[best];
   }
   return result;
+}
+
+} // namespace
+
+std::vector<uint64_t> shares(uint64_t micro_batches, std::vector<double> seconds) {
+  auto known = static_cast<double>(std::count_if(seconds.begin(), seconds.end(), [](double s) { return s > 0; }));
+  auto equal = equal_parts(micro_batches, seconds.size());
+  if (known == 0)
+    return equal;
+  auto mean = std::accumulate(seconds.begin(), seconds.end(), 0.0) / known;
+  for (auto& s : seconds)
+    s = s > 0 ? s : mean;
+  if (*std::max_element(seconds.begin(), seconds.end()) == *std::min_element(seconds.begin(), seconds.end()))
+    return equal;
+  auto by_speed = parts_by_speed(micro_batches, seconds);
+  return time_of(by_speed, seconds) < worth_it * time_of(equal, seconds) ? by_speed : equal;
 }
 
 } // namespace troupe

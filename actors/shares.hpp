@@ -5,12 +5,9 @@
 
 namespace troupe {
 
-/// Speeds that differ by less than this factor count as equal.
-inline constexpr double speed_matters = 1.25;
-
 /// How many of a step's micro-batches each agent gets, so that the last one is done as early as possible. `seconds`:
-/// what a micro-batch takes each, 0 where that is not known, which counts as the mean of the others. Equal parts where
-/// speeds hardly differ. The bits of the result do not depend on it (R6).
+/// what a micro-batch takes each, 0 where that is not known, which counts as the mean of the others. Equal parts, which
+/// fit the sum's tree best, unless others are done a fifth sooner. The bits of the result do not depend on it (R6).
 std::vector<uint64_t> shares(uint64_t micro_batches, std::vector<double> seconds);
 
 } // namespace troupe

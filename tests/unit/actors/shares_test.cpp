@@ -10,6 +10,7 @@ TEST_CASE("agents of one speed get equal parts, and so do those of whom nothing 
   CHECK(shares(8, {0, 0}) == each{4, 4});
   CHECK(shares(7, {0, 0, 0}) == each{2, 2, 3});
   CHECK(shares(8, {1.0, 1.2}) == each{4, 4});
+  CHECK(shares(16, {1.0, 1.3, 1.2, 1.6}) == each{4, 4, 4, 4}); // others would be done a little sooner
   CHECK(shares(1, {0, 0}) == each{0, 1});
   CHECK(shares(5, {}).empty());
 }
