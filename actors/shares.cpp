@@ -23,10 +23,12 @@ std::vector<uint64_t> equal_parts(uint64_t micro_batches, size_t n) {
   return result;
 }
 
-// Each in turn to whoever would be done with it first.
+// One for everybody, if there are as many: who computes nothing does not find out that it is fast again. Then each in
+// turn to whoever would be done with it first.
 std::vector<uint64_t> parts_by_speed(uint64_t micro_batches, const std::vector<double>& seconds) {
-  auto result = std::vector<uint64_t>(seconds.size(), 0);
-  for (uint64_t m = 0; m < micro_batches; ++m) {
+  auto first = uint64_t{micro_batches >= seconds.size()};
+  auto result = std::vector<uint64_t>(seconds.size(), first);
+  for (auto m = first * seconds.size(); m < micro_batches; ++m) {
     size_t best = 0;
     auto done = [&](size_t i) { return static_cast<double>(result[i] + 1) * seconds[i]; };
     for (size_t i = 1; i < seconds.size(); ++i)

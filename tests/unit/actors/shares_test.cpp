@@ -17,7 +17,8 @@ TEST_CASE("agents of one speed get equal parts, and so do those of whom nothing 
 
 TEST_CASE("a slow agent gets fewer micro-batches, so that all are done at about the same time") {
   CHECK(shares(9, {1.0, 2.0}) == each{6, 3});
-  CHECK(shares(8, {1.0, 1.0, 4.0}) == each{4, 4, 0});
+  CHECK(shares(8, {1.0, 1.0, 4.0}) == each{4, 3, 1});
+  CHECK(shares(4, {1.0, 1.0, 1.0, 100.0}) == each{1, 1, 1, 1}); // else it would never be seen to be fast again
   CHECK(shares(9, {1.0, 1.0, 4.0}) == each{4, 4, 1});
   CHECK(shares(6, {3.0, 0, 1.0}) == each{1, 2, 3}); // nothing is known of the second
 }
