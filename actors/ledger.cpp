@@ -1,8 +1,9 @@
 #include "actors/ledger.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <fmt/format.h>
+
+#include "actors/numbered_files.hpp"
 
 namespace troupe {
 namespace {
@@ -17,21 +18,11 @@ constexpr size_t most_bytes = 64 << 20; // of a disk that stays full (R13)
 } // namespace
 
 fs::path ledger_file(const fs::path& folder, uint64_t number) {
-  return folder / fmt::format("{}{:09}", prefix, number);
+  return numbered_file(folder, prefix, number);
 }
 
 std::vector<uint64_t> find_ledger_files(const fs::path& folder) {
-  auto result = std::vector<uint64_t>{};
-  auto unreadable = std::error_code{}; // then there are none
-  for (fs::directory_iterator at{folder, unreadable}, end; !unreadable && at != end; at.increment(unreadable)) {
-    auto name = at->path().filename().string();
-    auto number = uint64_t{0};
-    if (name.starts_with(prefix) &&
-        std::from_chars(name.data() + prefix.size(), name.data() + name.size(), number).ec == std::errc{})
-      result.push_back(number);
-  }
-  std::sort(result.begin(), result.end());
-  return result;
+  return find_numbered_files(folder, prefix);
 }
 
 ledger::ledger(fs::path folder, ledger_head first, learn::file_system& files)

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <vector>
 
+#include "actors/numbered_files.hpp"
 #include "learn/checkpoint/frame.hpp"
 #include "messages/canary.hpp"
 
@@ -19,22 +20,11 @@ constexpr std::string_view prefix = "journal-";
 constexpr size_t most_records = 4096;
 
 fs::path path_of(const fs::path& folder, uint64_t number) {
-  return folder / fmt::format("{}{:09}", prefix, number);
+  return numbered_file(folder, prefix, number);
 }
 
-/// Numbers of the journals in a folder, ascending.
 std::vector<uint64_t> find_journals(const fs::path& folder) {
-  auto result = std::vector<uint64_t>{};
-  auto unreadable = std::error_code{}; // writing will say so
-  for (fs::directory_iterator at{folder, unreadable}, end; !unreadable && at != end; at.increment(unreadable)) {
-    auto name = at->path().filename().string();
-    auto number = uint64_t{0};
-    if (name.starts_with(prefix) &&
-        std::from_chars(name.data() + prefix.size(), name.data() + name.size(), number).ec == std::errc{})
-      result.push_back(number);
-  }
-  std::sort(result.begin(), result.end());
-  return result;
+  return find_numbered_files(folder, prefix);
 }
 
 std::vector<std::byte> frame_of(const std::string& text) {
