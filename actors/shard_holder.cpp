@@ -128,7 +128,8 @@ void shard_holder::load(const load_shard& l) {
 }
 
 void shard_holder::take(const push_gradients& p) {
-  auto fits = p.block.value < config_.job->model->layout().blocks().size() && fits_block(p);
+  auto fits = p.block.value < config_.job->model->layout().blocks().size() && fits_block(p) &&
+              p.micro_batches == learn::micro_batches_of_step(config_.job->sizes(), p.at.value);
   if (fits && core_.doubts(p) && p.gradient.type() == dtype::f32 &&
       !gpu::kernels::norm_and_finite(p.gradient.elements(), p.gradient.as_floats().data()).finite) {
     ++config_.job->dropped;
@@ -198,7 +199,7 @@ void shard_holder::combine(step at, block_id id) {
       auto apart = learn::squared_distances(n, all->pointers(), all->factors);
       auto finite =
         all->values.size() == 1 || std::any_of(apart.begin(), apart.end(), [](double d) { return std::isfinite(d); });
-      measured(now, at, begun, {id, 0, finite, std::move(apart)});
+      now.post([this, at, begun, norm = block_norm{id, 0, finite, std::move(apart)}] { measured(at, begun, norm); });
     });
     return;
   }
@@ -229,24 +230,21 @@ void shard_holder::measure(step at, block_id id) {
   auto& root = sums_.lower_bound({at, id, {}})->second;
   stream_.enqueue([this, now = now_, id, at, begun = core_.rewound(), sum = root] {
     auto n = gpu::kernels::norm_and_finite(sum.elements(), sum.as_floats().data());
-    measured(now, at, begun, {id, n.sum_of_squares, n.finite});
+    now.post([this, at, begun, norm = block_norm{id, n.sum_of_squares, n.finite}] { measured(at, begun, norm); });
   });
 }
 
-// On the stream.
-void shard_holder::measured(const life& now, step at, view begun, block_norm norm) {
-  now.post([this, at, begun, norm = std::move(norm)] {
-    if (core_.rewound() != begun)
-      return;
-    if (core_.rejects(at, norm)) {
-      ++config_.job->dropped;
-      forget_sums_of(at, norm.block);
-      for (auto& agent : core_.agents())
-        ask_again(at, norm.block, agent.role);
-    } else if (core_.on_norm(at, norm)) {
-      report_sums(at);
-    }
-  });
+void shard_holder::measured(step at, view begun, const block_norm& norm) {
+  if (core_.rewound() != begun)
+    return;
+  if (core_.rejects(at, norm)) {
+    ++config_.job->dropped;
+    forget_sums_of(at, norm.block);
+    for (auto& agent : core_.agents())
+      ask_again(at, norm.block, agent.role);
+  } else if (core_.on_norm(at, norm)) {
+    report_sums(at);
+  }
 }
 
 void shard_holder::forget_sums_of(step at, block_id id) {
@@ -273,7 +271,7 @@ void shard_holder::choose(step at, uint64_t chosen) {
   for (auto& b : blocks_of(*config_.job, shard_)) {
     auto all = contributions_to(at, b);
     auto result = payload::floats(block(b).size);
-    stream_.enqueue([from = all.values[chosen], factor = all.factors[chosen], result]() mutable {
+    stream_.enqueue([from = all.values.at(chosen), factor = all.factors.at(chosen), result]() mutable {
       gpu::kernels::copy(result.elements(), from.as_floats().data(), result.mutable_floats().data());
       gpu::kernels::scale(result.elements(), factor, result.mutable_floats().data());
     });

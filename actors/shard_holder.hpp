@@ -63,7 +63,7 @@ private:
   void combine(step at, block_id block);
   contributions contributions_to(step at, block_id block) const;
   void measure(step at, block_id block);
-  void measured(const life& now, step at, view begun, block_norm norm);
+  void measured(step at, view begun, const block_norm& norm);
   void choose(step at, uint64_t chosen);
   void forget_sums_of(step at, block_id block);
   void ask_again(step at, block_id block, const role_id& agent);
