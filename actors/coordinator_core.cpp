@@ -387,6 +387,8 @@ coordinator_core::actions coordinator_core::on_tick() {
     begin_if_gathered(out);
   if (phase_ != phase::running)
     return out;
+  lonely_ticks_ = agents().empty() ? lonely_ticks_ + 1 : 0;
+  end_if_deserted(out);
   if (round_)
     for (auto& [first, work] : round_->open)
       if (work.second)

@@ -47,7 +47,8 @@ struct run_log {
 class coordinator_core {
 public:
   struct config {
-    uint32_t agents = 1; ///< the run begins when so many have joined
+    uint32_t agents = 1;      ///< the run begins when so many have joined
+    uint32_t most_agents = 0; ///< so many may join; fewer than `agents`: no more than those
     uint32_t shards = 1;
     bool ring = false; ///< every agent has a ring peer with all parameters; there are no shard holders
     size_t blocks = 1; ///< of the layout, over all shards
@@ -232,7 +233,8 @@ private:
   config config_;
   uint64_t last_step_ = 0;
   phase phase_ = phase::gathering;
-  bool patient_ = true; ///< until the first tick: those of the run before may all come back
+  int lonely_ticks_ = 0; ///< without any agent
+  bool patient_ = true;  ///< until the first tick: those of the run before may all come back
   std::map<role_id, member> members_;
   std::map<uint32_t, step> holds_;      ///< version of each shard, as it last said; none: it has no parameters
   std::map<uint32_t, lateness> behind_; ///< shards that came back without the sums of updates that have committed

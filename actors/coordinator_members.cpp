@@ -8,6 +8,13 @@
 
 namespace troupe {
 
+namespace {
+
+// Ticks that a run without agents waits for those that have never joined.
+constexpr int lonely_limit = 15;
+
+} // namespace
+
 void coordinator_core::publish_view(actions& out) {
   log().view = log().view.next();
   auto crew = std::vector<member>{};
@@ -299,10 +306,17 @@ coordinator_core::actions coordinator_core::on_left(const member& who) {
   return out;
 }
 
+// Who has crashed is awaited, and for a while who has not joined yet.
 void coordinator_core::end_if_deserted(actions& out) {
-  auto may_return = std::any_of(log().highest.begin(), log().highest.end(),
-                                [&](auto& x) { return x.first.kind == "agent" && !log().left.contains(x.first); });
-  if (phase_ != phase::running || !agents().empty() || may_return)
+  uint32_t known = 0;
+  for (auto& [role, incarnation] : log().highest)
+    if (role.kind == "agent") {
+      ++known;
+      if (!log().left.contains(role))
+        return;
+    }
+  auto awaited = known < config_.most_agents && lonely_ticks_ < lonely_limit;
+  if (phase_ != phase::running || !agents().empty() || awaited)
     return;
   out.emplace_back(note{"all agents have left: the run stops here, and goes on with --resume if it has a --checkpoint "
                         "folder"});

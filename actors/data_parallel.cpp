@@ -223,6 +223,7 @@ coordinator::config data_parallel::leader_config() {
   auto& o = options_;
   auto c = coordinator_core::config{};
   c.agents = static_cast<uint32_t>(o.least_agents);
+  c.most_agents = static_cast<uint32_t>(o.agents);
   c.shards = static_cast<uint32_t>(o.shards);
   c.ring = job_->ring();
   c.blocks = job_->model->layout().blocks().size();

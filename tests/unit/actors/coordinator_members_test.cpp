@@ -307,3 +307,22 @@ TEST_CASE(
   CHECK(find<core_t::test>(out)->to == agent0);
   CHECK(find<core_t::test>(out)->what.first == 10);
 }
+
+TEST_CASE("a run that its agents have left waits a while for one that has not joined yet, and not forever") {
+  auto c = small();
+  c.most_agents = 2;
+  auto core = running(c);
+  CHECK_FALSE(find<core_t::finish>(core.on_left(agent0)));
+  CHECK(core.running());
+  core.on_tick();
+  CHECK(core.running());
+  core.on_join({{{"agent", 1}, {1}}, {}, false});
+  CHECK(find<core_t::finish>(core.on_left({{"agent", 1}, {1}})));
+
+  auto alone = running(c);
+  alone.on_left(agent0);
+  int ticks = 0;
+  for (; alone.running() && ticks < 100; ++ticks)
+    alone.on_tick();
+  CHECK(ticks == 15);
+}
