@@ -5,23 +5,19 @@
 #include <set>
 #include <string>
 
-#include "actors/job.hpp"
+#include "tests/topology/small_job.hpp"
 
 using namespace troupe;
 
 namespace {
 
-job_options small_job(int agents) {
-  auto o = job_options{};
-  o.model = "lenet";
-  o.data = "digits";
+job_options job_of(int agents) {
+  auto o = test::small_job();
   o.agents = agents;
-  o.batch = 24;
-  o.epochs = 0;
+  o.micro_batch = 0;
+  o.threads = 0;
   o.steps = 30;
-  o.evaluate = false;
   o.reproducible = true;
-  o.optimizer.learning_rate = 0.02f;
   return o;
 }
 
@@ -38,19 +34,16 @@ outcome run(job_options o, const std::vector<std::string>& faults = {}) {
   for (auto& f : faults)
     o.faults.push_back(parse_fault(f).value());
   auto result = outcome{};
-  auto r = run_job(o, {.on_note = [&](const std::string& n) { result.notes.insert(n); }}, {});
-  INFO((r ? std::string{} : r.error().sentence));
-  REQUIRE(r);
-  result.report = *r;
+  result.report = test::run(o, {.on_note = [&](const std::string& n) { result.notes.insert(n); }});
   return result;
 }
 
 } // namespace
 
 TEST_CASE("--reproducible: joins, departures and crashes do not change a bit, whatever the number of agents (I10)") {
-  const auto alone = run(small_job(1)).report.weights_sha256;
+  const auto alone = run(job_of(1)).report.weights_sha256;
   for (int agents : {2, 3, 4, 8}) {
-    auto o = small_job(agents);
+    auto o = job_of(agents);
     o.least_agents = 1; // the others join as they come
     const auto r = run(o, {"agent/0@step=5:leave", "agent/1@step=9:kill", "shard_holder/0@step=12:exception"});
     INFO(agents << " agents");
@@ -62,14 +55,14 @@ TEST_CASE("--reproducible: joins, departures and crashes do not change a bit, wh
 }
 
 TEST_CASE("an agent that leaves is not started again, and costs no restart") {
-  const auto r = run(small_job(2), {"agent/1@step=4:leave"});
+  const auto r = run(job_of(2), {"agent/1@step=4:leave"});
   CHECK(r.report.restarts == 0);
   CHECK(r.says("agent/1 has left the run"));
-  CHECK(r.report.weights_sha256 == run(small_job(1)).report.weights_sha256);
+  CHECK(r.report.weights_sha256 == run(job_of(1)).report.weights_sha256);
 }
 
 TEST_CASE("a run that all its agents leave stops after the step in progress, and says so") {
-  const auto r = run(small_job(2), {"agent/0@step=4:leave", "agent/1@step=6:leave"});
+  const auto r = run(job_of(2), {"agent/0@step=4:leave", "agent/1@step=6:leave"});
   CHECK(r.report.reason == stop_reason::interrupted);
   CHECK(r.report.steps >= 5);
   CHECK(r.report.steps <= 8);
@@ -78,7 +71,7 @@ TEST_CASE("a run that all its agents leave stops after the step in progress, and
 
 TEST_CASE("agents leave while others run ahead, and in a ring") {
   for (auto how : {0, 1, 2}) {
-    auto o = small_job(3);
+    auto o = job_of(3);
     o.reproducible = false;
     o.micro_batch = 4;
     o.threads = 1;

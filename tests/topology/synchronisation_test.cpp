@@ -3,43 +3,30 @@
 #include <catch2/catch_test_macros.hpp>
 #include <cmath>
 
-#include "actors/job.hpp"
 #include "learn/safetensors.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "tests/topology/small_job.hpp"
 
 using namespace troupe;
+using test::run;
+using test::small_job;
 
 namespace {
 
-job_options small_job(int agents) {
-  auto o = job_options{};
-  o.model = "lenet";
-  o.data = "digits";
+job_options job_of(int agents) {
+  auto o = small_job();
   o.agents = agents;
-  o.batch = 24;
-  o.micro_batch = 4;
-  o.epochs = 0;
   o.steps = 12;
-  o.threads = 1;
-  o.evaluate = false;
-  o.log_every = 1;
-  o.optimizer.learning_rate = 0.02f;
+  o.schedule.kind = learn::schedule_kind::cosine;
   return o;
-}
-
-job_report run(const job_options& o) {
-  auto r = run_job(o, {}, {});
-  INFO((r ? std::string{} : r.error().sentence));
-  REQUIRE(r);
-  return *r;
 }
 
 } // namespace
 
 TEST_CASE("a ring of agents trains what parameter shards train, but for the order of summation (I10)") {
-  const auto shards = run(small_job(1));
+  const auto shards = run(job_of(1));
   for (int agents : {1, 2, 3, 4}) {
-    auto o = small_job(agents);
+    auto o = job_of(agents);
     o.sync = "ring";
     const auto ring = run(o);
     INFO(agents << " agents");
@@ -54,7 +41,7 @@ TEST_CASE("a ring of agents trains what parameter shards train, but for the orde
 
 TEST_CASE("a ring sends 2n(w-1)/w floats for each agent and step") {
   for (uint64_t w : {1u, 2u, 4u}) {
-    auto o = small_job(static_cast<int>(w));
+    auto o = job_of(static_cast<int>(w));
     o.sync = "ring";
     const auto r = run(o);
     const auto formula = 12ul * 4 * r.parameters * 2 * (w - 1);
@@ -65,7 +52,7 @@ TEST_CASE("a ring sends 2n(w-1)/w floats for each agent and step") {
 }
 
 TEST_CASE("agents and ring peers that are killed cost a ring nothing but time (I10)") {
-  auto o = small_job(3);
+  auto o = job_of(3);
   o.sync = "ring";
   const auto undisturbed = run(o);
   for (auto* what : {"agent/1@step=3:kill", "ring_peer/2@step=4:exception", "ring_peer/0@step=5:kill",
@@ -81,7 +68,7 @@ TEST_CASE("agents and ring peers that are killed cost a ring nothing but time (I
 
 TEST_CASE("a ring is stopped and resumed with the bits of the uninterrupted run (I7)") {
   const auto folder = test::temporary_folder{};
-  auto o = small_job(2);
+  auto o = job_of(2);
   o.sync = "ring";
   o.schedule.kind = learn::schedule_kind::constant;
   const auto whole = run(o);
@@ -94,7 +81,7 @@ TEST_CASE("a ring is stopped and resumed with the bits of the uninterrupted run 
 }
 
 TEST_CASE("no gradient is older than the staleness bound, every step takes effect once, and k = 0 keeps in step") {
-  auto o = small_job(3);
+  auto o = job_of(3);
   const auto in_step = run(o);
   CHECK(in_step.staleness == std::map<uint64_t, uint64_t>{{0, 12 * 6}});
   for (uint64_t k : {1, 3}) {
@@ -108,7 +95,7 @@ TEST_CASE("no gradient is older than the staleness bound, every step takes effec
 
 TEST_CASE("asynchronous steps take effect once each, whoever dies, and a run of them is stopped and resumed") {
   const auto folder = test::temporary_folder{};
-  auto o = small_job(3);
+  auto o = job_of(3);
   o.asynchronous = true;
   o.optimizer.kind = learn::optimizer_kind::sgd;
   o.faults.push_back(parse_fault("agent/1@step=2:kill").value());
@@ -127,7 +114,7 @@ TEST_CASE("asynchronous steps take effect once each, whoever dies, and a run of 
 }
 
 TEST_CASE("local steps end with the same bits for any number of agents, whoever fails (I10)") {
-  auto alone = small_job(1);
+  auto alone = job_of(1);
   alone.local_steps = 3;
   alone.optimizer.kind = learn::optimizer_kind::adamw;
   alone.optimizer.learning_rate = 0.001f;
@@ -146,7 +133,7 @@ TEST_CASE("local steps end with the same bits for any number of agents, whoever 
 }
 
 TEST_CASE("local steps of plain SGD whose average is taken are SGD, where a round has one step of one worker") {
-  auto o = small_job(1);
+  auto o = job_of(1);
   o.optimizer = {.kind = learn::optimizer_kind::sgd, .learning_rate = 0.02f};
   o.schedule.kind = learn::schedule_kind::constant;
   o.micro_batch = 24;
@@ -165,18 +152,19 @@ TEST_CASE("local steps of plain SGD whose average is taken are SGD, where a roun
 }
 
 TEST_CASE("local steps send 2n/H floats for each agent and step") {
-  auto o = small_job(2);
+  auto o = job_of(2);
   o.micro_batch = 12; // one worker each
+  o.steps = 40;       // beside which what is sent at the start hardly counts
   const auto every = run(o);
   o.local_steps = 4;
-  o.steps = 3; // as many steps in all
+  o.steps = 10; // as many steps in all
   const auto local = run(o);
   CHECK(local.samples == every.samples);
   CHECK(static_cast<double>(local.sent_bytes) < 0.3 * static_cast<double>(every.sent_bytes));
 }
 
 TEST_CASE("compressed gradients train as the others do, and take the bytes they should") {
-  auto o = small_job(2);
+  auto o = job_of(2);
   o.micro_batch = 12;
   o.steps = 40;
   const auto plain = run(o);
@@ -199,7 +187,7 @@ TEST_CASE("compressed gradients train as the others do, and take the bytes they 
 }
 
 TEST_CASE("agents that are killed cost compressed training what their gradients lacked, and no sample (I1)") {
-  auto o = small_job(3);
+  auto o = job_of(3);
   o.compression = learn::parse_compression("int8").value();
   for (auto* what : {"agent/1@step=3:kill", "shard_holder/0@step=5:exception", "agent/0@step=7:exception"})
     o.faults.push_back(parse_fault(what).value());
@@ -211,7 +199,7 @@ TEST_CASE("agents that are killed cost compressed training what their gradients 
 
 TEST_CASE("what local steps and compression cannot be combined with is refused with one sentence") {
   const auto refusal = [](auto change) {
-    auto o = small_job(2);
+    auto o = job_of(2);
     change(o);
     const auto r = run_job(o, {}, {});
     REQUIRE_FALSE(r);
@@ -231,7 +219,7 @@ TEST_CASE("what local steps and compression cannot be combined with is refused w
 }
 
 TEST_CASE("robust rules stand contributions that are wrong, and the mean does not") {
-  auto o = small_job(3);
+  auto o = job_of(3);
   o.steps = 30;
   o.schedule.kind = learn::schedule_kind::constant;
   const auto healthy = run(o).train_loss.back().second;
@@ -253,7 +241,7 @@ TEST_CASE("robust rules stand contributions that are wrong, and the mean does no
 
 TEST_CASE("robust rules end with the same bits for any number of agents, whoever fails (I10)") {
   for (const auto* rule : {"median", "trimmed:0.2", "krum:1"}) {
-    auto o = small_job(1);
+    auto o = job_of(1);
     o.combine = learn::parse_combine(rule).value();
     const auto alone = run(o).weights_sha256;
     o.agents = 3;
@@ -265,7 +253,7 @@ TEST_CASE("robust rules end with the same bits for any number of agents, whoever
 }
 
 TEST_CASE("a robust rule with fewer micro-batches than it needs is refused with one sentence") {
-  auto o = small_job(2);
+  auto o = job_of(2);
   o.combine = learn::parse_combine("krum:3").value();
   const auto r = run_job(o, {}, {});
   REQUIRE_FALSE(r);
