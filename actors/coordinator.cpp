@@ -51,6 +51,10 @@ coordinator_actor::behavior_type coordinator::make_behavior() {
         ++config_.job->dropped; // said before it left, by whichever of its lives
       else
         perform(core_.on_join(j));
+      if (config_.placer && j.who.role.kind == "shard_replica" && j.loaded && j.since >= core_.rewound()) {
+        config_.placer->ready(j.who.role.index, j.who.incarnation);
+        move_shards();
+      }
     },
     [this](const role_bound& r) {
       watch(r.role);
@@ -92,8 +96,23 @@ void coordinator::schedule_tick() {
     if (config_.ledger && !config_.ledger->is_empty())
       write_ledger();
     ask_the_missing();
+    move_shards();
     schedule_tick();
   }));
+}
+
+// Who ends upon this starts again where it belongs.
+void coordinator::move_shards() {
+  if (!config_.placer)
+    return;
+  auto tell = [&](const char* kind, uint32_t shard) {
+    if (auto handle = config_.job->roles->find({kind, shard}))
+      troupe::anon_send(caf::actor_cast<caf::actor>(handle), hand_over_shard{core_.number()});
+  };
+  for (auto shard : config_.placer->holders_to_move())
+    tell("shard_holder", shard);
+  for (auto shard : config_.placer->replicas_to_move())
+    tell("shard_replica", shard);
 }
 
 // Word of a start, or of a reconnection, may have been lost; only agents repeat it by themselves.

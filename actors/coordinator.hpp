@@ -12,6 +12,7 @@
 #include "actors/job.hpp"
 #include "actors/ledger.hpp"
 #include "actors/lock_client.hpp"
+#include "actors/shard_placer.hpp"
 #include "actors/shard_vault.hpp"
 #include "gpu/stream.hpp"
 #include "learn/flat.hpp"
@@ -87,6 +88,8 @@ public:
     std::function<expected<std::shared_ptr<const model_state>>()> restore;
     /// Told once, before the coordinator ends.
     std::function<void(expected<run_outcome>)> on_done;
+    /// Where shards and their replicas live; null: shards stay where they are, and have no replicas.
+    std::shared_ptr<shard_placer> placer;
   };
 
   coordinator(interface::pointer self, life now, const config& c);
@@ -131,6 +134,7 @@ private:
   lock_client::ports ports_to_locks();
   void schedule_tick();
   void ask_the_missing();
+  void move_shards();
   void note(const std::string& sentence);
   time_point now();
   double seconds_since(time_point start);

@@ -92,10 +92,10 @@ coordinator_core::actions coordinator_core::on_results(const micro_batches_done&
 
 coordinator_core::actions coordinator_core::on_summed(const shard_summed& s) {
   auto out = actions{};
-  if (phase_ == phase::finished)
+  if (phase_ == phase::finished && config_.ring)
     return out;
   auto of_present_ring = !config_.ring || s.from.view >= log().crew_since || log().applied.contains(s.at);
-  if (phase_ != phase::running || !member_now(s.from) || s.from.is_void(log().rewound) || !of_present_ring) {
+  if (!has_begun() || !member_now(s.from) || s.from.is_void(log().rewound) || !of_present_ring) {
     ++dropped_;
     return out;
   }
@@ -385,7 +385,7 @@ coordinator_core::actions coordinator_core::on_tick() {
   auto out = actions{};
   if (std::exchange(patient_, false) && phase_ == phase::gathering)
     begin_if_gathered(out);
-  if (phase_ != phase::running)
+  if (!has_begun())
     return out;
   lonely_ticks_ = agents().empty() ? lonely_ticks_ + 1 : 0;
   end_if_deserted(out);

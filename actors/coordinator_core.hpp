@@ -128,7 +128,7 @@ public:
 
   explicit coordinator_core(config c);
 
-  actions on_join(const join& j);
+  actions on_join(const join& said);
   /// Where a role is has become known, perhaps after it joined: it is told the view.
   actions on_bound(const member& who) const;
   /// A participant ended or cannot be reached any more.
@@ -158,6 +158,7 @@ public:
   [[nodiscard]] step current() const { return log().applied.version(); }
   [[nodiscard]] uint64_t last_step() const { return last_step_; } ///< where the run stops at the latest
   [[nodiscard]] bool running() const { return phase_ == phase::running; }
+  [[nodiscard]] bool finished() const { return phase_ == phase::finished; }
   [[nodiscard]] bool awaits_load_of(uint32_t shard) const {
     return phase_ == phase::loading && !loaded_.contains(shard);
   }
@@ -196,6 +197,10 @@ private:
     int ticks = 0;
   };
 
+  /// Shards that are lost while the final parameters are collected come back, or the run goes back, as before.
+  [[nodiscard]] bool has_begun() const {
+    return phase_ == phase::running || (phase_ == phase::finished && !config_.ring);
+  }
   void publish_view(actions& out);
   void tell_view(actions& out) const;
   [[nodiscard]] view_changed last_view() const;

@@ -49,12 +49,13 @@ view_changed coordinator_core::last_view() const {
 
 coordinator_core::actions coordinator_core::on_bound(const member& who) const {
   auto out = actions{};
-  if (phase_ == phase::running && has(who))
+  if (has_begun() && has(who))
     out.emplace_back(publish{last_view(), {who}});
   return out;
 }
 
-// The final parameters are being collected: somebody who comes back may still have them, or was the last one who did.
+// The final parameters of a ring are being collected: somebody who comes back may still have them, or was the last one
+// who did.
 void coordinator_core::finished_without(const join& j, actions& out) {
   auto& highest = log().highest[j.who.role];
   if (j.who.role.kind != holder_kind() || j.who.incarnation < highest)
@@ -70,9 +71,11 @@ void coordinator_core::finished_without(const join& j, actions& out) {
                              "from the last checkpoint with --resume"});
 }
 
-coordinator_core::actions coordinator_core::on_join(const join& j) {
+coordinator_core::actions coordinator_core::on_join(const join& said) {
   auto out = actions{};
-  if (phase_ == phase::finished) {
+  auto j = said;
+  j.loaded = j.loaded && j.since >= log().rewound; // else what it holds is void
+  if (phase_ == phase::finished && config_.ring) {
     finished_without(j, out);
     return out;
   }
@@ -100,12 +103,16 @@ coordinator_core::actions coordinator_core::on_join(const join& j) {
     begin_if_gathered(out);
     return out;
   }
-  if (phase_ != phase::running) { // what it holds does not matter: it is loaded next
+  if (!has_begun()) { // what it holds does not matter: it is loaded next
     if (holder && phase_ == phase::loading && !known) {
       loaded_.erase(j.who.role.index);
       publish_view(out); // it differs from the last, so it has a number of its own (I2)
       out.emplace_back(load{j.who.role.index, current()});
     }
+    return out;
+  }
+  if (known && j.who.role.kind == "shard_replica") {
+    out.emplace_back(publish{last_view(), {j.who}});
     return out;
   }
   if (known) { // somebody missed something, perhaps the view: the same one again to everyone
@@ -156,7 +163,8 @@ void coordinator_core::take_over(actions& out) {
   publish_view(out);
   for (auto& holder : holders()) {
     auto held = holds_.find(holder.index);
-    auto j = join{members_.at(holder), held == holds_.end() ? step{} : held->second, held != holds_.end()};
+    auto j =
+      join{members_.at(holder), held == holds_.end() ? step{} : held->second, held != holds_.end(), log().rewound};
     lost_parameters(j, out);
     if (phase_ != phase::running)
       return;
@@ -280,7 +288,7 @@ coordinator_core::actions coordinator_core::on_lost(const member& who) {
     loaded_.erase(who.role.index);
     run_if_loaded(out);
   }
-  if (phase_ != phase::running)
+  if (!has_begun())
     return out;
   if (who.role.kind == holder_kind())
     forget_sums(who.role.index);
@@ -309,7 +317,7 @@ coordinator_core::actions coordinator_core::on_left(const member& who) {
 // Who has crashed is awaited, and for a while who has not joined yet.
 void coordinator_core::end_if_deserted(actions& out) {
   uint32_t known = 0;
-  for (auto& [role, incarnation] : log().highest)
+  for (auto& [role, number] : log().highest)
     if (role.kind == "agent") {
       ++known;
       if (!log().left.contains(role))

@@ -86,16 +86,23 @@ void coordinator::finish(coordinator_core::stop_cause cause, step version, int a
       end(cause, std::move(s));
   };
   auto failed = [this, cause, version, attempts](const std::string& why) {
+    if (!core_.finished())
+      return; // the run has gone back, and comes here again
     if (attempts == 0)
       perform(coordinator_core::give_up{why});
     else
-      run_after(self_, finish_pause, life_.guard([=, this] { finish(cause, version, attempts - 1); }));
+      run_after(self_, finish_pause, life_.guard([=, this] {
+        if (core_.finished())
+          finish(cause, version, attempts - 1);
+      }));
   };
   collect({version, static_cast<bool>(config_.save), std::move(use), std::move(failed)});
 }
 
 void coordinator::perform(const coordinator_core::restore&) {
   config_.vault->clear();
+  if (config_.placer)
+    config_.placer->nothing_ready();
   files_.enqueue([this, now = life_, restore = config_.restore] {
     auto state = restore();
     now.post([this, state] {

@@ -43,9 +43,12 @@ void read_journal(const fs::path& path, lock_state& over) {
   if (!in)
     return;
   auto frames = learn::frame_reader{std::move(*in)};
-  auto first = frames.text(learn::frame_kind::lock);
+  auto head = frames.text(learn::frame_kind::lock);
+  if (!head)
+    return;
+  auto digits = std::string_view{*head};
   auto count = size_t{0};
-  if (!first || std::from_chars(first->data(), first->data() + first->size(), count).ec != std::errc{})
+  if (std::from_chars(digits.data(), digits.data() + digits.size(), count).ec != std::errc{})
     return;
   auto own = lock_state{over.last, {}};
   auto read = size_t{0};

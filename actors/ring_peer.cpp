@@ -48,6 +48,7 @@ ring_peer::ring_peer(interface::pointer self, life now, const config& c)
 
 ring_peer_actor::behavior_type ring_peer::make_behavior() {
   // Behind an update that a life before may have left on the lane.
+  claim_ = config_.vault->claim(config_.role.index);
   config_.vault->when_settled(config_.role.index, [this, now = now_] { now.post([this] { restore(); }); });
   config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(self_));
   schedule_tick();
@@ -153,7 +154,7 @@ void ring_peer::announce() {
     return;
   report();
   if (auto coordinator = config_.job->roles->find_as<coordinator_actor>({"coordinator", 0}))
-    troupe::anon_send(coordinator, join{core_.self(), core_.version(), core_.loaded()});
+    troupe::anon_send(coordinator, join{core_.self(), core_.version(), core_.loaded(), core_.rewound()});
 }
 
 void ring_peer::load(step version, const payload& values, const std::vector<payload>& state, view since) {
@@ -173,7 +174,7 @@ void ring_peer::load(step version, const payload& values, const std::vector<payl
     std::memset(state_.back().mutable_data(), 0, state_.back().bytes());
   }
   pushed_.clear();
-  config_.vault->keep(config_.role.index, {{version, {}}, values_, state_, core_.rewound()});
+  config_.vault->keep(config_.role.index, claim_, {{version, {}}, values_, state_, core_.rewound()});
   perform(actions);
   publish();
   answer_snapshots();
@@ -330,9 +331,11 @@ void ring_peer::report() {
 }
 
 void ring_peer::apply(const commit_step& c) {
+  auto update = config_.vault->begin(config_.role.index, claim_);
+  if (!update)
+    return self_->quit(); // there is a newer one
   auto next = c.skip ? values_ : payload::floats(values_.elements());
   auto at = learn::update_point{c.version.value + 1, c.learning_rate, c.scale};
-  auto update = config_.vault->begin(config_.role.index);
   auto& places = config_.job->shards;
   auto blocks = config_.job->model->layout().blocks();
   for (uint32_t b = 0; b < total_.size() && !c.skip; ++b) {

@@ -67,6 +67,7 @@ private:
   interface::pointer self_;
   life now_;
   config config_;
+  uint64_t claim_ = 0;    // of the vault's entry
   bool restored_ = false; // or known to have nothing to come back with
   ring_core core_;
   gpu::stream stream_;

@@ -55,6 +55,7 @@ public:
   std::optional<commit_step> on_applied();
 
   [[nodiscard]] bool loaded() const { return loaded_; }
+  [[nodiscard]] bool applying() const { return applying_.has_value(); }
   [[nodiscard]] step version() const { return applied_.version(); }
   [[nodiscard]] const step_set& applied() const { return applied_; }
   /// The view in which the run last went back; what was begun before is void.

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstring>
 #include <fmt/format.h>
-#include <stdexcept>
 
 #include "actors/fault_places.hpp"
 #include "actors/stream_failure.hpp"
@@ -27,7 +26,8 @@ shard_holder::shard_holder(interface::pointer self, life now, const config& c)
   : self_(self), now_(std::move(now)), config_(c), shard_(config_.role.index),
     core_({config_.role, now_.number()}, blocks_of(*config_.job, shard_), config_.job->pace(),
           config_.job->combine().is_robust()),
-    stream_(config_.where, fail_with_stream(now_, config_.role)) {
+    stream_(config_.where, fail_with_stream(now_, config_.role)),
+    memory_(config_.job, config_.vault, shard_, config_.optimizer), feed_(shard_) {
   // nop
 }
 
@@ -35,15 +35,9 @@ const learn::block& shard_holder::block(block_id id) const {
   return config_.job->model->layout().blocks()[id.value];
 }
 
-payload shard_holder::zeros() const {
-  auto result = payload::floats(config_.job->shards.size(shard_));
-  std::memset(result.mutable_data(), 0, result.bytes());
-  return result;
-}
-
 shard_holder_actor::behavior_type shard_holder::make_behavior() {
   // Behind an update that a life before may have left on the lane.
-  config_.vault->when_settled(shard_, [this, now = now_] { now.post([this] { restore(); }); });
+  memory_.when_settled([this, now = now_] { now.post([this] { restore(); }); });
   config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(self_), "coordinator");
   return {
     [this](const role_bound& r) {
@@ -53,8 +47,14 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
     [this](const view_changed& v) {
       auto before = core_.rewound();
       auto fresh = core_.on_view(v);
-      if (core_.rewound() != before)
+      if (core_.rewound() != before) {
         sums_.clear();
+        feed_.clear();
+      }
+      auto shown = shown_version();
+      feed_.on_view(v);
+      leaving_ = leaving_ && feed_.replica();
+      publish_news(shown);
       for (auto& agent : fresh)
         publish(agent);
     },
@@ -65,8 +65,10 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
         take(p);
     },
     [this](const pull_parameters& p) {
-      if (core_.loaded() && (p.any || p.have < core_.version()))
+      if (feed_.shown() && (p.any || p.have < feed_.shown()->applied.version()))
         publish({p.from.role, p.from.incarnation});
+      for (auto& u : feed_.open())
+        to_replica(u);
       report_sums(); // a report or its commit may be what was lost
       for (auto& [at, block] : core_.rejected())
         ask_again(at, block, p.from.role);
@@ -76,7 +78,9 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
                  [] {}))
         return;
       auto before = core_.dropped();
-      if (auto ready = core_.on_commit(c))
+      if (leaving_)
+        ++config_.job->dropped; // the next incarnation is told again
+      else if (auto ready = core_.on_commit(c))
         apply(*ready);
       config_.job->dropped += core_.dropped() - before;
     },
@@ -86,17 +90,26 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
       deliver_snapshots();
       return promise;
     },
+    [this](const follow_shard& f) { follow(f); },
+    [this](const update_replicated& r) {
+      if (r.since != core_.rewound())
+        return;
+      auto shown = shown_version();
+      feed_.on_replicated(r);
+      publish_news(shown);
+      hand_over();
+    },
+    [this](const hand_over_shard&) {
+      leaving_ = feed_.replica().has_value();
+      hand_over();
+    },
   };
 }
 
 void shard_holder::restore() {
   restored_ = true;
-  if (auto kept = config_.vault->find(shard_)) {
-    if (core_.on_loaded(kept->applied, kept->since)) {
-      values_ = std::move(kept->values);
-      state_ = std::move(kept->state);
-    }
-  }
+  if (auto kept = memory_.restore(); kept && core_.on_loaded(kept->applied, kept->since))
+    feed_.on_loaded({core_.applied(), memory_.values()});
   announce();
 }
 
@@ -105,24 +118,18 @@ void shard_holder::announce() {
     return;
   report_sums();
   if (auto coordinator = config_.job->roles->find_as<coordinator_actor>({"coordinator", 0}))
-    troupe::anon_send(coordinator, join{core_.self(), core_.version(), core_.loaded()});
+    troupe::anon_send(coordinator, join{core_.self(), core_.version(), core_.loaded(), core_.rewound()});
 }
 
 void shard_holder::load(const load_shard& l) {
-  auto size = config_.job->shards.size(shard_);
-  auto fits = [&](const payload& p) { return p.type() == dtype::f32 && p.elements() == size; };
-  if (!fits(l.values) || !std::all_of(l.state.begin(), l.state.end(), fits))
-    throw std::invalid_argument(fmt::format("{} was given parameters of another size", to_string(config_.role)));
   if (!core_.on_loaded({l.version, {}}, l.since)) {
     ++config_.job->dropped;
     return;
   }
-  values_ = l.values;
-  state_ = l.state;
-  for (auto missing = static_cast<size_t>(learn::state_buffers(config_.optimizer)); state_.size() < missing;)
-    state_.push_back(zeros());
+  if (!memory_.load(core_.applied(), core_.rewound(), l.values, l.state))
+    return self_->quit(); // there is a newer one
   sums_.clear();
-  config_.vault->keep(shard_, {core_.applied(), values_, state_, core_.rewound()});
+  feed_.on_loaded({core_.applied(), memory_.values()});
   for (auto& agent : core_.agents())
     publish(agent);
 }
@@ -281,58 +288,118 @@ void shard_holder::choose(step at, uint64_t chosen) {
 }
 
 void shard_holder::apply(const commit_step& c) {
-  auto next = c.skip ? values_ : payload::floats(values_.elements());
-  auto at = learn::update_point{c.version.value + 1, c.learning_rate, c.scale};
   if (config_.job->combine().kind == learn::combine_kind::krum && !c.skip)
     choose(c.at, c.chosen);
-  auto sums = std::make_shared<std::vector<payload>>(); // of this step, kept until the update is done
-  auto update = config_.vault->begin(shard_);
+  auto u = replicate_update{core_.from(), core_.rewound(), c, {}, {}};
   for (auto i = sums_.lower_bound({c.at, {}, {}}); i != sums_.end() && std::get<step>(i->first) == c.at;
        i = sums_.erase(i)) {
-    auto id = std::get<block_id>(i->first);
-    auto offset = config_.job->shards.offset(id.value);
-    auto states = std::vector<float*>{};
-    for (auto& s : state_)
-      states.push_back(s.mutable_floats().data() + offset);
-    if (!c.skip)
-      learn::update(stream_, config_.optimizer, at, block(id), i->second.as_floats().data(),
-                    values_.as_floats().data() + offset, next.mutable_floats().data() + offset, states);
-    sums->push_back(std::move(i->second));
+    if (c.skip)
+      continue;
+    u.blocks.push_back(std::get<block_id>(i->first));
+    u.sums.push_back(std::move(i->second));
   }
-  auto applied = core_.applied();
-  applied.insert(c.at);
-  // The completion keeps everything that the update reads and writes until it is done.
-  stream_.on_complete([this, now = now_, update = std::move(update), applied, begun = core_.rewound(), next,
-                       old = values_, state = state_, sums]() mutable {
-    update->keep({applied, next, state, begun});
-    update.reset();
-    now.post([this, begun, next] {
-      if (core_.rewound() != begun)
-        return; // the run went back meanwhile
-      values_ = next;
-      auto ready = core_.on_applied();
-      for (auto& agent : core_.agents())
-        publish(agent);
-      deliver_snapshots();
-      if (ready)
-        apply(*ready);
-      report_sums(); // of steps further on: they may wait for word that this shard is no longer behind
+  if (feed_.on_update(u)) {
+    if (config_.job->combine().kind == learn::combine_kind::krum) // its sums are being made on the stream
+      stream_.on_complete([this, now = now_, u] { now.post([this, u] { to_replica(u); }); });
+    else
+      to_replica(u);
+  }
+  auto begun = core_.rewound();
+  auto mine =
+    memory_.update(stream_, c, u.blocks, u.sums, core_.applied(), begun, [this, now = now_, begun](payload next) {
+      now.post([this, begun, next] { applied(begun, next); });
     });
-  });
+  if (!mine)
+    self_->quit(); // there is a newer one
+}
+
+void shard_holder::applied(view begun, const payload& next) {
+  if (core_.rewound() != begun)
+    return; // the run went back meanwhile
+  memory_.adopt(next);
+  auto ready = core_.on_applied();
+  auto shown = shown_version();
+  feed_.on_applied({core_.applied(), next});
+  publish_news(shown);
+  deliver_snapshots();
+  if (replica_waits_)
+    send_state();
+  hand_over();
+  if (ready && !leaving_)
+    apply(*ready);
+  report_sums(); // of steps further on: they may wait for word that this shard is no longer behind
+}
+
+std::optional<step> shard_holder::shown_version() const {
+  return feed_.shown() ? std::optional{feed_.shown()->applied.version()} : std::nullopt;
+}
+
+void shard_holder::publish_news(const std::optional<step>& before) {
+  if (shown_version() != before)
+    for (auto& agent : core_.agents())
+      publish(agent);
 }
 
 void shard_holder::publish(const member& to) {
-  if (!core_.loaded())
+  if (!feed_.shown())
     return;
   if (auto agent = config_.job->roles->find_as<agent_actor>(to.role)) {
-    config_.job->sent_bytes += values_.bytes();
-    troupe::anon_send(agent, parameters{core_.from(), core_.applied(), values_});
+    auto& [applied, values] = *feed_.shown();
+    config_.job->sent_bytes += values.bytes();
+    troupe::anon_send(agent, parameters{core_.from(), applied, values});
   }
 }
 
 void shard_holder::deliver_snapshots() {
   if (core_.loaded())
-    snapshots_.deliver(stream_, now_, core_.version(), values_, state_);
+    snapshots_.deliver(stream_, now_, core_.version(), memory_.values(), memory_.state());
+}
+
+// -- replication ------------------------------------------------------------------------------------------------------
+
+void shard_holder::follow(const follow_shard& f) {
+  if (!core_.loaded() || f.from.is_void(core_.rewound()))
+    return; // it asks again
+  auto shown = shown_version();
+  auto answer = feed_.on_follow(f, core_.version(), core_.rewound());
+  publish_news(shown);
+  for (auto& u : answer.updates)
+    to_replica(u);
+  if (answer.everything) {
+    replica_waits_ = true;
+    if (!core_.applying())
+      send_state();
+  }
+}
+
+// As of a version, with the work on the stream: the state is written in place.
+void shard_holder::send_state() {
+  replica_waits_ = false;
+  auto what = shard_state{core_.from(), core_.rewound(), core_.applied(), memory_.values(), {}};
+  for (auto& from : memory_.state()) {
+    what.state.push_back(payload::floats(from.elements()));
+    stream_.enqueue(
+      [from, to = what.state.back()]() mutable { std::memcpy(to.mutable_data(), from.data(), from.bytes()); });
+  }
+  auto shown = shown_version();
+  feed_.on_state(core_.version());
+  publish_news(shown);
+  stream_.on_complete([this, now = now_, what] { now.post([this, what] { to_replica(what); }); });
+}
+
+template <class T>
+void shard_holder::to_replica(const T& what) {
+  if (auto& to = feed_.replica())
+    if (auto handle = config_.job->roles->find_as<shard_replica_actor>(to->role)) {
+      troupe::anon_send(handle, what);
+    }
+}
+
+void shard_holder::hand_over() {
+  if (!leaving_ || core_.applying() || !feed_.in_step(core_.version()))
+    return;
+  memory_.forget();
+  self_->quit();
 }
 
 } // namespace troupe

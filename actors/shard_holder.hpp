@@ -7,8 +7,9 @@
 #include <vector>
 
 #include "actors/hosted_job.hpp"
+#include "actors/replica_feed.hpp"
 #include "actors/shard_core.hpp"
-#include "actors/shard_vault.hpp"
+#include "actors/shard_memory.hpp"
 #include "actors/snapshot_queue.hpp"
 #include "gpu/stream.hpp"
 #include "learn/optimizer.hpp"
@@ -18,12 +19,13 @@
 namespace troupe {
 
 /// Owns the blocks of one shard: parameters, optimiser state and the sums of the steps in progress (see `shard_core`).
-/// Receives `load_shard`, `commit_step`, `take_snapshot`, `view_changed` (coordinator), `push_gradients`,
-/// `pull_parameters` (agents), `role_bound` (directory); sends `shard_summed` to the coordinator and `parameters` to
-/// the agents. Fails with a reason when its stream does. Owns one stream. Parameters are never written after they were
-/// published: an update reads one buffer and writes another, so agents of the same process use the holder's memory as
-/// it is. A new life comes back with the shard's last commit (`shard_vault`); contributions to the step in progress are
-/// pushed to it again.
+/// Receives `load_shard`, `commit_step`, `take_snapshot`, `view_changed`, `hand_over_shard` (coordinator),
+/// `push_gradients`, `pull_parameters` (agents), `follow_shard`, `update_replicated` (the shard's replica),
+/// `role_bound` (directory); sends `shard_summed` to the coordinator, `parameters` to the agents, `shard_state` and
+/// `replicate_update` to the replica. Fails with a reason when its stream does. Owns one stream. Parameters are never
+/// written after they were published: an update reads one buffer and writes another, so agents of the same process use
+/// the holder's memory as it is. A new life comes back with the shard's last commit (`shard_vault`), also where that is
+/// the replica's; contributions to the step in progress are pushed to it again.
 class shard_holder {
 public:
   using interface = shard_holder_actor;
@@ -70,10 +72,17 @@ private:
   void report_sums(step at);
   void report_sums();
   void apply(const commit_step& c);
+  void applied(view begun, const payload& next);
+  [[nodiscard]] std::optional<step> shown_version() const;
   void publish(const member& to);
   void deliver_snapshots();
   void load(const load_shard& l);
-  payload zeros() const;
+  void follow(const follow_shard& f);
+  void send_state();
+  template <class T>
+  void to_replica(const T& what);
+  void publish_news(const std::optional<step>& before);
+  void hand_over();
   const learn::block& block(block_id id) const;
 
   interface::pointer self_;
@@ -83,8 +92,10 @@ private:
   bool restored_ = false; // or known to have nothing to come back with
   shard_core core_;
   gpu::stream stream_;
-  payload values_;
-  std::vector<payload> state_;
+  shard_memory memory_;
+  replica_feed feed_;
+  bool replica_waits_ = false;  // for the whole state
+  bool leaving_ = false;        // as soon as the replica has everything
   std::map<key, payload> sums_; // parts of the steps in progress
   snapshot_queue snapshots_;
 };

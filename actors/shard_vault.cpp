@@ -4,8 +4,15 @@
 
 namespace troupe {
 
-std::shared_ptr<shard_vault::update> shard_vault::begin(uint32_t shard) {
+uint64_t shard_vault::claim(uint32_t shard) {
   auto guard = std::lock_guard{mutex_};
+  return ++claims_[shard];
+}
+
+std::shared_ptr<shard_vault::update> shard_vault::begin(uint32_t shard, uint64_t claim) {
+  auto guard = std::lock_guard{mutex_};
+  if (claims_[shard] != claim)
+    return nullptr;
   commits_.erase(shard);
   ++under_way_[shard];
   return std::make_shared<update>(shared_from_this(), shard);
@@ -35,9 +42,17 @@ void shard_vault::when_settled(uint32_t shard, std::function<void()> then) {
   then();
 }
 
-void shard_vault::keep(uint32_t shard, commit what) {
+bool shard_vault::keep(uint32_t shard, uint64_t claim, commit what) {
   auto guard = std::lock_guard{mutex_};
+  if (claims_[shard] != claim)
+    return false;
   commits_.insert_or_assign(shard, std::move(what));
+  return true;
+}
+
+bool shard_vault::forget(uint32_t shard, uint64_t claim) {
+  auto guard = std::lock_guard{mutex_};
+  return claims_[shard] == claim && commits_.erase(shard) > 0;
 }
 
 std::optional<shard_vault::commit> shard_vault::find(uint32_t shard) const {

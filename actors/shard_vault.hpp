@@ -15,7 +15,8 @@ namespace troupe {
 
 /// The last commit of each shard of a process, outside of the actors that hold the shards: what a holder that failed or
 /// was killed comes back with (T3, T8). Keeps references, no copies: parameters are never written after an update, and
-/// the optimiser's state only by the next update, which is announced. Thread-safe.
+/// the optimiser's state only by the next update, which is announced. Whoever claims a shard last is the only one that
+/// can write to it from then on, so that a holder can start where a replica still is. Thread-safe.
 class shard_vault : public std::enable_shared_from_this<shard_vault> {
 public:
   struct commit {
@@ -43,11 +44,16 @@ public:
     std::optional<commit> made_;
   };
 
-  /// An update begins to write the state. Keep the result with the work that makes it.
-  std::shared_ptr<update> begin(uint32_t shard);
+  /// What to begin and keep with, from now on.
+  uint64_t claim(uint32_t shard);
+  /// An update begins to write the state. Keep the result with the work that makes it. Null: somebody else has claimed
+  /// the shard since.
+  std::shared_ptr<update> begin(uint32_t shard, uint64_t claim);
   /// Calls `then` as soon as no update of the shard is under way: at once, or on the thread that ends the last one.
   void when_settled(uint32_t shard, std::function<void()> then);
-  void keep(uint32_t shard, commit what);
+  /// False, and nothing is done: somebody else has claimed the shard since.
+  bool keep(uint32_t shard, uint64_t claim, commit what);
+  bool forget(uint32_t shard, uint64_t claim);
   [[nodiscard]] std::optional<commit> find(uint32_t shard) const;
   /// The run goes back: what is kept is void.
   void clear();
@@ -56,6 +62,7 @@ private:
   void settle(uint32_t shard, std::optional<commit> made);
 
   mutable std::mutex mutex_;
+  std::map<uint32_t, uint64_t> claims_;
   std::map<uint32_t, commit> commits_;
   std::map<uint32_t, size_t> under_way_;
   std::map<uint32_t, std::vector<std::function<void()>>> waiting_;

@@ -36,16 +36,18 @@ struct member {
   }
 };
 
-/// agent, shard_holder, data_broker → coordinator: "I am here", when it starts and whenever a coordinator appears.
-/// Idempotent; a higher incarnation replaces a lower one.
+/// agent, shard_holder, shard_replica, ring_peer, data_broker → coordinator: "I am here", when it starts and whenever a
+/// coordinator appears. Idempotent; a higher incarnation replaces a lower one.
 struct join {
   member who;
   step version;        ///< of the parameters it holds; meaningful for shard holders
-  bool loaded = false; ///< a shard holder that has parameters
+  bool loaded = false; ///< a shard holder or replica that has parameters
+  view since = {};     ///< of those: the view in which the run last went back when they were current
 
   template <class Inspector>
   friend bool inspect(Inspector& f, join& x) {
-    return f.object(x).fields(f.field("who", x.who), f.field("version", x.version), f.field("loaded", x.loaded));
+    return f.object(x).fields(f.field("who", x.who), f.field("version", x.version), f.field("loaded", x.loaded),
+                              f.field("since", x.since));
   }
 };
 

@@ -10,6 +10,7 @@
 #include "messages/locks.hpp"
 #include "messages/membership.hpp"
 #include "messages/nodes.hpp"
+#include "messages/replicas.hpp"
 #include "messages/ring.hpp"
 #include "messages/snapshots.hpp"
 #include "messages/supervision.hpp"
@@ -94,6 +95,13 @@ CAF_ADD_TYPE_ID(troupe, (troupe::release_lock))
 CAF_ADD_TYPE_ID(troupe, (troupe::renew_lock))
 
 CAF_ADD_TYPE_ID(troupe, (troupe::leave_run))
+
+CAF_ADD_TYPE_ID(troupe, (troupe::follow_shard))
+CAF_ADD_TYPE_ID(troupe, (troupe::hand_over_shard))
+CAF_ADD_TYPE_ID(troupe, (troupe::replicate_update))
+CAF_ADD_TYPE_ID(troupe, (troupe::shard_state))
+CAF_ADD_TYPE_ID(troupe, (troupe::update_replicated))
+CAF_ADD_TYPE_ID(troupe, (std::vector<troupe::block_id>))
 
 CAF_END_TYPE_ID_BLOCK(troupe)
 

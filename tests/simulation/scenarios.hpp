@@ -7,6 +7,7 @@ namespace troupe::testing {
 /// The project's own topologies, each in its file.
 scenario supervision_scenario();
 scenario shards_scenario();
+scenario replicas_scenario();
 scenario broker_scenario();
 scenario checkpoint_scenario();
 scenario staleness_scenario();

@@ -4,12 +4,14 @@
 #include <array>
 #include <cstring>
 #include <fmt/format.h>
+#include <numeric>
 
 #include "actors/agent.hpp"
 #include "actors/data_broker.hpp"
 #include "actors/lock_service.hpp"
 #include "actors/ring_peer.hpp"
 #include "actors/shard_holder.hpp"
+#include "actors/shard_replica.hpp"
 #include "messages/caf.hpp"
 #include "tests/simulation/tiny_model.hpp"
 #include "tests/simulation/undisturbed_run.hpp"
@@ -71,7 +73,9 @@ training_world::hosts training_world::add_hosts(simulation& world, const trainin
   hosts result{.leader = world.add_host("leader"), .broker = {}, .shards = {}, .agents = {}};
   if (shape.broker_apart)
     result.broker = world.add_host("broker's host", [] {});
-  for (uint32_t i = 0; i < shape.shards; ++i)
+  for (uint32_t i = 0; i < shape.shard_hosts; ++i)
+    result.shards.push_back(world.add_host(fmt::format("shard host {}", i), [] {}));
+  for (uint32_t i = 0; i < shape.shards && shape.shard_hosts == 0; ++i)
     result.shards.push_back(shape.shards_apart ? world.add_host(fmt::format("host of shard {}", i)) : result.leader);
   for (uint32_t i = 0; i < shape.agents; ++i)
     result.agents.push_back(shape.agents_apart ? world.add_host(fmt::format("host of agent {}", i), [] {})
@@ -102,6 +106,12 @@ training_world::training_world(simulation& world, training_shape shape, hosts wh
     rules_(world, {shape_.sizes, [this](host at) { return job_on(at)->dropped.load(); },
                    shape_.holders == mortality::immortal}) {
   record_->start = initial_;
+  if (shape_.shard_hosts > 0) {
+    auto first = std::vector<uint32_t>(std::max(1u, shape_.shard_hosts / 2));
+    std::iota(first.begin(), first.end(), 0u);
+    placer_ = std::make_shared<shard_placer>(shape_.shards, first);
+    shuffle_hosts();
+  }
   world_.on_handling([this](const handling& h) { handles(h); });
   world_.on_reconnect([this](host a, host b) {
     reconnect(a, b);
@@ -193,6 +203,39 @@ startable training_world::role(const role_id& id, host where, mortality may_end,
                          may_end);
 }
 
+// -- the hash ring --------------------------------------------------------------------------------
+
+host training_world::ring_host(uint32_t index) const {
+  return index < where_.shards.size() ? where_.shards[index] : where_.leader;
+}
+
+/// A role whose place is found when it starts.
+startable training_world::placed(const role_id& id, mortality may_end,
+                                 std::function<uint32_t(const start_context&)> place,
+                                 std::function<caf::actor(const start_context&, uint32_t)> spawn) {
+  std::map<uint32_t, startable> starts;
+  auto places = std::vector<uint32_t>{shard_placer::home, shard_placer::nowhere};
+  for (uint32_t i = 0; i < where_.shards.size(); ++i)
+    places.push_back(i);
+  for (const auto at : places)
+    starts.emplace(at, role(id, ring_host(at), may_end, [spawn, at](const start_context& c) { return spawn(c, at); }));
+  return {to_string(id), [place, starts](const start_context& c) -> started { return starts.at(place(c)).start(c); }};
+}
+
+/// Hosts come and go, as drawn.
+void training_world::shuffle_hosts() {
+  world_.after(world_.chance().between(100ms, 4s), [this] {
+    if (retired_ || end_)
+      return;
+    const auto h = static_cast<uint32_t>(world_.chance().below(shape_.shard_hosts));
+    if (world_.chance().below(2) == 0)
+      placer_->joined(h);
+    else
+      placer_->leaves(h);
+    shuffle_hosts();
+  });
+}
+
 // -- the tree -------------------------------------------------------------------------------------
 
 coordinator::config training_world::leader_config() {
@@ -222,7 +265,8 @@ coordinator::config training_world::leader_config() {
           .save_lock = "checkpoint",
           .ledger = ledger_,
           .restore = [this]() -> expected<std::shared_ptr<const model_state>> { return initial_; },
-          .on_done = [this](expected<run_outcome> done) { outcome_ = std::move(done); }};
+          .on_done = [this](expected<run_outcome> done) { outcome_ = std::move(done); },
+          .placer = placer_};
 }
 
 supervision_tree training_world::tree() {
@@ -243,7 +287,30 @@ supervision_tree training_world::tree() {
                                        {{"data_broker", 0}, job_on(broker_host), initial_->version});
   });
   std::vector<startable> shards;
-  for (uint32_t i = 0; i < shape_.shards; ++i)
+  std::vector<startable> replicas;
+  for (uint32_t i = 0; i < shape_.shards && placer_; ++i) {
+    shards.push_back(placed(
+      {"shard_holder", i}, shape_.holders, [this, i](auto&) { return placer_->start_holder(i); },
+      [this, i](const start_context& c, uint32_t at) {
+        const auto here = ring_host(at);
+        return caf::actor_cast<caf::actor>(spawn_in_place<shard_holder>(
+          c.system, c.link(), {{"shard_holder", i}, job_on(here), vault_on(here), {}, device_of({"shard", i}, here)}));
+      }));
+    replicas.push_back(placed(
+      {"shard_replica", i}, mortality::mortal,
+      [this, i](const start_context& c) { return placer_->start_replica(i, c.number); },
+      [this, i](const start_context& c, uint32_t at) {
+        const auto here = ring_host(at);
+        return caf::actor_cast<caf::actor>(spawn_in_place<shard_replica>(c.system, c.link(),
+                                                                         {{"shard_replica", i},
+                                                                          job_on(here),
+                                                                          vault_on(here),
+                                                                          {},
+                                                                          device_of({"shard", i}, here),
+                                                                          at == shard_placer::nowhere}));
+      }));
+  }
+  for (uint32_t i = 0; i < shape_.shards && !placer_; ++i)
     shards.push_back(role({"shard_holder", i}, where_.shards[i], shape_.holders, [this, i](const start_context& c) {
       const auto here = where_.shards[i];
       return spawn_in_place<shard_holder>(
@@ -268,6 +335,7 @@ supervision_tree training_world::tree() {
     .child(locks)
     .child(broker)
     .child(shape_.ring ? supervise("peers", one_for_one, often).child(peers)
+           : placer_   ? supervise("shards", one_for_one, often).child(shards).child(replicas)
                        : supervise("shards", one_for_all, often).child(shards))
     .child(supervise("agents", one_for_one, often).child(agents, transient))
     .child(leader, transient, significant);

@@ -24,6 +24,7 @@ struct training_shape {
   learn::batch_sizes sizes = {.samples = 50, .batch = 20, .micro_batch = 4}; ///< 5, 5 and 3 micro-batches
   uint32_t shards = 2;
   bool shards_apart = true;  ///< each holder on a host of its own; else with the coordinator
+  uint32_t shard_hosts = 0;  ///< so many instead, on a hash ring, with replicas; they come, go and crash
   bool broker_apart = false; ///< on a host of its own, which crashes too
   mortality holders = mortality::immortal;
   mortality broker = mortality::immortal;
@@ -99,6 +100,10 @@ private:
   const std::shared_ptr<hosted_job>& job_on(host where);
   const std::shared_ptr<shard_vault>& vault_on(host where);
   gpu::device device_of(const role_id& role, host where);
+  host ring_host(uint32_t index) const;
+  startable placed(const role_id& id, mortality may_end, std::function<uint32_t(const start_context&)> place,
+                   std::function<caf::actor(const start_context&, uint32_t)> spawn);
+  void shuffle_hosts();
   void tell(const role_id& role, host to);
   void reconnect(host a, host b);
   void check(const parameters& p);
@@ -121,7 +126,8 @@ private:
   saver save_;
   std::shared_ptr<lock_journal> journal_;
   std::shared_ptr<ledger> ledger_;
-  std::shared_ptr<run_record> record_; ///< what outlives the coordinator
+  std::shared_ptr<run_record> record_;   ///< what outlives the coordinator
+  std::shared_ptr<shard_placer> placer_; ///< with `shard_hosts`
   std::map<host, opened> jobs_;
   std::map<role_id, known_role> roles_;
   // What is said of versions since the run last went back, where it is not known beforehand.

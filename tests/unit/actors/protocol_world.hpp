@@ -68,7 +68,7 @@ private:
   void start_agent(uint32_t i);
   shard_core make_shard(uint32_t k);
   [[nodiscard]] join word_of(uint32_t k) const {
-    return {shards_[k].self(), shards_[k].version(), shards_[k].loaded()};
+    return {shards_[k].self(), shards_[k].version(), shards_[k].loaded(), shards_[k].rewound()};
   }
   // What the directory brings about; inside a process nothing of it is lost.
   void everybody_joins();

@@ -14,8 +14,9 @@ shard_vault::commit at(uint64_t version) {
 
 TEST_CASE("a holder comes back with the last update, once it is done, whoever began it") {
   auto vault = std::make_shared<shard_vault>();
-  vault->keep(0, at(3));
-  auto update = vault->begin(0);
+  auto mine = vault->claim(0);
+  vault->keep(0, mine, at(3));
+  auto update = vault->begin(0, mine);
   CHECK_FALSE(vault->find(0)); // its state is being written
   auto settled = 0;
   vault->when_settled(0, [&] { ++settled; });
@@ -31,8 +32,9 @@ TEST_CASE("a holder comes back with the last update, once it is done, whoever be
 
 TEST_CASE("an update that is dropped half way leaves nothing to come back with") {
   auto vault = std::make_shared<shard_vault>();
-  vault->keep(0, at(3));
-  vault->begin(0).reset();
+  auto mine = vault->claim(0);
+  vault->keep(0, mine, at(3));
+  vault->begin(0, mine).reset();
   CHECK_FALSE(vault->find(0));
   auto settled = false;
   vault->when_settled(0, [&] { settled = true; });
@@ -41,10 +43,28 @@ TEST_CASE("an update that is dropped half way leaves nothing to come back with")
 
 TEST_CASE("an update of one shard does not hold up another") {
   auto vault = std::make_shared<shard_vault>();
-  vault->keep(1, at(3));
-  auto update = vault->begin(0);
+  vault->keep(1, vault->claim(1), at(3));
+  auto mine = vault->claim(0);
+  auto update = vault->begin(0, mine);
   auto settled = false;
   vault->when_settled(1, [&] { settled = true; });
   CHECK(settled);
   CHECK(vault->find(1));
+}
+
+TEST_CASE("whoever claims a shard last is the only one that writes to it") {
+  auto vault = std::make_shared<shard_vault>();
+  auto replica = vault->claim(0);
+  CHECK(vault->keep(0, replica, at(3)));
+  auto update = vault->begin(0, replica);
+  auto holder = vault->claim(0);
+  CHECK_FALSE(vault->begin(0, replica));
+  CHECK_FALSE(vault->keep(0, replica, at(9)));
+  CHECK_FALSE(vault->forget(0, replica));
+  update->keep(at(4)); // what was begun before is done
+  update.reset();
+  REQUIRE(vault->find(0));
+  CHECK(vault->find(0)->applied.version() == step{4});
+  CHECK(vault->forget(0, holder));
+  CHECK_FALSE(vault->find(0));
 }

@@ -59,6 +59,24 @@ TEST_CASE("leases, commits, views and evaluations cross the wire") {
     (e.from == somebody && e.version == step{1} && e.first == 2 && e.last == 3 && e.loss_sum == 4.5 && e.correct == 6));
 }
 
+TEST_CASE("what a shard and its replica say to each other crosses the wire") {
+  auto f = through_the_wire(follow_shard{somebody, true, true, {6}, {7}});
+  CHECK((f.from == somebody && f.again && f.loaded && f.since == view{6} && f.version == step{7}));
+  auto s = through_the_wire(shard_state{somebody, {6}, {{7}, {{9}}}, payload::floats(16), {payload::floats(32)}});
+  CHECK((s.since == view{6} && s.applied.version() == step{8} && s.values.elements() == 16));
+  REQUIRE(s.state.size() == 1);
+  CHECK(s.state[0].elements() == 32);
+  auto u = through_the_wire(replicate_update{somebody, {6}, {{1}, {2}, {3}, 0.25f}, {{4}}, {payload::floats(48)}});
+  CHECK((u.since == view{6} && u.what == commit_step{{1}, {2}, {3}, 0.25f} && u.blocks == std::vector<block_id>{{4}}));
+  REQUIRE(u.sums.size() == 1);
+  CHECK(u.sums[0].elements() == 48);
+  auto r = through_the_wire(update_replicated{somebody, {6}, {7}});
+  CHECK((r.from == somebody && r.since == view{6} && r.version == step{7}));
+  CHECK(through_the_wire(hand_over_shard{{5}}).number == view{5});
+  auto j = through_the_wire(join{{{"shard_holder", 1}, {2}}, {3}, true, {4}});
+  CHECK((j.version == step{3} && j.loaded && j.since == view{4}));
+}
+
 TEST_CASE("the greeting is the first type of the registry, so that any version can read it") {
   CHECK(caf::type_id_v<hello> == caf::first_custom_type_id);
   auto h = through_the_wire(hello{"troupe", 7, "1.2.3", "job", "no", 2});

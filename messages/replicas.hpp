@@ -1,0 +1,83 @@
+#pragma once
+
+#include <vector>
+
+#include "messages/ids.hpp"
+#include "messages/membership.hpp"
+#include "messages/payload.hpp"
+#include "messages/step_set.hpp"
+#include "messages/training.hpp"
+
+namespace troupe {
+
+/// shard_replica → shard_holder: send what you have, and from then on every update; said with each view. A replica that
+/// lacks only what the holder still has is sent that.
+struct follow_shard {
+  origin from;
+  bool again = false;  ///< nothing has come for a while
+  bool loaded = false; ///< it has parameters
+  view since;          ///< in which the run last went back when they were current
+  step version;        ///< of those
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, follow_shard& x) {
+    return f.object(x).fields(f.field("from", x.from), f.field("loaded", x.loaded), f.field("since", x.since),
+                              f.field("version", x.version));
+  }
+};
+
+/// shard_holder → shard_replica: parameters and optimiser state as of `applied`.
+struct shard_state {
+  origin from;
+  view since; ///< the view in which the run last went back
+  step_set applied;
+  payload values;             ///< (floats of the shard) f32
+  std::vector<payload> state; ///< same shape each
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, shard_state& x) {
+    return f.object(x).fields(f.field("from", x.from), f.field("since", x.since), f.field("applied", x.applied),
+                              f.field("values", x.values), f.field("state", x.state));
+  }
+};
+
+/// shard_holder → shard_replica: an update that has been committed. Keyed by its version; sent again until it is
+/// acknowledged.
+struct replicate_update {
+  origin from;
+  view since;
+  commit_step what;
+  std::vector<block_id> blocks; ///< none where the step changes nothing
+  std::vector<payload> sums;    ///< of the contributions to each
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, replicate_update& x) {
+    return f.object(x).fields(f.field("from", x.from), f.field("since", x.since), f.field("what", x.what),
+                              f.field("blocks", x.blocks), f.field("sums", x.sums));
+  }
+};
+
+/// shard_replica → shard_holder: nothing is lost of the versions up to this one when the holder is.
+struct update_replicated {
+  origin from;
+  view since;
+  step version;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, update_replicated& x) {
+    return f.object(x).fields(f.field("from", x.from), f.field("since", x.since), f.field("version", x.version));
+  }
+};
+
+/// coordinator → shard_holder: end as soon as the replica has everything; the next incarnation starts where that is.
+/// coordinator → shard_replica: end; the next incarnation starts elsewhere.
+struct hand_over_shard {
+  view number; ///< of the coordinator's last view
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, hand_over_shard& x) {
+    return f.object(x).fields(f.field("number", x.number));
+  }
+};
+
+} // namespace troupe
