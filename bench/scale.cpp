@@ -22,8 +22,6 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr uint64_t steps = 10;
-// The simulator looks at every actor before each of its steps.
-constexpr uint32_t most_simulated = 1024;
 constexpr uint32_t holders = 4;
 
 learn::batch_sizes sizes_for(uint32_t agents) {
@@ -44,7 +42,7 @@ counts count_messages(uint32_t agents) {
                              .shards_apart = false,
                              .epochs = 1,
                              .compare = false,
-                             .work_time = 1ms};
+                             .work_time = 1us};
   counts result;
   simulation world{1, {}};
   bool counting = false;
@@ -154,10 +152,6 @@ int main(int count, char** arguments) {
   for (const auto agents : sizes) {
     const auto cores = fmt::format("{:>14.3f} | {:>9.3f} | {:>14.3f}", time_coordinator(agents) / 1000,
                                    time_broker(agents) / 1000, time_holder(agents) / 1000);
-    if (agents > most_simulated) {
-      fmt::print("{:>6} | {:>8} | {:>11} | {:>6} | {:>11} | {}\n", agents, "-", "-", "-", "-", cores);
-      continue;
-    }
     auto f = count_messages(agents);
     const auto per = [&](uint64_t n) { return static_cast<double>(n) / static_cast<double>(f.steps * agents); };
     uint64_t all = 0;

@@ -161,12 +161,14 @@ const std::shared_ptr<shard_vault>& training_world::vault_on(host where) {
   return jobs_.at(where).vault;
 }
 
-/// A role's device: all its incarnations in one life of its host have the same, and one behind the other.
+/// A role's device: all its incarnations in one life of its host have the same, and one behind the other. Agents with
+/// the coordinator share one.
 gpu::device training_world::device_of(const role_id& role, host where) {
   job_on(where);
   auto& known = jobs_.at(where).devices;
-  const auto it = known.find(role);
-  return it != known.end() ? it->second : known.emplace(role, world_.add_device(where, shape_.work_time)).first->second;
+  const auto whose = role.kind == "agent" && !shape_.agents_apart ? role_id{"agent", 0} : role;
+  const auto it = known.find(whose);
+  return it != known.end() ? it->second : known.emplace(whose, world_.add_device(where, shape_.work_time)).first->second;
 }
 
 /// Binds a role in the directory of a host, after the time that a message takes.

@@ -110,7 +110,7 @@ bool simulation::stands(host where) {
 std::vector<size_t> simulation::runnable() {
   std::vector<size_t> result;
   for (size_t i = 0; i < stepped_.ready(); ++i)
-    if (now() >= stall_ends_ || !stands(seat_of(stepped_.ready(i)).where))
+    if (!stands(seat_of(stepped_.ready(i)).where))
       result.push_back(i);
   return result;
 }
@@ -142,9 +142,11 @@ bool simulation::step(instant limit) {
     violated(fmt::format("I12: the run does not come to rest: {} messages were handled", most_steps));
   if (violation_)
     return false;
-  const auto jobs = runnable();
+  const auto all_stand = now() >= stall_ends_;
+  const auto jobs = all_stand ? std::vector<size_t>{} : runnable();
+  const auto ready = all_stand ? stepped_.ready() : jobs.size();
   const auto engines = working_engines();
-  const auto choices = jobs.size() + engines.size();
+  const auto choices = ready + engines.size();
   if (choices == 0 && !pass_time(limit)) {
     stepped_.set_now(limit);
     return false;
@@ -153,10 +155,10 @@ bool simulation::step(instant limit) {
       (mix_.haste > 0 && dice_.chance(mix_.haste) && pass_time(std::min(limit, now() + slowest_message))))
     return true;
   const auto chosen = dice_.below(choices);
-  if (chosen < jobs.size())
-    run_job(jobs[chosen]);
+  if (chosen < ready)
+    run_job(all_stand ? chosen : jobs[chosen]);
   else
-    run_engine(engines[chosen - jobs.size()].first, engines[chosen - jobs.size()].second);
+    run_engine(engines[chosen - ready].first, engines[chosen - ready].second);
   return true;
 }
 
