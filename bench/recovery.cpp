@@ -63,7 +63,8 @@ public:
   };
   static constexpr const char* actor_name = "bench.mortal_agent";
 
-  mortal_agent(interface::pointer self, life now, const config& c) : inner_(self, now, c.inner), clock_(c.clock) {
+  mortal_agent(interface::pointer self, const life& now, const config& c)
+    : inner_(self, now, c.inner), clock_(c.clock) {
     auto guard = std::lock_guard{clock_->mutex};
     *c.now = now;
   }

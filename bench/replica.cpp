@@ -195,6 +195,7 @@ void print_profile(const std::shared_ptr<const model>& m, const gpu::device& whe
       }
     }
     std::vector<std::pair<double, std::string_view>> sorted;
+    sorted.reserve(seconds.size());
     for (const auto& [name, time] : seconds)
       sorted.emplace_back(time, name);
     std::sort(sorted.rbegin(), sorted.rend());

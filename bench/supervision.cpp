@@ -52,7 +52,7 @@ struct counting {
   };
   static constexpr const char* actor_name = "bench.counting";
 
-  counting(interface::pointer, life, const config& c) : done_(c.done) {}
+  counting(interface::pointer, const life&, const config& c) : done_(c.done) {}
   counter::behavior_type make_behavior() {
     return {[this](int x) {
       ++count_;

@@ -1,5 +1,6 @@
 #include "gpu/buffer.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <map>
 #include <mutex>
@@ -121,7 +122,7 @@ size_t buffer_pool::size_class(size_t bytes) {
   constexpr size_t smallest = 8 * buffer::alignment;
   if (bytes <= smallest)
     return smallest;
-  const size_t grain = std::bit_floor(bytes - 1) / 8;
+  const size_t grain = std::max<size_t>(std::bit_floor(bytes - 1) / 8, 1);
   return (bytes + grain - 1) / grain * grain;
 }
 

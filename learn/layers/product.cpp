@@ -12,13 +12,13 @@ operands with_scratchpad(plan_builder& p, const dnnl::primitive_desc_base& d, op
 }
 
 void emit_reading(plan_builder& p, std::string_view name, const dnnl::primitive& what, arguments others,
-                  std::vector<tensor> touched, const std::vector<weight_argument>& weights) {
+                  const std::vector<tensor>& touched, const std::vector<weight_argument>& weights) {
   std::vector<std::shared_ptr<prepared_weight>> prepared;
   for (const auto& w : weights) {
     prepared.push_back(p.weight(w.slice, w.described));
     others.emplace(w.argument, prepared.back()->seen_as(w.seen_as.is_zero() ? w.described : w.seen_as));
   }
-  p.emit(name, std::move(touched), [prepared, op = dnn::operation(what, others)](const pass& now) {
+  p.emit(name, touched, [prepared, op = dnn::operation(what, others)](const pass& now) {
     for (const auto& w : prepared)
       w->refresh(now.parameters);
     op.run();
@@ -36,7 +36,7 @@ void emit_gradients(plan_builder& p, std::string_view name, const dnnl::primitiv
     touched.push_back(targets.back().staging());
   }
   p.emit(
-    name, std::move(touched),
+    name, touched,
     [targets, op = dnn::operation(what, others)](const pass& now) {
       for (const auto& t : targets)
         t.start(now);

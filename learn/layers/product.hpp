@@ -30,7 +30,7 @@ operands with_scratchpad(plan_builder& p, const dnnl::primitive_desc_base& d, op
 
 /// Appends a primitive that reads `weights`, up to date with what is bound then, besides `others`.
 void emit_reading(plan_builder& p, std::string_view name, const dnnl::primitive& what, arguments others,
-                  std::vector<tensor> touched, const std::vector<weight_argument>& weights);
+                  const std::vector<tensor>& touched, const std::vector<weight_argument>& weights);
 
 /// Appends a primitive that computes the gradients of `weights` from `others`.
 void emit_gradients(plan_builder& p, std::string_view name, const dnnl::primitive& what, arguments others,
