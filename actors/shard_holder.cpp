@@ -345,7 +345,8 @@ void shard_holder::publish(const member& to) {
     return;
   if (auto agent = config_.job->roles->find_as<agent_actor>(to.role)) {
     auto& [applied, values] = *feed_.shown();
-    config_.job->sent_bytes += values.bytes();
+    if (!config_.job->beside(shard_, to.role))
+      config_.job->sent_bytes += values.bytes();
     troupe::anon_send(agent, parameters{core_.from(), applied, values});
   }
 }
