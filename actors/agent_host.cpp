@@ -12,6 +12,7 @@
 #include "actors/drain.hpp"
 #include "actors/node_link.hpp"
 #include "actors/ring_peer.hpp"
+#include "actors/shard_holder.hpp"
 #include "actors/version.hpp"
 #include "actors/worker_process.hpp"
 #include "messages/caf.hpp"
@@ -28,7 +29,7 @@ constexpr auto connect_limit = std::chrono::seconds{5};
 } // namespace
 
 agent_host::~agent_host() {
-  for (auto& [rank, device] : devices_)
+  for (auto& [role, device] : devices_)
     drain(device);
 }
 
@@ -43,16 +44,26 @@ agent_host_actor::behavior_type agent_host::make_behavior() {
     [this](const spawn_agent& s) { return spawn_here(s); },
     [this](const heartbeat& h) {
       auto lost = std::exchange(lost_, {});
-      return troupe::alive{h.number, {lost.begin(), lost.end()}};
+      return troupe::alive{h.number, {lost.begin(), lost.end()}, job_ ? job_->sent_bytes.load() : sent_bytes_};
     },
     [this](const bind_role& b) { bind(b); },
-    [this](const leave_run& word) {
-      leaving_ = true;
-      for (auto& [role, hosted] : hosted_)
-        troupe::anon_send(caf::actor_cast<caf::actor>(hosted.handle), word);
-      leave_if_empty();
-    },
+    [this](const leave_run& word) { leave(word); },
   };
+}
+
+// Nobody else has the parameters of a shard holder.
+void agent_host::leave(const leave_run& word) {
+  leaving_ = true;
+  for (auto& [role, hosted] : hosted_)
+    if (role.kind != "shard_holder")
+      troupe::anon_send(caf::actor_cast<caf::actor>(hosted.handle), word);
+    else
+      fmt::print(
+        stderr,
+        "troupe: {} holds a part of the parameters until job {} has ended: its process stays so long; a second "
+        "signal ends it at once, and the run goes back\n",
+        to_string(role), job_->description.job_id);
+  leave_if_empty();
 }
 
 void agent_host::leave_if_empty() {
@@ -95,6 +106,8 @@ agent_spawned agent_host::spawn_here(const spawn_agent& what) {
   auto refusal = welcome({"troupe", config_.protocol, troupe_version, what.job.job_id, {}, 0}).refusal;
   if (hosts_rank(what.role.index)) // a new incarnation takes the slot of the old one, a peer that of its agent
     refusal.clear();
+  if (what.role.kind == "shard_holder" && what.role.index >= what.job.shards)
+    refusal = fmt::format("the job has {} shards, and {} is none of them", what.job.shards, to_string(what.role));
   if (!refusal.empty())
     return {nullptr, refusal};
   if (!job_) {
@@ -128,18 +141,28 @@ agent_spawned agent_host::spawn_here(const spawn_agent& what) {
   return {handle, {}};
 }
 
-// An agent and its peer share a device: while the agent waits for the sum, its cores work on that.
 caf::strong_actor_ptr agent_host::spawn_role(const role_id& role, in_place_link link) {
-  auto threads = static_cast<int>(config_.threads != 0 ? config_.threads : job_->description.threads);
-  auto known = devices_.find(role.index);
-  if (known == devices_.end())
-    known = devices_.emplace(role.index, gpu::device::host({static_cast<int>(role.index), threads})).first;
-  auto where = known->second;
+  auto where = device_of(role);
   if (role.kind == "ring_peer")
     return caf::actor_cast<caf::strong_actor_ptr>(
       spawn_in_place<ring_peer>(home_system(), std::move(link), {role, job_, vault_, job_->optimizer(), where}));
+  if (role.kind == "shard_holder")
+    return caf::actor_cast<caf::strong_actor_ptr>(
+      spawn_in_place<shard_holder>(home_system(), std::move(link), {role, job_, vault_, job_->optimizer(), where}));
   return caf::actor_cast<caf::strong_actor_ptr>(
     spawn_in_place<agent>(home_system(), std::move(link), {role, job_, where}));
+}
+
+// An agent and the role at its side share a device: while the agent waits for the sum, its cores work on that. A holder
+// of one that does not wait has its own.
+gpu::device agent_host::device_of(const role_id& role) {
+  auto shares = role.kind != "shard_holder" || job_->pace() == pace::synchronous();
+  auto threads = static_cast<int>(config_.threads != 0 ? config_.threads : job_->description.threads);
+  auto whose = shares ? role_id{"agent", role.index} : role;
+  auto known = devices_.find(whose);
+  if (known == devices_.end())
+    known = devices_.emplace(whose, gpu::device::host({static_cast<int>(role.index), shares ? threads : 1})).first;
+  return known->second;
 }
 
 // The roles live as long as somebody supervises them.
@@ -162,7 +185,7 @@ void agent_host::watch_supervisor(const caf::strong_actor_ptr& supervisor) {
 // -- where the others are ---------------------------------------------------------------------------------------------
 
 // Of two processes the one with the higher rank connects to the other. If both did, at the same time, each would use
-// its own connection, and CAF would cut them for being silent in the other direction.
+// its own connection, and CAF would cut them for being silent in the other direction. Agents talk to no other agent.
 void agent_host::bind(const bind_role& entry) {
   if (!job_)
     return;
@@ -172,7 +195,9 @@ void agent_host::bind(const bind_role& entry) {
     job->roles->bind(entry);
   };
   auto address = parse_address(entry.address);
-  auto connects = [&](auto& x) { return x.first.index > entry.role.index; };
+  auto connects = [&](auto& x) {
+    return x.first.index > entry.role.index && (x.first.kind != "agent" || entry.role.kind != "agent");
+  };
   if (!address || hosts_rank(entry.role.index) || std::none_of(hosted_.begin(), hosted_.end(), connects))
     return add();
   auto middleman = home_system().middleman().actor_handle();
@@ -182,7 +207,7 @@ void agent_host::bind(const bind_role& entry) {
 }
 
 void agent_host::watch_for_loss(const bind_role& entry) {
-  if (entry.role.kind != "ring_peer" || !entry.handle || hosts_rank(entry.role.index))
+  if (entry.address.empty() || !entry.handle || hosts_rank(entry.role.index))
     return;
   lost_.erase(entry.role);
   troupe::monitor(this, caf::actor_cast<caf::actor>(entry.handle),
@@ -218,8 +243,10 @@ void agent_host::release() {
     troupe::anon_send_exit(hosted.handle, caf::exit_reason::user_shutdown);
   hosted_.clear();
   lost_.clear();
-  if (job_)
+  if (job_) {
+    sent_bytes_ = job_->sent_bytes;
     job_->roles->clear();
+  }
   job_.reset();
   vault_.reset();
 }

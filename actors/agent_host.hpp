@@ -15,15 +15,16 @@
 
 namespace troupe {
 
-/// Hosts agents of one job at a time in its own process, a worker process, on behalf of a leader elsewhere; in a ring,
-/// with the peer of each agent at its side.
+/// Hosts agents of one job at a time in its own process, a worker process, on behalf of a leader elsewhere; with each
+/// agent, at its side, its ring peer or the shard holder of its number.
 /// Receives `hello`, `spawn_agent`, `heartbeat`, `bind_role` (the leader), `leave_run` (its process), upon which it
-/// ends when its roles have left. Refuses, with a sentence in the answer: another protocol version, a second job, more
-/// agents than slots, a job that this host cannot open. When the supervisor of a role is gone, the role ends; when none
-/// is left, the host is free again (T4: orphans stop). Ends the whole process when a role does not get on with a
-/// message within the job's limit, since nothing else helps (T5). Connects to the processes of other ring peers, so
-/// that the leader is not in the way of their chunks; a peer whose connection was lost is named in the next `alive`,
-/// and is then bound again. Spawned detached, because opening data reads files.
+/// ends when its roles have left; a shard holder stays until the run ends, and it says so. Refuses, with a sentence in
+/// the answer: another protocol version, a second job, more agents than slots, a job that this host cannot open. When
+/// the supervisor of a role is gone, the role ends; when none is left, the host is free again (T4: orphans stop). Ends
+/// the whole process when a role does not get on with a message within the job's limit, since nothing else helps (T5).
+/// Connects to the processes of other ring peers and shard holders, so that the leader is not in the way of what they
+/// send; a role whose connection was lost is named in the next `alive`, and is then bound again. Spawned detached,
+/// because opening data reads files.
 class agent_host final : public agent_host_actor::base {
 public:
   struct config {
@@ -41,6 +42,8 @@ private:
   hello welcome(const hello& from) const;
   agent_spawned spawn_here(const spawn_agent& what);
   caf::strong_actor_ptr spawn_role(const role_id& role, in_place_link link);
+  gpu::device device_of(const role_id& role);
+  void leave(const leave_run& word);
   void bind(const bind_role& entry);
   void watch_for_loss(const bind_role& entry);
   void watch_supervisor(const caf::strong_actor_ptr& supervisor);
@@ -61,11 +64,12 @@ private:
   config config_;
   std::shared_ptr<directory> roles_;
   std::shared_ptr<hosted_job> job_;
-  std::shared_ptr<shard_vault> vault_; // what outlives the ring peers
+  std::shared_ptr<shard_vault> vault_; // what outlives ring peers and shard holders
   std::map<role_id, hosted_role> hosted_;
-  std::map<uint32_t, gpu::device> devices_; // by rank, for an agent and its peer; drained when this ends
-  std::set<caf::actor_addr> watched_;       // supervisors
-  std::set<role_id> lost_;                  // roles elsewhere whose handles have gone stale
+  std::map<role_id, gpu::device> devices_; // by the agent, or the holder that has its own; drained when this ends
+  std::set<caf::actor_addr> watched_;      // supervisors
+  std::set<role_id> lost_;                 // roles elsewhere whose handles have gone stale
+  uint64_t sent_bytes_ = 0;                // by the roles of the last job
   bool leaving_ = false;
 };
 

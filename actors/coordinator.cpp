@@ -47,8 +47,8 @@ coordinator_actor::behavior_type coordinator::make_behavior() {
   return {
     [this](const join& j) {
       watch(j.who.role);
-      if (has_departed(j.who.role))
-        ++config_.job->dropped; // said before it left, by whichever of its lives
+      if (has_departed(j.who.role) || collected_)
+        ++config_.job->dropped; // said before it left, by whichever of its lives, or after the end
       else
         perform(core_.on_join(j));
       if (config_.placer && j.who.role.kind == "shard_replica" && j.loaded && j.since >= core_.rewound()) {
@@ -68,7 +68,11 @@ coordinator_actor::behavior_type coordinator::make_behavior() {
       record_.drops[d.from.role] = d.dropped;
       perform(core_.on_results(d));
     },
-    [this](const shard_summed& s) { perform(core_.on_summed(s)); },
+    [this](const shard_summed& s) {
+      perform(core_.on_summed(s));
+      if (!core_.has({s.from.role, s.from.incarnation}))
+        ask_to_join(s.from.role); // replaced in place elsewhere, and the word of it was lost
+    },
     [this](const evaluation& e) { perform(core_.on_evaluation(e)); },
     [this](const stop_run&) { perform(core_.on_stop()); },
     [this](const lock_granted& g) { locks_.on(g); },
@@ -120,7 +124,12 @@ void coordinator::ask_the_missing() {
   for (auto& entry : config_.job->roles->entries())
     if (entry.role != self_role && entry.role.kind != "lock_service" && entry.handle &&
         !core_.has(member{entry.role, entry.incarnation}))
-      troupe::anon_send(caf::actor_cast<caf::actor>(entry.handle), role_bound{self_role, life_.number()});
+      ask_to_join(entry.role);
+}
+
+void coordinator::ask_to_join(const role_id& role) {
+  if (auto handle = config_.job->roles->find(role))
+    troupe::anon_send(caf::actor_cast<caf::actor>(handle), role_bound{self_role, life_.number()});
 }
 
 void coordinator::watch(const role_id& role) {

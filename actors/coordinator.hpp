@@ -127,6 +127,7 @@ private:
   void save_next();
   void write_ledger();
   void finish(coordinator_core::stop_cause cause, step version, int attempts);
+  [[nodiscard]] bool misses_a_holder() const;
   void watch(const role_id& role);
   void lost(const role_id& role, const caf::actor_addr& who, bool in_order);
   bool has_departed(const role_id& role) const;
@@ -135,6 +136,7 @@ private:
   void schedule_tick();
   void ask_the_missing();
   void move_shards();
+  void ask_to_join(const role_id& role);
   void note(const std::string& sentence);
   time_point now();
   double seconds_since(time_point start);
@@ -149,6 +151,7 @@ private:
   std::map<role_id, caf::actor_addr> departed_; // ended normally
   std::optional<time_point> test_began_;
   bool saving_ = false;
+  bool collected_ = false; ///< the final parameters: who comes back now makes no difference
   lock_client locks_;
   std::deque<std::pair<std::shared_ptr<const model_state>, std::function<void()>>> saves_; ///< the first is under way
 };

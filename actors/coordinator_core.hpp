@@ -129,7 +129,7 @@ public:
   explicit coordinator_core(config c);
 
   actions on_join(const join& said);
-  /// Where a role is has become known, perhaps after it joined: it is told the view.
+  /// Where a role is has become known, perhaps after it joined: it is told the view, or loaded.
   actions on_bound(const member& who) const;
   /// A participant ended or cannot be reached any more.
   actions on_lost(const member& who);

@@ -51,6 +51,8 @@ coordinator_core::actions coordinator_core::on_bound(const member& who) const {
   auto out = actions{};
   if (has_begun() && has(who))
     out.emplace_back(publish{last_view(), {who}});
+  if (phase_ == phase::loading && has(who) && who.role.kind == holder_kind() && !loaded_.contains(who.role.index))
+    out.emplace_back(load{who.role.index, current()});
   return out;
 }
 

@@ -1,5 +1,6 @@
 // What a coordinator does with the parameters of a run: loads, collects, writes and restores them.
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <fmt/format.h>
@@ -80,23 +81,31 @@ void coordinator::perform(const coordinator_core::finish& a) {
 
 void coordinator::finish(coordinator_core::stop_cause cause, step version, int attempts) {
   auto use = [this, cause](model_state s) {
+    collected_ = true;
     if (config_.save)
       save(s, [this, cause, s] { end(cause, s); });
     else
       end(cause, std::move(s));
   };
-  auto failed = [this, cause, version, attempts](const std::string& why) {
-    if (!core_.finished())
+  auto failed = [this, cause, version, attempts, since = core_.rewound()](const std::string& why) {
+    auto again = [this, cause, version, since, left = attempts - (misses_a_holder() ? 0 : 1)] {
+      if (core_.finished() && core_.rewound() == since)
+        finish(cause, version, left);
+    };
+    if (!core_.finished() || core_.rewound() != since)
       return; // the run has gone back, and comes here again
     if (attempts == 0)
       perform(coordinator_core::give_up{why});
     else
-      run_after(self_, finish_pause, life_.guard([=, this] {
-        if (core_.finished())
-          finish(cause, version, attempts - 1);
-      }));
+      run_after(self_, finish_pause, life_.guard(again));
   };
   collect({version, static_cast<bool>(config_.save), std::move(use), std::move(failed)});
+}
+
+// Its supervisor decides how long it is waited for.
+bool coordinator::misses_a_holder() const {
+  auto all = core_.holders();
+  return std::any_of(all.begin(), all.end(), [&](auto& role) { return !core_.member_of(role); });
 }
 
 void coordinator::perform(const coordinator_core::restore&) {
@@ -129,7 +138,12 @@ void coordinator::collect(const collection& what) {
     auto role = config_.core.ring ? core_.any_holder() : role_id{"shard_holder", shard};
     auto holder = job.roles->find_as<shard_holder_actor>(role);
     troupe::request(self_, holder, shard_deadline, take_snapshot{{}, what.version, what.with_state})
-      .then(life_.guard([this, all, shard, size](const shard_snapshot& part) {
+      .then(life_.guard([this, all, shard, size, since = core_.rewound()](const shard_snapshot& part) {
+        if (core_.rewound() != since) { // other shards may have handed over what came before
+          if (std::exchange(all->missing, 0) != 0)
+            all->what.failed("the run went back meanwhile");
+          return;
+        }
         auto& places = config_.job->shards;
         auto blocks = config_.job->model->layout().blocks();
         while (all->state.state.size() < part.state.size())

@@ -77,6 +77,7 @@ job_description describe(const job_options& o, const learn::data_source& data) {
   d.ahead = how.ahead;
   d.in_order = how.in_order;
   d.ring = o.sync == "ring";
+  d.sharded = o.sync == "sharded";
   d.optimizer = troupe::describe(optimizer_of(o));
   if (o.local_steps > 1)
     d.local = troupe::describe(local_steps_of(o, d));
@@ -173,8 +174,9 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
   record_->start = initial_;
   ledger_ = ledger_of(options_, *job_, initial_->version);
   // An agent and a shard holder, or its ring peer, share a device: while the agents wait for an update, their cores
-  // work on it. Where agents live elsewhere, or do not wait, the holders have devices of their own here.
-  auto apart = remote_ != nullptr || job_->pace() != pace::synchronous();
+  // work on it. Where agents live elsewhere, or do not wait, the holders that live here have devices of their own.
+  auto beside = remote_ && job_->sharded();
+  auto apart = !beside && (remote_ || job_->pace() != pace::synchronous());
   if (!remote_)
     for (int i = 0; i < options_.agents; ++i)
       devices_.push_back(gpu::device::host({i, options_.threads}));
@@ -191,8 +193,10 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
       return announce(*job_, role, c.number, spawn_in_place<ring_peer>(c.system, c.link(), std::move(config)));
     });
   for (uint32_t i = 0; !job_->ring() && i < static_cast<uint32_t>(options_.shards); ++i)
-    shards.emplace_back(fmt::format("shard_holder/{}", i), [this, i, first](const start_context& c) -> started {
+    shards.emplace_back(fmt::format("shard_holder/{}", i), [this, i, first, beside](const start_context& c) -> started {
       auto role = role_id{"shard_holder", i};
+      if (beside)
+        return remote_->start(role, c, job_);
       auto& where = devices_[first + i % (devices_.size() - first)];
       auto config = shard_holder::config{role, job_, vault_, optimizer_of(options_), where};
       return announce(*job_, role, c.number, spawn_in_place<shard_holder>(c.system, c.link(), std::move(config)));
@@ -257,8 +261,9 @@ supervision_tree data_parallel::tree(std::optional<restart_limit> limit) const {
   auto tree = supervise("training", one_for_one, few);
   tree.child(locks)
     .child(broker)
-    .child(job_->ring() ? supervise_agents("peers", many).child(peers, transient)
-                        : supervise("shards", one_for_all, few).child(shards))
+    .child(job_->ring()      ? supervise_agents("peers", many).child(peers, transient)
+           : job_->sharded() ? supervise_agents("shards", many).child(shards)
+                             : supervise("shards", one_for_all, few).child(shards))
     .child(supervise_agents("agents", many).child(agents, transient))
     .child(leader, transient, significant);
   if (!joiners.empty())

@@ -29,13 +29,17 @@ struct hosted_job {
   placement shards;
   learn::sample_order order;
   std::shared_ptr<directory> roles;
-  std::atomic<uint64_t> dropped = 0;    ///< messages dropped by roles of this process other than agents (I13)
-  std::atomic<uint64_t> sent_bytes = 0; ///< of gradients and parameters, by roles of this process
+  std::atomic<uint64_t> dropped = 0; ///< messages dropped by roles of this process other than agents (I13)
+  /// Of gradients and parameters, by roles of this process, and of its worker processes as far as they have said.
+  std::atomic<uint64_t> sent_bytes = 0;
 
   [[nodiscard]] learn::batch_sizes sizes() const {
     return {description.samples, description.batch, description.micro_batch};
   }
   [[nodiscard]] bool ring() const { return description.ring; }
+  [[nodiscard]] bool sharded() const { return description.sharded; }
+  /// Whether the holder of a shard lives beside the agent: what they hand each other does not leave their process.
+  [[nodiscard]] bool beside(uint32_t shard, const role_id& agent) const { return sharded() && agent.index == shard; }
   /// Who holds a shard, as an agent sees it: in a ring, its own peer holds everything.
   [[nodiscard]] role_id holder(uint32_t shard, const role_id& agent) const {
     return ring() ? role_id{"ring_peer", agent.index} : role_id{"shard_holder", shard};

@@ -34,8 +34,10 @@ enum class nonfinite : uint8_t {
 struct job_options {
   std::string model = "lenet";
   std::string data = "digits"; ///< "digits" or a folder, see learn::open_data
-  std::string sync = "ps"; ///< who sums and who updates: "ps" = parameter shards, "ring" = all-reduce among the agents
-  uint64_t staleness = 0;  ///< how many updates old the parameters may be that a gradient is computed with
+  /// Who sums and who updates: "ps" = parameter shards, "sharded" = each agent its part of the parameters, "ring" =
+  /// all-reduce among the agents.
+  std::string sync = "ps";
+  uint64_t staleness = 0;    ///< how many updates old the parameters may be that a gradient is computed with
   bool asynchronous = false; ///< instead: no limit; a step is one agent's work, applied when it is complete
   uint64_t local_steps = 1;  ///< steps that each micro-batch's worker takes on its own between two averages
   float outer_rate = 1;     ///< with local steps: learning rate of the outer optimiser; 1 without momentum: the average
@@ -123,7 +125,9 @@ struct job_report {
   uint64_t skipped_steps = 0;             ///< whose gradient was not finite (nonfinite::skip)
   std::map<uint64_t, uint64_t> staleness; ///< micro-batches by how many updates old their parameters were
   uint64_t dropped_messages = 0;          ///< stale or doubled, by the receivers' count (I13)
-  uint64_t sent_bytes = 0; ///< gradients and parameters that roles of this process have sent, by reference or not
+  /// Gradients and parameters that roles have sent each other, by reference or not; without what an agent and a ring
+  /// peer or shard holder at its side hand each other.
+  uint64_t sent_bytes = 0;
   uint64_t parameters = 0;
   std::string tree; ///< the supervision tree as `--print-tree` shows it
 };

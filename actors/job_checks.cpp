@@ -31,6 +31,29 @@ void choose_for_any_number_of_agents(job_options& o) {
     o.threads = 1;
 }
 
+// Shard holders, beside the agents or not.
+bool has_shards(const job_options& o) {
+  return o.sync != "ring";
+}
+
+expected<void> check_sync(const job_options& o) {
+  if (o.sync != "ps" && o.sync != "sharded" && o.sync != "ring")
+    return fail(fmt::format("there is no way to synchronise called \"{}\": choose ps (parameter shards), sharded (each "
+                            "agent holds its part of the parameters) or ring (all-reduce)",
+                            o.sync));
+  if (o.reproducible && (!has_shards(o) || o.asynchronous || o.staleness != 0))
+    return fail(
+      "only agents that keep in step over parameter shards end with the same bits whatever their number: leave "
+      "out --reproducible, or --sync and --staleness");
+  if (o.sync == "ring" && (o.asynchronous || o.staleness != 0))
+    return fail("agents in a ring keep in step: leave out --staleness, or choose --sync ps");
+  if (o.sync == "ring" && o.shards != 0)
+    return fail("agents in a ring hold all parameters themselves: leave out --shards, or choose --sync ps");
+  if (o.sync == "sharded" && o.shards != 0)
+    return fail("each agent holds its part of the parameters itself: leave out --shards, or choose --sync ps");
+  return {};
+}
+
 expected<void> check_local_steps(const job_options& o) {
   if (o.local_steps == 0)
     return fail("agents take at least 1 local step: leave out --local-steps, or give a number");
@@ -48,7 +71,7 @@ expected<void> check_combine(const job_options& o) {
   auto how = learn::to_string(o.combine);
   if (!o.combine.is_robust())
     return {};
-  if (o.sync != "ps" || o.asynchronous)
+  if (!has_shards(o) || o.asynchronous)
     return fail(
       fmt::format("--combine {} looks at what all agents contribute to a step, at the parameter shards: leave "
                   "out --combine, or --sync and --staleness async",
@@ -72,21 +95,12 @@ expected<job_options> resolve(job_options o) {
   auto names = learn::model_names();
   if (std::find(names.begin(), names.end(), o.model) == names.end())
     return fail(fmt::format("there is no model \"{}\": choose one of {}", o.model, fmt::join(names, ", ")));
-  if (o.sync != "ps" && o.sync != "ring")
-    return fail(fmt::format(
-      "there is no way to synchronise called \"{}\": choose ps (parameter shards) or ring (all-reduce)", o.sync));
-  if (o.reproducible && (o.sync != "ps" || o.asynchronous || o.staleness != 0))
-    return fail(
-      "only agents that keep in step over parameter shards end with the same bits whatever their number: leave "
-      "out --reproducible, or --sync and --staleness");
-  if (o.sync == "ring" && (o.asynchronous || o.staleness != 0))
-    return fail("agents in a ring keep in step: leave out --staleness, or choose --sync ps");
-  if (o.sync == "ring" && o.shards != 0)
-    return fail("agents in a ring hold all parameters themselves: leave out --shards, or choose --sync ps");
+  if (auto ok = check_sync(o); !ok)
+    return tl::unexpected(ok.error());
   if (auto ok = check_local_steps(o); !ok)
     return tl::unexpected(ok.error());
   auto compresses = o.compression.kind != learn::compression_kind::none;
-  if (compresses && o.sync != "ps")
+  if (compresses && !has_shards(o))
     return fail(
       "only gradients on their way to parameter shards are compressed: leave out --compress, or choose --sync "
       "ps");
@@ -149,6 +163,8 @@ expected<job_options> resolve(job_options o) {
     o.augment = false;
   if (o.sync == "ring")
     o.shards = 1; // each peer has all blocks
+  if (o.sync == "sharded")
+    o.shards = o.least_agents; // those who join later hold none
   if (o.shards == 0)
     o.shards = o.agents; // at most one per block; cut down when the model is known
   if (auto ok = check_faults(o); !ok)
@@ -175,8 +191,9 @@ supervision_tree shape_of(const job_options& o) {
   auto tree = supervise("training", one_for_one, at_most(3, 1min));
   tree.child(startable{"lock_service/0", nothing})
     .child(startable{"data_broker/0", nothing})
-    .child(o.sync == "ring"
-             ? supervise_agents("peers").child(numbered("ring_peer", o.agents), transient)
+    .child(!has_shards(o) ? supervise_agents("peers").child(numbered("ring_peer", o.agents), transient)
+           : o.sync == "sharded"
+             ? supervise_agents("shards").child(numbered("shard_holder", o.shards))
              : supervise("shards", one_for_all, at_most(3, 1min)).child(numbered("shard_holder", o.shards)))
     .child(supervise_agents("agents").child(numbered("agent", o.least_agents), transient))
     .child(startable{"coordinator/0", nothing}, transient, significant);

@@ -54,7 +54,7 @@ private:
   // What the node hosts.
   struct hosted {
     std::string job_id;
-    std::set<caf::actor_addr> supervisors; // of the agents, and of their ring peers
+    std::set<caf::actor_addr> supervisors; // of the agents, and of the roles at their side
     std::optional<running_tree> tree;
     bool stopping = false;
     std::map<role_id, slot> slots;

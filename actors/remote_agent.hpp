@@ -9,8 +9,8 @@
 
 namespace troupe {
 
-/// The near end of an agent, or of its ring peer, that lives in a worker process: what its supervisor starts, watches
-/// and stops (T5).
+/// The near end of an agent, or of a ring peer or shard holder at its side, that lives in a worker process: what its
+/// supervisor starts, watches and stops (T5).
 ///
 /// Has the role spawned by its `remote_worker`, then reports ready. Receives `replace_state` and exit messages, which
 /// it passes on. Ends with the role, or with the process, whose reason names the exit code or the signal; in each case

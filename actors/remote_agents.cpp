@@ -44,7 +44,7 @@ void remote_agents::tried(size_t node, bool good) {
     choice_.failed(node, system_.clock().now());
 }
 
-// An agent and its peer have different supervisors: whoever is started first brings the process with it.
+// An agent and the role at its side have different supervisors: whoever is started first brings the process with it.
 caf::actor remote_agents::worker_for(uint32_t rank, const start_context& c, const std::shared_ptr<hosted_job>& job) {
   auto guard = std::lock_guard{mutex_};
   auto& mine = slots_[rank];

@@ -16,8 +16,8 @@
 
 namespace troupe {
 
-/// Agents outside of this process, in a ring each with its peer at its side: each in a worker process of this machine,
-/// or spread over the nodes of the job.
+/// Agents outside of this process, each with its ring peer or shard holder at its side, if it has one: each in a worker
+/// process of this machine, or spread over the nodes of the job.
 class remote_agents : public std::enable_shared_from_this<remote_agents> {
 public:
   /// With `--isolation process` starts the worker processes, which get ready meanwhile; with `--nodes` greets every
@@ -27,8 +27,8 @@ public:
   /// Refuses what a node would refuse. Blocks.
   expected<void> connect(const hosted_job& job);
 
-  /// Starts an incarnation of an agent or a ring peer, in the worker process of its rank: the one there is, or a new
-  /// one.
+  /// Starts an incarnation of an agent, or of a ring peer or shard holder at its side, in the worker process of its
+  /// rank: the one there is, or a new one.
   started start(const role_id& role, const start_context& c, const std::shared_ptr<hosted_job>& job);
 
 private:

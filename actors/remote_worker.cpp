@@ -18,9 +18,9 @@ constexpr auto exit_limit = 500ms;
 
 const role_id coordinator_role{"coordinator", 0};
 
-// Agents do not talk to each other.
-bool is_for_all(const role_id& role) {
-  return role.kind != "agent";
+// Agents do not talk to each other, but shard holders that live beside them do.
+bool is_for_all(const role_id& role, bool sharded) {
+  return sharded || role.kind != "agent";
 }
 
 } // namespace
@@ -92,7 +92,9 @@ void remote_worker::spawn_there(const spawn_request& r) {
   });
   // The coordinator is made known to it as soon as the role can be answered: with the other peers, in `watch`.
   auto known = config_.job->roles->entries();
-  std::erase_if(known, [](auto& e) { return !is_for_all(e.role) || !e.address.empty() || e.role == coordinator_role; });
+  std::erase_if(known, [&](auto& e) {
+    return !is_for_all(e.role, config_.job->sharded()) || !e.address.empty() || e.role == coordinator_role;
+  });
   auto supervisor = caf::actor_cast<caf::strong_actor_ptr>(r.supervisor);
   troupe::request(this, host_, spawn_deadline,
                   spawn_agent{config_.job->description, r.role, r.number, supervisor, std::move(known)})
@@ -121,11 +123,23 @@ void remote_worker::spawn_there(const spawn_request& r) {
 void remote_worker::leave(const role_id& role, bool in_peace, const std::function<void()>& stays) {
   roles_.erase(role);
   if (!in_peace)
-    quit(reason_of(failure{fmt::format("its process was ended, since {} in it had failed", to_string(role))}));
-  else if (roles_.empty())
-    quit();
-  else
-    stays();
+    return quit(reason_of(failure{fmt::format("its process was ended, since {} in it had failed", to_string(role))}));
+  if (!roles_.empty())
+    return stays();
+  // Another role may come meanwhile.
+  auto go = [this, stays] {
+    if (roles_.empty())
+      quit();
+    else
+      stays();
+  };
+  troupe::request(this, host_, exit_limit, heartbeat{++beats_})
+    .then(
+      [this, go](const troupe::alive& a) {
+        count(a);
+        go();
+      },
+      [go](const caf::error&) { go(); });
 }
 
 // -- watch ------------------------------------------------------------------------------------------------------------
@@ -135,8 +149,8 @@ void remote_worker::watch() {
   if (std::exchange(watching_, true))
     return;
   auto& roles = *config_.job->roles;
-  roles.on_bind(this->ctrl(), [host = host_](const bind_role& entry) {
-    if (is_for_all(entry.role))
+  roles.on_bind(this->ctrl(), [host = host_, sharded = config_.job->sharded()](const bind_role& entry) {
+    if (is_for_all(entry.role, sharded))
       troupe::anon_send(host, entry);
   });
   for (auto& entry : roles.entries())
@@ -147,8 +161,15 @@ void remote_worker::watch() {
 }
 
 void remote_worker::tell(const role_id& role) {
-  if (auto entry = config_.job->roles->entry(role); entry && entry->handle && is_for_all(role))
+  auto entry = config_.job->roles->entry(role);
+  if (entry && entry->handle && !has_ended(entry->handle) && is_for_all(role, config_.job->sharded()))
     troupe::anon_send(host_, *entry);
+}
+
+// Since it was last counted; the first job of a process may not be its last.
+void remote_worker::count(const troupe::alive& a) {
+  config_.job->sent_bytes += a.sent_bytes - (a.sent_bytes < sent_bytes_ ? 0 : sent_bytes_);
+  sent_bytes_ = a.sent_bytes;
 }
 
 void remote_worker::beat() {
@@ -157,6 +178,7 @@ void remote_worker::beat() {
       [this](const troupe::alive& a) {
         detector_.on_alive(system().clock().now());
         judge(reachability::reachable);
+        count(a);
         for (auto& role : a.lost)
           tell(role);
       },

@@ -15,15 +15,15 @@
 
 namespace troupe {
 
-/// The near end of a worker process: one agent of the job lives there and, in a ring, its peer (T5). Spawned detached,
-/// because starting a process and waiting for its end block.
+/// The near end of a worker process: one agent of the job lives there and, at its side, its ring peer or the shard
+/// holder of its number (T5). Spawned detached, because starting a process and waiting for its end block.
 ///
 /// Starts the process, or has a node do so, and greets its agent host. The near ends of the roles (`remote_agent`) use
-/// it: it has their roles spawned there and tells that host where the others are. Sends the host heartbeats: silence
-/// makes the roles unreachable, so that others take over their part of the step, and at last dead (T4, R8). Ends when
-/// the process does, with a reason that names the exit code or the signal; and ends the process when the last role has
-/// been stopped, or one has ended by itself: what an actor does not survive costs the process (R12). Owns the process,
-/// unless that is a node's; it never outlives its owner.
+/// it: it has their roles spawned there and tells that host where the others are. Sends the host heartbeats, whose
+/// answers say what its roles have sent: silence makes the roles unreachable, so that others take over their part of
+/// the step, and at last dead (T4, R8). Ends when the process does, with a reason that names the exit code or the
+/// signal; and ends the process when the last role has been stopped, or one has ended by itself: what an actor does not
+/// survive costs the process (R12). Owns the process, unless that is a node's; it never outlives its owner.
 class remote_worker final : public caf::event_based_actor {
 public:
   struct config {
@@ -65,6 +65,7 @@ private:
   void beat();
   void judge(reachability now);
   void tell(const role_id& role);
+  void count(const troupe::alive& a);
   void ended(const caf::error& reason);
 
   config config_;
@@ -77,7 +78,8 @@ private:
   reachability last_ = reachability::reachable;
   bool watching_ = false;
   uint64_t beats_ = 0;
-  bool asked_ = false; // the node, how the process ended
+  uint64_t sent_bytes_ = 0; // by the roles there, as far as it has been counted here
+  bool asked_ = false;      // the node, how the process ended
 };
 
 } // namespace troupe

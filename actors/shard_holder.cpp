@@ -67,9 +67,11 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
     [this](const pull_parameters& p) {
       if (feed_.shown() && (p.any || p.have < feed_.shown()->applied.version()))
         publish({p.from.role, p.from.incarnation});
+      if (!core_.loaded())
+        announce(); // the word that it was replaced may be what was lost
       for (auto& u : feed_.open())
         to_replica(u);
-      report_sums(); // a report or its commit may be what was lost
+      report_sums(); // a report or its commit may be
       for (auto& [at, block] : core_.rejected())
         ask_again(at, block, p.from.role);
     },
@@ -345,7 +347,8 @@ void shard_holder::publish(const member& to) {
     return;
   if (auto agent = config_.job->roles->find_as<agent_actor>(to.role)) {
     auto& [applied, values] = *feed_.shown();
-    config_.job->sent_bytes += values.bytes();
+    if (!config_.job->beside(shard_, to.role))
+      config_.job->sent_bytes += values.bytes();
     troupe::anon_send(agent, parameters{core_.from(), applied, values});
   }
 }

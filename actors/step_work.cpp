@@ -51,13 +51,17 @@ void step_work::push(push_gradients p) {
     p.gradient = how_.feedback->compress(p.block.value, p.gradient);
   auto to = job_->holder(job_->shards.shard_of(p.block.value), from_.role);
   if (auto holder = job_->roles->find_as<shard_holder_actor>(to); holder && !fault.is(fault_kind::drop)) {
-    if (!job_->ring())
-      job_->sent_bytes += p.gradient.bytes();
-    troupe::anon_send(holder, p);
+    send(holder, p);
     if (fault.is(fault_kind::duplicate))
-      troupe::anon_send(holder, p);
+      send(holder, p);
   }
   pushed_.push_back(std::move(p));
+}
+
+void step_work::send(const shard_holder_actor& holder, const push_gradients& p) const {
+  if (!job_->ring() && !job_->beside(job_->shards.shard_of(p.block.value), from_.role))
+    job_->sent_bytes += p.gradient.bytes();
+  troupe::anon_send(holder, p);
 }
 
 void step_work::push_again() const {
@@ -70,7 +74,7 @@ void step_work::push_again(block_id which) const {
   auto holder = job_->roles->find_as<shard_holder_actor>(to);
   for (auto& p : pushed_)
     if (holder && p.block == which)
-      troupe::anon_send(holder, p);
+      send(holder, p);
 }
 
 bool step_work::is_doubtful(block_id which) const {

@@ -5,7 +5,8 @@
 
 Bytes are those of gradients and parameters that an agent and a step cost, in multiples of the parameters' size n, beside the formula:
 ps 2n (here w divides the micro-batches, so that no lease needs more than one node of the sum's tree), ring 2n(w-1)/w, async n(w+1)/w: a
-step is one agent's gradient, and every agent is sent what comes of it. Local steps: 2n/H, where a round counts as H steps. Compressed:
+step is one agent's gradient, and every agent is sent what comes of it. Sharded: as ring; a model smaller than 4 MiB, as this one, is one
+block of parameters, which one agent holds. Local steps: 2n/H, where a round counts as H steps. Compressed:
 parameters n, and gradients what they take. Robust rules: parameters n, and a gradient for each of an agent's micro-batches.
 """
 import argparse
@@ -21,6 +22,7 @@ MODES = {
     "ps, staleness 4": [*AHEAD, "--lr", 0.001, "--staleness", 4],
     "ps, async": [*AHEAD, "--lr", 0.0005, "--staleness", "async"],
     "ring": ["--batch", 128, "--sync", "ring"],
+    "sharded": ["--batch", 128, "--sync", "sharded"],
     "ps, local SGD, H = 8": ["--batch", 32, "--local-steps", H],
     "ps, DiLoCo, H = 8": ["--batch", 32, "--local-steps", H, "--optimizer", "adamw", "--lr", 0.001, "--outer-lr", 0.7, "--outer-momentum", 0.9],
     "ps, bf16": ["--batch", 128, "--compress", "bf16"],
@@ -37,7 +39,7 @@ def train(agents, options, mode):
 
 
 def formula_of(mode, agents):
-    if mode == "ring":
+    if mode in ("ring", "sharded"):
         return 2 * (agents - 1) / agents
     if "async" in mode:
         return (agents + 1) / agents

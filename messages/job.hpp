@@ -68,12 +68,13 @@ struct job_description {
   uint64_t ahead = 0;   ///< pace::ahead
   bool in_order = true; ///< pace::in_order
   bool ring = false;    ///< agents have ring peers; else there are shard holders
+  bool sharded = false; ///< each shard holder lives beside the agent of its number
   local_description local;
   uint8_t compression = 0; ///< learn::compression_options
   float compression_keep = 0;
   uint8_t combine = 0; ///< learn::combine_options
   float combine_bad = 0;
-  optimizer_description optimizer; ///< of ring peers
+  optimizer_description optimizer; ///< of ring peers and of shard holders beside agents
   uint32_t threads = 1;            ///< per agent
   uint64_t handler_limit_ms =
     0; ///< an agent that works on one message for longer is stuck, and its process ends; 0: no limit
@@ -86,10 +87,11 @@ struct job_description {
                               f.field("order", x.order), f.field("augment", x.augment), f.field("samples", x.samples),
                               f.field("batch", x.batch), f.field("micro_batch", x.micro_batch),
                               f.field("shards", x.shards), f.field("ahead", x.ahead), f.field("in_order", x.in_order),
-                              f.field("ring", x.ring), f.field("optimizer", x.optimizer), f.field("local", x.local),
-                              f.field("compression", x.compression), f.field("compression_keep", x.compression_keep),
-                              f.field("combine", x.combine), f.field("combine_bad", x.combine_bad),
-                              f.field("threads", x.threads), f.field("handler_limit_ms", x.handler_limit_ms));
+                              f.field("ring", x.ring), f.field("sharded", x.sharded), f.field("optimizer", x.optimizer),
+                              f.field("local", x.local), f.field("compression", x.compression),
+                              f.field("compression_keep", x.compression_keep), f.field("combine", x.combine),
+                              f.field("combine_bad", x.combine_bad), f.field("threads", x.threads),
+                              f.field("handler_limit_ms", x.handler_limit_ms));
   }
 };
 

@@ -12,7 +12,7 @@
 namespace troupe {
 
 /// Changes whenever a message or its type id changes: two processes talk only if they agree on it.
-inline constexpr uint32_t protocol_version = 8;
+inline constexpr uint32_t protocol_version = 9;
 
 /// First message between two processes, both ways; the first type of the registry, so that its id never moves and a
 /// process of another version can still read it and answer with a sentence.
@@ -103,8 +103,8 @@ struct worker_ended {
   }
 };
 
-/// remote worker → the agent host in a worker process: start an agent of a job, or the ring peer at its side. Answered
-/// by `agent_spawned`.
+/// remote worker → the agent host in a worker process: start an agent of a job, or the ring peer or shard holder at
+/// its side. Answered by `agent_spawned`.
 struct spawn_agent {
   job_description job;
   role_id role;
@@ -121,7 +121,7 @@ struct spawn_agent {
 
 /// Whoever ends a host in order → node, agent host, agent, ring peer: the host goes away. An agent finishes what it has
 /// begun and goes when that has taken effect; others take its place in the next step. Its ring peer goes when a step
-/// has taken effect without it. Idempotent.
+/// has taken effect without it; a shard holder at its side stays until the run ends, and the host with it. Idempotent.
 struct leave_run {
   bool in_order = true;
 
@@ -146,10 +146,12 @@ struct heartbeat {
 struct alive {
   uint64_t number = 0;            ///< of the heartbeat
   std::vector<role_id> lost = {}; ///< roles of other workers whose handles have gone stale here: bind them again
+  uint64_t sent_bytes = 0;        ///< of gradients and parameters, by roles of this process so far
 
   template <class Inspector>
   friend bool inspect(Inspector& f, alive& x) {
-    return f.object(x).fields(f.field("number", x.number), f.field("lost", x.lost));
+    return f.object(x).fields(f.field("number", x.number), f.field("lost", x.lost),
+                              f.field("sent_bytes", x.sent_bytes));
   }
 };
 

@@ -178,9 +178,10 @@ void train_options::declare_agents() {
     ->check(whole_number(1, most_agents));
   app_
     .add_option("--sync", job.sync,
-                "how gradients become an update: ps (parameter shards) or ring (all-reduce among agents)")
+                "how gradients become an update: ps (parameter shards), sharded (each agent holds its part of the "
+                "parameters) or ring (all-reduce among agents)")
     ->option_text("MODE")
-    ->check(one_of({"ps", "ring"}))
+    ->check(one_of({"ps", "sharded", "ring"}))
     ->capture_default_str();
   app_
     .add_option(

@@ -12,6 +12,7 @@ scenario broker_scenario();
 scenario checkpoint_scenario();
 scenario staleness_scenario();
 scenario ring_scenario();
+scenario sharded_scenario();
 scenario locks_scenario();
 
 } // namespace troupe::testing

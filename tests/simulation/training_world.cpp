@@ -38,6 +38,7 @@ job_description description_of(const training_shape& shape) {
   d.ahead = shape.pace.ahead;
   d.in_order = shape.pace.in_order;
   d.ring = shape.ring;
+  d.sharded = shape.sharded;
   d.local.steps = shape.local_steps;
   d.local.learning_rate = 0.1f;
   d.local.optimizer.momentum = 0.9f;
@@ -58,9 +59,10 @@ std::vector<fault> draw_faults(dice& with, const training_shape& shape) {
   for (auto left = with.below(2) == 0 ? 0 : 1 + with.below(4); left > 0; --left) {
     const auto kind =
       std::array{exception, error, kill_actor, drop, delay, duplicate, nan}[with.below(shape.ring ? 6 : 7)];
-    const auto role = kind != nan && shape.broker == mortality::mortal && with.below(3) == 0
-                        ? std::string{"data_broker/0"}
-                        : fmt::format("agent/{}", with.below(shape.agents));
+    const auto role =
+      kind != nan && shape.broker == mortality::mortal && with.below(3) == 0 ? std::string{"data_broker/0"}
+      : kind != nan && shape.sharded && with.below(3) == 0 ? fmt::format("shard_holder/{}", with.below(shape.shards))
+                                                           : fmt::format("agent/{}", with.below(shape.agents));
     result.push_back({role, with.below(9), kind, with.between(1ms, 2s)});
   }
   for (uint32_t i = 1; i < shape.agents; ++i) // one stays to finish the run
@@ -75,11 +77,13 @@ training_world::hosts training_world::add_hosts(simulation& world, const trainin
     result.broker = world.add_host("broker's host", [] {});
   for (uint32_t i = 0; i < shape.shard_hosts; ++i)
     result.shards.push_back(world.add_host(fmt::format("shard host {}", i), [] {}));
-  for (uint32_t i = 0; i < shape.shards && shape.shard_hosts == 0; ++i)
+  for (uint32_t i = 0; i < shape.shards && shape.shard_hosts == 0 && !shape.sharded; ++i)
     result.shards.push_back(shape.shards_apart ? world.add_host(fmt::format("host of shard {}", i)) : result.leader);
   for (uint32_t i = 0; i < shape.agents; ++i)
     result.agents.push_back(shape.agents_apart ? world.add_host(fmt::format("host of agent {}", i), [] {})
                                                : result.leader);
+  for (uint32_t i = 0; i < shape.shards && shape.sharded; ++i)
+    result.shards.push_back(result.agents[i]);
   return result;
 }
 
@@ -124,6 +128,7 @@ training_world::training_world(simulation& world, training_shape shape, hosts wh
                                [this](const supervision_report& r) {
                                  world_.note(to_string(r));
                                  lost_peer_ = lost_peer_ || r.child.starts_with("ring_peer");
+                                 lost_shards_ += r.child.starts_with("shard_holder") ? 1 : 0;
                                },
                              .on_end = [this](const tree_end& e) { end_ = e; }});
     if (running)
@@ -315,9 +320,9 @@ supervision_tree training_world::tree() {
   for (uint32_t i = 0; i < shape_.shards && !placer_; ++i)
     shards.push_back(role({"shard_holder", i}, where_.shards[i], shape_.holders, [this, i](const start_context& c) {
       const auto here = where_.shards[i];
+      const role_id works_on{shape_.sharded ? "agent" : "shard_holder", i};
       return spawn_in_place<shard_holder>(
-        c.system, c.link(),
-        {{"shard_holder", i}, job_on(here), vault_on(here), {}, device_of({"shard_holder", i}, here)});
+        c.system, c.link(), {{"shard_holder", i}, job_on(here), vault_on(here), {}, device_of(works_on, here)});
     }));
   std::vector<startable> agents;
   for (uint32_t i = 0; i < shape_.agents; ++i)
@@ -338,7 +343,7 @@ supervision_tree training_world::tree() {
     .child(broker)
     .child(shape_.ring ? supervise("peers", one_for_one, often).child(peers)
            : placer_   ? supervise("shards", one_for_one, often).child(shards).child(replicas)
-                       : supervise("shards", one_for_all, often).child(shards))
+                       : supervise("shards", shape_.sharded ? one_for_one : one_for_all, often).child(shards))
     .child(supervise("agents", one_for_one, often).child(agents, transient))
     .child(leader, transient, significant);
 }
@@ -421,7 +426,9 @@ void training_world::check_end() {
   if (!outcome_)
     return world_.violated("I8: the run ended before it was done: " + to_string(end_->cause));
   if (!*outcome_) {
-    if (!lost_peer_) // the last one that knew the parameters may be among those that died
+    const auto went_back = shape_.sharded && lost_shards_ > coordinator_core::max_rewinds &&
+                           outcome_->error().sentence.find("after going back") != std::string::npos;
+    if (!lost_peer_ && !went_back) // the last one that knew the parameters may be among those that died
       world_.violated("I8: the run gave up: " + outcome_->error().sentence);
     return;
   }

@@ -25,6 +25,7 @@ struct training_shape {
   uint32_t shards = 2;
   bool shards_apart = true;  ///< each holder on a host of its own; else with the coordinator
   uint32_t shard_hosts = 0;  ///< so many instead, on a hash ring, with replicas; they come, go and crash
+  bool sharded = false;      ///< instead: each on the host of the agent of its number, which crashes too
   bool broker_apart = false; ///< on a host of its own, which crashes too
   mortality holders = mortality::immortal;
   mortality broker = mortality::immortal;
@@ -34,7 +35,7 @@ struct training_shape {
   uint64_t local_steps = 1;
   learn::combine_options combine = {};
   learn::compression_kind compression = learn::compression_kind::none;
-  uint64_t checkpoint_every = 0;                         ///< steps; 0: none
+  uint64_t checkpoint_every = 0;                         ///< steps; 0: none, where there is a `saver`
   bool compare = true;                                   ///< with the undisturbed run; needs the synchronous pace
   nanoseconds work_time = std::chrono::milliseconds{20}; ///< most that a piece of work takes
 };
@@ -135,6 +136,7 @@ private:
   std::map<std::pair<step, size_t>, std::vector<float>> said_; ///< by version and block
   std::map<step, step> order_;                                 ///< by version: the step that was applied to it
   bool lost_peer_ = false;                                     ///< with all that it held
+  uint32_t lost_shards_ = 0;                                   ///< times that a holder ended
   training_rules rules_;
   bool retired_ = false;
   bool ready_ = false;

@@ -44,6 +44,25 @@ inline job_description small_job() {
   return d;
 }
 
+/// Whether a host is connected to a node by itself, and not by way of the leader.
+inline bool is_direct(published_host& from, const caf::node_id& to) {
+  auto self = caf::scoped_actor{from.rt.system()};
+  auto result = false;
+  troupe::request(self, from.rt.system().middleman().actor_handle(), std::chrono::seconds{5}, caf::get_atom_v, to)
+    .receive([&](const caf::node_id&, const std::string&, uint16_t port) { result = port != 0; },
+             [](const caf::error&) {});
+  return result;
+}
+
+template <class Condition>
+bool comes_true(Condition condition) {
+  for (auto until = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+       std::chrono::steady_clock::now() < until;)
+    if (condition())
+      return true;
+  return false;
+}
+
 inline agent_spawned spawn_on(caf::scoped_actor& self, const agent_host_actor& host, const spawn_agent& what) {
   auto result = agent_spawned{};
   troupe::request(self, host, std::chrono::seconds{20}, what)

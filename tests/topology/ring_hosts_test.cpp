@@ -19,24 +19,6 @@ job_description ring_job() {
   return d;
 }
 
-// Whether a host is connected to a node by itself, and not by way of the leader.
-bool is_direct(published_host& from, const caf::node_id& to) {
-  auto self = caf::scoped_actor{from.rt.system()};
-  auto result = false;
-  troupe::request(self, from.rt.system().middleman().actor_handle(), 5s, caf::get_atom_v, to)
-    .receive([&](const caf::node_id&, const std::string&, uint16_t port) { result = port != 0; },
-             [](const caf::error&) {});
-  return result;
-}
-
-template <class Condition>
-bool comes_true(Condition condition) {
-  for (auto until = std::chrono::steady_clock::now() + 10s; std::chrono::steady_clock::now() < until;)
-    if (condition())
-      return true;
-  return false;
-}
-
 } // namespace
 
 TEST_CASE("ring peers of two worker processes are connected directly; a peer whose connection was lost is asked for") {

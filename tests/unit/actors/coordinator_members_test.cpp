@@ -116,6 +116,17 @@ TEST_CASE("who has joined before it could be answered is told the view when it c
   CHECK(core.on_bound({holder.role, {2}}).empty());
 }
 
+TEST_CASE("a shard holder that has joined before it could be reached is loaded when it can, until it is") {
+  auto core = core_t{small()};
+  core.on_join({agent0, {}, false});
+  core.on_join({broker, {}, true});
+  core.on_join({holder, {}, false});
+  REQUIRE(find<core_t::load>(core.on_bound(holder)));
+  CHECK(core.on_bound({holder.role, {2}}).empty());
+  core.on_loaded(0);
+  CHECK_FALSE(find<core_t::load>(core.on_bound(holder)));
+}
+
 TEST_CASE("a coordinator that takes over between the end of an epoch and its test has it tested, once") {
   auto c = small();
   c.test_samples = 10;
@@ -208,6 +219,37 @@ TEST_CASE("I8: a shard that cannot get what it missed of the last commit takes t
   auto core = running(small());
   run_step(core, 0);
   core.on_join({{holder.role, {2}}, {0}, true});
+  auto ticks = 0;
+  while (!find<core_t::restore>(core.on_tick()))
+    REQUIRE(++ticks < 20);
+  CHECK(ticks >= 3);
+}
+
+TEST_CASE("I8: a shard that is lost after the last step, before its parameters were collected, takes the run back") {
+  auto c = small();
+  c.steps = 1;
+  auto core = running(c);
+  REQUIRE(find<core_t::finish>(run_step(core, 0)));
+  core.on_lost(holder);
+  CHECK_FALSE(find<core_t::restore>(core.on_join({{holder.role, {2}}, {1}, true}))); // it still has them
+  core.on_lost({holder.role, {2}});
+  CHECK(find<core_t::restore>(core.on_join({{holder.role, {3}}, {}, false})));
+  auto rewound = find<core_t::publish>(core.on_restored({0}))->what.rewound;
+  core.on_loaded(0);
+  auto late = done(0, 0, 2);
+  late.from.view = rewound;
+  core.on_results(late);
+  auto sums = shard_summed{{holder.role, {3}, rewound}, {0}, {0}, {{{0}, 1, true}}};
+  CHECK(find<core_t::finish>(core.on_summed(sums)));
+}
+
+TEST_CASE("I8: a shard that missed the last commit is told it again after the end, or takes the run back") {
+  auto c = small();
+  c.steps = 1;
+  auto core = running(c);
+  run_step(core, 0);
+  CHECK(find<core_t::commit>(core.on_summed(summed(0))));
+  core.on_join({{holder.role, {2}}, {0}, true}); // without the sums of that step
   auto ticks = 0;
   while (!find<core_t::restore>(core.on_tick()))
     REQUIRE(++ticks < 20);

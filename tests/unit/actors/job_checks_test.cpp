@@ -29,6 +29,20 @@ TEST_CASE("jobs that contradict themselves are refused with one sentence") {
           o.nodes = {"localhost:1"};
           o.faults = {parse_fault("ring_peer/0@step=1:kill").value()};
         }).find("TROUPE_FAULTS") != std::string::npos);
+  CHECK(refused([](auto& o) {
+          o.sync = "sharded";
+          o.shards = 2;
+        }) == "each agent holds its part of the parameters itself: leave out --shards, or choose --sync ps");
+  CHECK(refused([](auto& o) {
+          o.sync = "sharded";
+          o.agents = o.least_agents = 2;
+          o.faults = {parse_fault("shard_holder/2@step=1:kill").value()}; // there is one for each agent
+        }).find("no shard_holder/2") != std::string::npos);
+  CHECK(refused([](auto& o) {
+          o.sync = "sharded";
+          o.nodes = {"localhost:1"};
+          o.faults = {parse_fault("shard_holder/0@step=1:kill").value()};
+        }).find("TROUPE_FAULTS") != std::string::npos);
   CHECK(refused([](auto& o) { o.staleness = 65; }).find("64") != std::string::npos);
   CHECK(refused([](auto& o) {
           o.reproducible = true;
@@ -39,4 +53,13 @@ TEST_CASE("jobs that contradict themselves are refused with one sentence") {
   CHECK(refused([](auto& o) { o.nodes = {"somewhere"}; }).find("HOST:PORT") != std::string::npos);
   CHECK(refused([](auto& o) { o.optimizer.learning_rate = 0; }).find("positive") != std::string::npos);
   CHECK(refused([](auto& o) { o.target_accuracy = 97; }).find("fraction") != std::string::npos);
+}
+
+TEST_CASE("sharded: there is a shard holder for each agent that the run begins with, restarted by itself") {
+  const auto tree = describe_tree({.sync = "sharded", .agents = 4, .least_agents = 2});
+  REQUIRE(tree);
+  CHECK(tree->find("shards             one_for_one") != std::string::npos);
+  CHECK(tree->find("shard_holder/1") != std::string::npos);
+  CHECK(tree->find("shard_holder/2") == std::string::npos);
+  CHECK(tree->find("agent/3") != std::string::npos);
 }
