@@ -34,7 +34,9 @@ enum class nonfinite : uint8_t {
 struct job_options {
   std::string model = "lenet";
   std::string data = "digits"; ///< "digits" or a folder, see learn::open_data
-  std::string sync = "ps"; ///< who sums and who updates: "ps" = parameter shards, "ring" = all-reduce among the agents
+  std::string sync = "ps"; ///< who sums and who updates: "ps" = parameter shards, "tree" = those by way of aggregators,
+                           ///< "ring" = all-reduce among the agents
+  int fan_in = 0;          ///< with "tree": agents that share an aggregator; 0: about as many as there are aggregators
   uint64_t staleness = 0;  ///< how many updates old the parameters may be that a gradient is computed with
   bool asynchronous = false; ///< instead: no limit; a step is one agent's work, applied when it is complete
   uint64_t local_steps = 1;  ///< steps that each micro-batch's worker takes on its own between two averages

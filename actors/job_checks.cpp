@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "actors/data_parallel.hpp"
+#include "actors/groups.hpp"
 #include "actors/node_link.hpp"
 #include "actors/planned_faults.hpp"
 
@@ -43,6 +44,17 @@ expected<void> check_local_steps(const job_options& o) {
   return {};
 }
 
+expected<void> check_tree(const job_options& o) {
+  if (o.sync != "tree" && o.fan_in != 0)
+    return fail("--fan-in says how many agents share an aggregator: choose --sync tree, or leave out --fan-in");
+  if (o.fan_in == 1 || o.fan_in < 0)
+    return fail("an aggregator adds up what at least 2 agents contribute: choose a --fan-in from 2 on");
+  if (o.sync == "tree" && o.asynchronous)
+    return fail("an asynchronous step is one agent's work, so aggregators have nothing to add up: choose --sync ps, or "
+                "a number of updates for --staleness");
+  return {};
+}
+
 // `o.micro_batch` is known.
 expected<void> check_combine(const job_options& o) {
   auto how = learn::to_string(o.combine);
@@ -72,10 +84,12 @@ expected<job_options> resolve(job_options o) {
   auto names = learn::model_names();
   if (std::find(names.begin(), names.end(), o.model) == names.end())
     return fail(fmt::format("there is no model \"{}\": choose one of {}", o.model, fmt::join(names, ", ")));
-  if (o.sync != "ps" && o.sync != "ring")
-    return fail(fmt::format(
-      "there is no way to synchronise called \"{}\": choose ps (parameter shards) or ring (all-reduce)", o.sync));
-  if (o.reproducible && (o.sync != "ps" || o.asynchronous || o.staleness != 0))
+  if (o.sync != "ps" && o.sync != "tree" && o.sync != "ring")
+    return fail(
+      fmt::format("there is no way to synchronise called \"{}\": choose ps (parameter shards), tree (those by "
+                  "way of aggregators) or ring (all-reduce)",
+                  o.sync));
+  if (o.reproducible && (o.sync == "ring" || o.asynchronous || o.staleness != 0))
     return fail(
       "only agents that keep in step over parameter shards end with the same bits whatever their number: leave "
       "out --reproducible, or --sync and --staleness");
@@ -83,6 +97,8 @@ expected<job_options> resolve(job_options o) {
     return fail("agents in a ring keep in step: leave out --staleness, or choose --sync ps");
   if (o.sync == "ring" && o.shards != 0)
     return fail("agents in a ring hold all parameters themselves: leave out --shards, or choose --sync ps");
+  if (auto ok = check_tree(o); !ok)
+    return tl::unexpected(ok.error());
   if (auto ok = check_local_steps(o); !ok)
     return tl::unexpected(ok.error());
   auto compresses = o.compression.kind != learn::compression_kind::none;
@@ -149,6 +165,8 @@ expected<job_options> resolve(job_options o) {
     o.augment = false;
   if (o.sync == "ring")
     o.shards = 1; // each peer has all blocks
+  if (o.sync == "tree" && o.fan_in == 0)
+    o.fan_in = static_cast<int>(usual_fan_in(static_cast<uint32_t>(o.agents)));
   if (o.shards == 0)
     o.shards = o.agents; // at most one per block; cut down when the model is known
   if (auto ok = check_faults(o); !ok)
@@ -165,9 +183,9 @@ expected<void> validate(const job_options& options) {
 
 supervision_tree shape_of(const job_options& o) {
   auto nothing = [](const start_context&) -> started { return failure{"a description cannot be started"}; };
-  auto numbered = [&](const char* kind, int n, int first = 0) {
+  auto numbered = [&](const char* kind, int n, int first = 0, int apart = 1) {
     auto list = std::vector<startable>{};
-    for (int i = first; i < n; ++i)
+    for (int i = first; i < n; i += apart)
       list.emplace_back(fmt::format("{}/{}", kind, i), nothing);
     return list;
   };
@@ -177,8 +195,10 @@ supervision_tree shape_of(const job_options& o) {
     .child(startable{"data_broker/0", nothing})
     .child(o.sync == "ring"
              ? supervise_agents("peers").child(numbered("ring_peer", o.agents), transient)
-             : supervise("shards", one_for_all, at_most(3, 1min)).child(numbered("shard_holder", o.shards)))
-    .child(supervise_agents("agents").child(numbered("agent", o.least_agents), transient))
+             : supervise("shards", one_for_all, at_most(3, 1min)).child(numbered("shard_holder", o.shards)));
+  if (o.sync == "tree")
+    tree.child(supervise_agents("aggregators").child(numbered("aggregator", o.agents, 0, o.fan_in)));
+  tree.child(supervise_agents("agents").child(numbered("agent", o.least_agents), transient))
     .child(startable{"coordinator/0", nothing}, transient, significant);
   if (o.least_agents < o.agents)
     tree.child(supervise_agents("joiners").child(numbered("agent", o.agents, o.least_agents), transient), temporary);

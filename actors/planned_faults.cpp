@@ -27,6 +27,9 @@ std::string role_kind(const std::string& where, const job_options& o) {
     return "agent";
   if (o.sync != "ring" && one_of("shard_holder", o.shards))
     return "shard_holder";
+  for (int first = 0; o.sync == "tree" && first < o.agents; first += o.fan_in)
+    if (where == fmt::format("aggregator/{}", first))
+      return "aggregator";
   if (o.sync == "ring" && one_of("ring_peer", o.agents))
     return "ring_peer";
   if (where == "data_broker/0" || where == "coordinator/0" || where == "lock_service/0")

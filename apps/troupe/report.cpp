@@ -90,6 +90,7 @@ json options_of(const job_options& job) {
   };
   number("micro-batch", job.micro_batch);
   number("steps", job.steps);
+  number("fan-in", static_cast<uint64_t>(job.fan_in));
   number("shards", static_cast<uint64_t>(job.shards));
   number("threads", static_cast<uint64_t>(job.threads));
   number("checkpoint-every", job.checkpoint_every);

@@ -178,10 +178,16 @@ void train_options::declare_agents() {
     ->check(whole_number(1, most_agents));
   app_
     .add_option("--sync", job.sync,
-                "how gradients become an update: ps (parameter shards) or ring (all-reduce among agents)")
+                "how gradients become an update: ps (parameter shards), tree (those by way of aggregators) or ring "
+                "(all-reduce among agents)")
     ->option_text("MODE")
-    ->check(one_of({"ps", "ring"}))
+    ->check(one_of({"ps", "tree", "ring"}))
     ->capture_default_str();
+  app_
+    .add_option("--fan-in", job.fan_in,
+                "with --sync tree: agents that share an aggregator [about the root of --agents]")
+    ->option_text("N")
+    ->check(whole_number(2, most_agents));
   app_
     .add_option(
       "--local-steps", job.local_steps,
