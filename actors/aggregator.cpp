@@ -23,10 +23,7 @@ aggregator_actor::behavior_type aggregator::make_behavior() {
     perform(actions);
   };
   return {
-    [this](const role_bound& r) {
-      if (auto coordinator = config_.job->roles->find_as<coordinator_actor>(r.role))
-        troupe::anon_send(coordinator, join{core_.self(), {}, false});
-    },
+    [this](const role_bound&) { perform(aggregator_core::announce{}); },
     [this, counted](const view_changed& v) {
       auto before = core_.rewound();
       counted([&] { return core_.on_view(v); });
@@ -77,6 +74,11 @@ void aggregator::take(push_gradients p) {
 void aggregator::perform(const aggregator_core::actions& actions) {
   for (auto& a : actions)
     std::visit([this](auto& x) { perform(x); }, a);
+}
+
+void aggregator::perform(const aggregator_core::announce&) {
+  if (auto coordinator = config_.job->roles->find_as<coordinator_actor>({"coordinator", 0}))
+    troupe::anon_send(coordinator, join{core_.self(), {}, false});
 }
 
 void aggregator::perform(const aggregator_core::ask_plan& a) {

@@ -38,6 +38,7 @@ private:
   void take(push_gradients p);
   bool fits(const push_gradients& p) const;
   void perform(const aggregator_core::actions& actions);
+  void perform(const aggregator_core::announce&);
   void perform(const aggregator_core::ask_plan& a);
   void perform(const aggregator_core::add& a);
   void perform(const aggregator_core::forward& a);

@@ -10,6 +10,8 @@ aggregator_core::actions aggregator_core::on_view(const view_changed& v) {
   auto out = actions{};
   if (v.number <= view_) {
     ++dropped_;
+    if (!present_) // its word was lost
+      out.emplace_back(announce{});
     return out;
   }
   view_ = v.number;
@@ -33,6 +35,8 @@ aggregator_core::actions aggregator_core::on_view(const view_changed& v) {
     known->second = m.incarnation;
   }
   again = again || (present_ && !was_present);
+  if (!present_)
+    out.emplace_back(announce{});
   auto other_crew = v.crew_since > crew_since_;
   crew_since_ = std::max(crew_since_, v.crew_since);
   for (auto& [at, s] : steps_) {

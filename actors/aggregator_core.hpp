@@ -27,6 +27,8 @@ public:
   /// `fan_in`: agents of a group.
   aggregator_core(member self, uint32_t fan_in, pace how) : self_(std::move(self)), fan_in_(fan_in), pace_(how) {}
 
+  /// Send `join` to the coordinator.
+  struct announce {};
   /// Find out from the data broker who contributes what to `at`.
   struct ask_plan {
     step at;
@@ -62,7 +64,7 @@ public:
   struct release {
     step before;
   };
-  using action = std::variant<ask_plan, add, forward, start_over, forget, reject, release>;
+  using action = std::variant<announce, ask_plan, add, forward, start_over, forget, reject, release>;
   using actions = std::vector<action>;
 
   /// Who takes part has changed. Where the run went back (`rewound` rises), nothing that was contributed counts any

@@ -16,13 +16,14 @@ int main(int count, char** arguments) {
                                                          {"broker", broker_scenario},
                                                          {"checkpoint", checkpoint_scenario},
                                                          {"staleness", staleness_scenario},
+                                                         {"tree", tree_scenario},
                                                          {"ring", ring_scenario},
                                                          {"locks", locks_scenario}};
   const auto chosen = topologies.find(count > 1 ? arguments[1] : "");
   if (chosen == topologies.end()) {
     fmt::print(stderr,
-               "usage: {} supervision|shards|replicas|broker|checkpoint|staleness|ring|locks [--seeds N] [--first S] "
-               "[--seed S]\n",
+               "usage: {} supervision|shards|replicas|broker|checkpoint|staleness|tree|ring|locks [--seeds N] "
+               "[--first S] [--seed S]\n",
                arguments[0]);
     return 2;
   }
