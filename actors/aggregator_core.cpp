@@ -71,7 +71,8 @@ bool aggregator_core::on_push(const push_gradients& p, actions& out) {
     ++dropped_;
     return false;
   }
-  release_before(p.base, out);
+  if (p.from.view >= rewound_) // who has seen no view may speak of a time before the run went back
+    release_before(p.base, out);
   auto [i, first] = steps_.try_emplace(p.at);
   auto& s = i->second;
   if (first) {
