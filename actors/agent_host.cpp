@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "actors/agent.hpp"
+#include "actors/aggregator.hpp"
 #include "actors/drain.hpp"
 #include "actors/node_link.hpp"
 #include "actors/ring_peer.hpp"
@@ -128,7 +129,7 @@ agent_spawned agent_host::spawn_here(const spawn_agent& what) {
   return {handle, {}};
 }
 
-// An agent and its peer share a device: while the agent waits for the sum, its cores work on that.
+// An agent and what is beside it share a device: while the agent waits for the sum, its cores work on that.
 caf::strong_actor_ptr agent_host::spawn_role(const role_id& role, in_place_link link) {
   auto threads = static_cast<int>(config_.threads != 0 ? config_.threads : job_->description.threads);
   auto known = devices_.find(role.index);
@@ -138,6 +139,9 @@ caf::strong_actor_ptr agent_host::spawn_role(const role_id& role, in_place_link 
   if (role.kind == "ring_peer")
     return caf::actor_cast<caf::strong_actor_ptr>(
       spawn_in_place<ring_peer>(home_system(), std::move(link), {role, job_, vault_, job_->optimizer(), where}));
+  if (role.kind == "aggregator")
+    return caf::actor_cast<caf::strong_actor_ptr>(
+      spawn_in_place<aggregator>(home_system(), std::move(link), {role, job_, where}));
   return caf::actor_cast<caf::strong_actor_ptr>(
     spawn_in_place<agent>(home_system(), std::move(link), {role, job_, where}));
 }
@@ -182,7 +186,8 @@ void agent_host::bind(const bind_role& entry) {
 }
 
 void agent_host::watch_for_loss(const bind_role& entry) {
-  if (entry.role.kind != "ring_peer" || !entry.handle || hosts_rank(entry.role.index))
+  auto between_workers = entry.role.kind == "ring_peer" || (entry.role.kind == "aggregator" && !entry.address.empty());
+  if (!between_workers || !entry.handle || hosts_rank(entry.role.index))
     return;
   lost_.erase(entry.role);
   troupe::monitor(this, caf::actor_cast<caf::actor>(entry.handle),

@@ -21,9 +21,9 @@ namespace troupe {
 /// ends when its roles have left. Refuses, with a sentence in the answer: another protocol version, a second job, more
 /// agents than slots, a job that this host cannot open. When the supervisor of a role is gone, the role ends; when none
 /// is left, the host is free again (T4: orphans stop). Ends the whole process when a role does not get on with a
-/// message within the job's limit, since nothing else helps (T5). Connects to the processes of other ring peers, so
-/// that the leader is not in the way of their chunks; a peer whose connection was lost is named in the next `alive`,
-/// and is then bound again. Spawned detached, because opening data reads files.
+/// message within the job's limit, since nothing else helps (T5). Connects to the processes of other ring peers, or of
+/// its agent's aggregator, so that the leader is not in the way of what goes there; one whose connection was lost is
+/// named in the next `alive`, and is then bound again. Spawned detached, because opening data reads files.
 class agent_host final : public agent_host_actor::base {
 public:
   struct config {
@@ -63,7 +63,7 @@ private:
   std::shared_ptr<hosted_job> job_;
   std::shared_ptr<shard_vault> vault_; // what outlives the ring peers
   std::map<role_id, hosted_role> hosted_;
-  std::map<uint32_t, gpu::device> devices_; // by rank, for an agent and its peer; drained when this ends
+  std::map<uint32_t, gpu::device> devices_; // by rank, for an agent and what is beside it; drained when this ends
   std::set<caf::actor_addr> watched_;       // supervisors
   std::set<role_id> lost_;                  // roles elsewhere whose handles have gone stale
   bool leaving_ = false;

@@ -225,11 +225,16 @@ startable data_parallel::make_agent(uint32_t rank) {
           }};
 }
 
-// It has a device of its own: it adds up while its agents compute.
+// Where agents have processes of their own it begins in that of its group's first one, so that what the others push
+// does not pass the leader. Once that is gone it goes on here, where it has a device of its own: it adds up while
+// agents compute.
 startable data_parallel::make_aggregator(uint32_t first) {
   auto role = role_id{"aggregator", first};
+  auto beside_agent = remote_ && first < static_cast<uint32_t>(options_.least_agents);
   devices_.push_back(gpu::device::host({static_cast<int>(devices_.size()), remote_ ? options_.threads : 1}));
-  return {to_string(role), [this, role, where = devices_.back()](const start_context& c) -> started {
+  return {to_string(role), [this, role, beside_agent, where = devices_.back()](const start_context& c) -> started {
+            if (beside_agent && c.number == incarnation{1})
+              return remote_->start(role, c, job_);
             return announce(*job_, role, c.number, spawn_in_place<aggregator>(c.system, c.link(), {role, job_, where}));
           }};
 }
@@ -331,6 +336,7 @@ expected<job_report> data_parallel::report(const tree_end& end) {
   r.skipped_steps = outcome->skipped_steps;
   r.staleness = outcome->staleness;
   r.sent_bytes = job_->sent_bytes;
+  r.received_bytes = job_->received_bytes;
   r.dropped_messages = job_->dropped + outcome->agent_drops;
   r.parameters = layout.parameters();
   r.tree = print_tree(tree());

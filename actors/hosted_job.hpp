@@ -30,8 +30,9 @@ struct hosted_job {
   placement shards;
   learn::sample_order order;
   std::shared_ptr<directory> roles;
-  std::atomic<uint64_t> dropped = 0;    ///< messages dropped by roles of this process other than agents (I13)
-  std::atomic<uint64_t> sent_bytes = 0; ///< of gradients and parameters, by roles of this process
+  std::atomic<uint64_t> dropped = 0;        ///< messages dropped by roles of this process other than agents (I13)
+  std::atomic<uint64_t> sent_bytes = 0;     ///< of gradients and parameters, by roles of this process
+  std::atomic<uint64_t> received_bytes = 0; ///< of gradients, by shard holders of this process
 
   [[nodiscard]] learn::batch_sizes sizes() const {
     return {description.samples, description.batch, description.micro_batch};

@@ -125,7 +125,8 @@ struct job_report {
   uint64_t skipped_steps = 0;             ///< whose gradient was not finite (nonfinite::skip)
   std::map<uint64_t, uint64_t> staleness; ///< micro-batches by how many updates old their parameters were
   uint64_t dropped_messages = 0;          ///< stale or doubled, by the receivers' count (I13)
-  uint64_t sent_bytes = 0; ///< gradients and parameters that roles of this process have sent, by reference or not
+  uint64_t sent_bytes = 0;     ///< gradients and parameters that roles of this process have sent, by reference or not
+  uint64_t received_bytes = 0; ///< of gradients, by the shard holders
   uint64_t parameters = 0;
   std::string tree; ///< the supervision tree as `--print-tree` shows it
 };

@@ -105,7 +105,7 @@ expected<void> check_faults(const job_options& o) {
     if (!possible)
       return fail(
         fmt::format("{} cannot suffer {}: docs/testing.md says who can suffer what", f.where, to_string(f.kind)));
-    if ((role == "agent" || role == "ring_peer") && !o.nodes.empty())
+    if ((role == "agent" || role == "aggregator" || role == "ring_peer") && !o.nodes.empty())
       return fail(fmt::format(
         "the agents of --nodes live elsewhere: start their node with TROUPE_FAULTS=\"{}\" instead", to_string(f)));
   }

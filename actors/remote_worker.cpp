@@ -18,9 +18,9 @@ constexpr auto exit_limit = 500ms;
 
 const role_id coordinator_role{"coordinator", 0};
 
-// Agents do not talk to each other.
-bool is_for_all(const role_id& role) {
-  return role.kind != "agent";
+// Agents do not talk to each other. Of the process of a group's first agent their aggregator may be in, which does.
+bool is_for(uint32_t rank, const role_id& role, const hosted_job& job) {
+  return role.kind != "agent" || (job.aggregates() && job.taker(0, role).index == rank);
 }
 
 } // namespace
@@ -92,7 +92,9 @@ void remote_worker::spawn_there(const spawn_request& r) {
   });
   // The coordinator is made known to it as soon as the role can be answered: with the other peers, in `watch`.
   auto known = config_.job->roles->entries();
-  std::erase_if(known, [](auto& e) { return !is_for_all(e.role) || !e.address.empty() || e.role == coordinator_role; });
+  std::erase_if(known, [&](auto& e) {
+    return !is_for(config_.rank, e.role, *config_.job) || !e.address.empty() || e.role == coordinator_role;
+  });
   auto supervisor = caf::actor_cast<caf::strong_actor_ptr>(r.supervisor);
   troupe::request(this, host_, spawn_deadline,
                   spawn_agent{config_.job->description, r.role, r.number, supervisor, std::move(known)})
@@ -135,8 +137,8 @@ void remote_worker::watch() {
   if (std::exchange(watching_, true))
     return;
   auto& roles = *config_.job->roles;
-  roles.on_bind(this->ctrl(), [host = host_](const bind_role& entry) {
-    if (is_for_all(entry.role))
+  roles.on_bind(this->ctrl(), [host = host_, rank = config_.rank, job = config_.job](const bind_role& entry) {
+    if (is_for(rank, entry.role, *job))
       troupe::anon_send(host, entry);
   });
   for (auto& entry : roles.entries())
@@ -147,7 +149,7 @@ void remote_worker::watch() {
 }
 
 void remote_worker::tell(const role_id& role) {
-  if (auto entry = config_.job->roles->entry(role); entry && entry->handle && is_for_all(role))
+  if (auto entry = config_.job->roles->entry(role); entry && entry->handle && is_for(config_.rank, role, *config_.job))
     troupe::anon_send(host_, *entry);
 }
 

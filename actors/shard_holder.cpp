@@ -135,6 +135,7 @@ void shard_holder::load(const load_shard& l) {
 }
 
 void shard_holder::take(const push_gradients& p) {
+  config_.job->received_bytes += p.gradient.bytes();
   auto fits = p.block.value < config_.job->model->layout().blocks().size() && fits_block(p) &&
               p.micro_batches == learn::micro_batches_of_step(config_.job->sizes(), p.at.value);
   if (fits && core_.doubts(p) && p.gradient.type() == dtype::f32 &&

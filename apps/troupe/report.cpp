@@ -147,6 +147,7 @@ nlohmann::ordered_json report_of(const job_options& job, const job_report& repor
           {"skipped_steps", report.skipped_steps},
           {"staleness", histogram_of(report.staleness)},
           {"sent_bytes", report.sent_bytes},
+          {"received_bytes", report.received_bytes},
           {"dropped_messages", report.dropped_messages},
           {"peak_rss", {{"process", memory.process}, {"largest_worker", memory.children}}},
           {"tree", report.tree}};
