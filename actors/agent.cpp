@@ -21,7 +21,8 @@ constexpr uint64_t max_patience_ms = 30000;
 
 agent::agent(interface::pointer self, life now, const config& c)
   : self_(self), now_(std::move(now)), config_(c),
-    core_({config_.role, now_.number()}, config_.job->description.shards, config_.job->pace(), config_.job->ring()),
+    core_({config_.role, now_.number()}, config_.job->description.shards, config_.job->pace(), config_.job->ring(),
+          config_.job->aggregates() ? config_.job->taker(0, config_.role) : role_id{}),
     stream_(config_.where, fail_with_stream(now_, config_.role)), patience_ms_(min_patience_ms) {
   // nop
 }

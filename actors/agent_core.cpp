@@ -47,7 +47,8 @@ agent_core::actions agent_core::on_view(const view_changed& v) {
   go_if_done(out);
   for (auto& m : v.members) {
     auto shard = shard_of(m.role);
-    if (!shard && m.role.kind != "data_broker")
+    auto takes = aggregator_.kind.empty() ? shard.has_value() : m.role == aggregator_;
+    if (!shard && !takes && m.role.kind != "data_broker")
       continue;
     auto [known, first] = peers_.try_emplace(m.role, m.incarnation);
     auto fresh = !first && known->second != m.incarnation;
@@ -56,7 +57,7 @@ agent_core::actions agent_core::on_view(const view_changed& v) {
       ask_again(out);
     if (shard && (fresh || went_back))
       out.emplace_back(pull{*shard});
-    if (shard && fresh && version_)
+    if (takes && fresh && version_)
       out.emplace_back(push_again{});
   }
   return out;

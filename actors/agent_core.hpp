@@ -20,9 +20,9 @@ namespace troupe {
 /// parameters is the pace's.
 class agent_core {
 public:
-  /// `ring`: its own ring peer takes the place of the shard holders.
-  agent_core(member self, uint32_t shards, pace how = {}, bool ring = false)
-    : self_(std::move(self)), shards_(shards), pace_(how), ring_(ring) {}
+  /// `ring`: its own ring peer takes the place of the shard holders. `aggregator`: to whom it pushes, if not to them.
+  agent_core(member self, uint32_t shards, pace how = {}, bool ring = false, role_id aggregator = {})
+    : self_(std::move(self)), shards_(shards), pace_(how), ring_(ring), aggregator_(std::move(aggregator)) {}
 
   /// Versions kept of a shard that is ahead of others (R13).
   static constexpr size_t max_versions = 4;
@@ -60,7 +60,7 @@ public:
 
   /// A coordinator appeared: the one before may have taken what it was told with it.
   actions on_coordinator();
-  /// Repairs at once what a broker or a shard holder that was started again cannot know.
+  /// Repairs at once what a broker, an aggregator or a shard holder that was started again cannot know.
   actions on_view(const view_changed& v);
   /// Of the shard holder `from`, for its shard.
   actions on_parameters(const origin& from, const step_set& applied);
@@ -112,9 +112,10 @@ private:
   uint32_t shards_;
   pace pace_;
   bool ring_;
+  role_id aggregator_; // no kind: there is none
   view view_;
   view rewound_;
-  std::map<role_id, incarnation> peers_; // brokers and shard holders of the last view
+  std::map<role_id, incarnation> peers_; // brokers, shard holders and its aggregator, of the last view
   // Versions that came from each shard, newer than the one in use; asynchronous: the newest, in use or not.
   std::vector<std::map<step, step_set>> have_ = std::vector<std::map<step, step_set>>(shards_);
   std::optional<step> version_;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "actors/agent.hpp"
+#include "actors/aggregator.hpp"
 #include "actors/drain.hpp"
 #include "actors/node_link.hpp"
 #include "actors/ring_peer.hpp"
@@ -149,6 +150,9 @@ caf::strong_actor_ptr agent_host::spawn_role(const role_id& role, in_place_link 
   if (role.kind == "shard_holder")
     return caf::actor_cast<caf::strong_actor_ptr>(
       spawn_in_place<shard_holder>(home_system(), std::move(link), {role, job_, vault_, job_->optimizer(), where}));
+  if (role.kind == "aggregator")
+    return caf::actor_cast<caf::strong_actor_ptr>(
+      spawn_in_place<aggregator>(home_system(), std::move(link), {role, job_, where}));
   return caf::actor_cast<caf::strong_actor_ptr>(
     spawn_in_place<agent>(home_system(), std::move(link), {role, job_, where}));
 }
@@ -207,7 +211,8 @@ void agent_host::bind(const bind_role& entry) {
 }
 
 void agent_host::watch_for_loss(const bind_role& entry) {
-  if (entry.address.empty() || !entry.handle || hosts_rank(entry.role.index))
+  auto is_ours = entry.role.kind == "aggregator" || entry.role.kind == "ring_peer" || job_->sharded();
+  if (!is_ours || entry.address.empty() || !entry.handle || hosts_rank(entry.role.index))
     return;
   lost_.erase(entry.role);
   troupe::monitor(this, caf::actor_cast<caf::actor>(entry.handle),

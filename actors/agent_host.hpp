@@ -22,9 +22,9 @@ namespace troupe {
 /// the answer: another protocol version, a second job, more agents than slots, a job that this host cannot open. When
 /// the supervisor of a role is gone, the role ends; when none is left, the host is free again (T4: orphans stop). Ends
 /// the whole process when a role does not get on with a message within the job's limit, since nothing else helps (T5).
-/// Connects to the processes of other ring peers and shard holders, so that the leader is not in the way of what they
-/// send; a role whose connection was lost is named in the next `alive`, and is then bound again. Spawned detached,
-/// because opening data reads files.
+/// Connects to the processes of other ring peers, shard holders, or of its agent's aggregator, so that the leader is
+/// not in the way of what goes there; a role whose connection was lost is named in the next `alive`, and is then bound
+/// again. Spawned detached, because opening data reads files.
 class agent_host final : public agent_host_actor::base {
 public:
   struct config {

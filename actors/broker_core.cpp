@@ -118,7 +118,7 @@ std::vector<broker_core::grant> broker_core::on_view(const view_changed& v) {
   };
   peers_.clear();
   for (auto& m : v.members)
-    if (m.role.kind == "ring_peer")
+    if (m.role.kind == "ring_peer" || m.role.kind == "aggregator")
       peers_.push_back(m);
   for (auto& m : v.members)
     if (m.role.kind == "agent" && (!ring_ || has_peer(m)))
@@ -153,7 +153,7 @@ std::vector<broker_core::grant> broker_core::answer(const member& who, step at) 
   return grants;
 }
 
-// -- plans for ring peers ---------------------------------------------------------------------------------------------
+// -- plans ------------------------------------------------------------------------------------------------------------
 
 // While the members are the same a plan does not change: whoever asks gets the same one.
 std::optional<step_plan> broker_core::on_plan_request(const request_plan& r) {
@@ -170,8 +170,8 @@ std::optional<step_plan> broker_core::on_plan_request(const request_plan& r) {
     ++dropped_; // a zombie (I15)
     return std::nullopt;
   }
-  if (r.from.view >= rewound_)
-    committed_.merge({r.at, {}}); // who asks for it has applied the step before
+  if (r.from.role.kind == "ring_peer" && r.from.view >= rewound_)
+    committed_.merge({r.at, {}}); // one that asks for it has applied the step before
   forget_committed();
   auto p = step_plan{r.at, crew_since_, learn::micro_batches_of_step(sizes_, r.at.value), {}};
   for (auto& each : plan(r.at).parts)

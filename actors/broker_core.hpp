@@ -38,7 +38,8 @@ public:
   std::vector<grant> on_view(const view_changed& v);
   /// An agent asks for work. Asking again gets the same answer.
   std::vector<grant> on_request(const request_lease& r);
-  /// A ring peer asks who contributes what. One who knows of a later view than is known here waits for it.
+  /// A ring peer or an aggregator asks who contributes what. One who knows of a later view than is known here waits for
+  /// it.
   std::optional<step_plan> on_plan_request(const request_plan& r);
   /// Those who waited, as of the last view.
   std::vector<std::pair<role_id, step_plan>> plans_waited_for();
@@ -87,7 +88,7 @@ private:
   view rewound_;
   std::vector<member> agents_; // in rank order
   view crew_since_;
-  std::vector<member> peers_; // of the ring, in that view
+  std::vector<member> peers_; // of the ring, or aggregators, in that view
   std::vector<request_plan> early_;
   std::map<step, parted_step> plans_;
   std::map<role_id, double> seconds_;                  // that a micro-batch takes each agent, as far as it matters

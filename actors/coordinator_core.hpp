@@ -50,8 +50,9 @@ public:
     uint32_t agents = 1;      ///< the run begins when so many have joined
     uint32_t most_agents = 0; ///< so many may join; fewer than `agents`: no more than those
     uint32_t shards = 1;
-    bool ring = false; ///< every agent has a ring peer with all parameters; there are no shard holders
-    size_t blocks = 1; ///< of the layout, over all shards
+    uint32_t aggregators = 0; ///< the run begins when so many have joined
+    bool ring = false;        ///< every agent has a ring peer with all parameters; there are no shard holders
+    size_t blocks = 1;        ///< of the layout, over all shards
     learn::batch_sizes sizes;
     troupe::pace pace;
     step first; ///< where the run begins: 0, or where a checkpoint left off

@@ -32,11 +32,12 @@ void coordinator_core::publish_view(actions& out) {
   tell_view(out);
 }
 
-// Agents come last: what they ask the others for upon a view, these know of by then.
+// Aggregators and agents come last: what they ask or send the others upon a view, these know of by then.
 void coordinator_core::tell_view(actions& out) const {
   auto what = last_view();
   auto to = what.members;
-  std::stable_partition(to.begin(), to.end(), [](auto& m) { return m.role.kind != "agent"; });
+  for (auto* late : {"aggregator", "agent"})
+    std::stable_partition(to.begin(), to.end(), [&](auto& m) { return m.role.kind != late; });
   out.emplace_back(publish{std::move(what), std::move(to)});
 }
 
@@ -140,7 +141,7 @@ void coordinator_core::begin_if_gathered(actions& out) {
   };
   auto agents_needed = log().begun ? 1 : config_.agents; // of a run that is under way the others join as they come
   if (count("agent") < agents_needed || count(holder_kind()) < (config_.ring ? agents_needed : config_.shards) ||
-      count("data_broker") < 1)
+      count("data_broker") < 1 || (!log().begun && count("aggregator") < config_.aggregators))
     return;
   if (log().begun) {
     if (patient_ && !crew_is_back())

@@ -10,9 +10,9 @@
 namespace troupe {
 
 /// Hands out the micro-batches of each step (see `broker_core`).
-/// Receives `view_changed`, `step_committed` (coordinator), `request_lease` (agents), `request_plan` (ring peers),
-/// `role_bound` (directory); answers with `lease` and `step_plan`. Fails never by itself. Owns nothing but its core; a
-/// new life learns from the next view where the run is.
+/// Receives `view_changed`, `step_committed` (coordinator), `request_lease` (agents), `request_plan` (ring peers,
+/// aggregators),/// `role_bound` (directory); answers with `lease` and `step_plan`. Fails never by itself. Owns nothing
+/// but its core; a new life learns from the next view where the run is.
 class data_broker {
 public:
   using interface = data_broker_actor;

@@ -9,6 +9,7 @@
 #include <caf/io/middleman.hpp>
 
 #include "actors/agent.hpp"
+#include "actors/aggregator.hpp"
 #include "actors/data_broker.hpp"
 #include "actors/drain.hpp"
 #include "actors/initial_state.hpp"
@@ -78,6 +79,7 @@ job_description describe(const job_options& o, const learn::data_source& data) {
   d.in_order = how.in_order;
   d.ring = o.sync == "ring";
   d.sharded = o.sync == "sharded";
+  d.fan_in = o.sync == "tree" ? static_cast<uint32_t>(o.fan_in) : 0;
   d.optimizer = troupe::describe(optimizer_of(o));
   if (o.local_steps > 1)
     d.local = troupe::describe(local_steps_of(o, d));
@@ -201,6 +203,9 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
       auto config = shard_holder::config{role, job_, vault_, optimizer_of(options_), where};
       return announce(*job_, role, c.number, spawn_in_place<shard_holder>(c.system, c.link(), std::move(config)));
     });
+  for (uint32_t rank = 0; job_->aggregates() && rank < static_cast<uint32_t>(options_.agents);
+       rank += job_->description.fan_in)
+    aggregators.push_back(make_aggregator(rank));
   for (uint32_t rank = 0; rank < static_cast<uint32_t>(options_.agents); ++rank)
     (agents.size() < static_cast<size_t>(options_.least_agents) ? agents : joiners).push_back(make_agent(rank));
 }
@@ -223,12 +228,27 @@ startable data_parallel::make_agent(uint32_t rank) {
           }};
 }
 
+// Where agents have processes of their own it begins in that of its group's first one, so that what the others push
+// does not pass the leader. Once that is gone it goes on here, where it has a device of its own: it adds up while
+// agents compute.
+startable data_parallel::make_aggregator(uint32_t first) {
+  auto role = role_id{"aggregator", first};
+  auto beside_agent = remote_ && first < static_cast<uint32_t>(options_.least_agents);
+  devices_.push_back(gpu::device::host({static_cast<int>(devices_.size()), remote_ ? options_.threads : 1}));
+  return {to_string(role), [this, role, beside_agent, where = devices_.back()](const start_context& c) -> started {
+            if (beside_agent && c.number == incarnation{1})
+              return remote_->start(role, c, job_);
+            return announce(*job_, role, c.number, spawn_in_place<aggregator>(c.system, c.link(), {role, job_, where}));
+          }};
+}
+
 coordinator::config data_parallel::leader_config() {
   auto& o = options_;
   auto c = coordinator_core::config{};
   c.agents = static_cast<uint32_t>(o.least_agents);
   c.most_agents = static_cast<uint32_t>(o.agents);
   c.shards = static_cast<uint32_t>(o.shards);
+  c.aggregators = static_cast<uint32_t>(aggregators.size());
   c.ring = job_->ring();
   c.blocks = job_->model->layout().blocks().size();
   c.sizes = job_->sizes();
@@ -259,13 +279,12 @@ supervision_tree data_parallel::tree(std::optional<restart_limit> limit) const {
   const auto few = limit.value_or(at_most(3, 1min));
   const auto many = limit.value_or(at_most(16, 1min));
   auto tree = supervise("training", one_for_one, few);
-  tree.child(locks)
-    .child(broker)
-    .child(job_->ring()      ? supervise_agents("peers", many).child(peers, transient)
-           : job_->sharded() ? supervise_agents("shards", many).child(shards)
-                             : supervise("shards", one_for_all, few).child(shards))
-    .child(supervise_agents("agents", many).child(agents, transient))
-    .child(leader, transient, significant);
+  tree.child(locks).child(broker).child(job_->ring()      ? supervise_agents("peers", many).child(peers, transient)
+                                        : job_->sharded() ? supervise_agents("shards", many).child(shards)
+                                                          : supervise("shards", one_for_all, few).child(shards));
+  if (!aggregators.empty())
+    tree.child(supervise_agents("aggregators", many).child(aggregators));
+  tree.child(supervise_agents("agents", many).child(agents, transient)).child(leader, transient, significant);
   if (!joiners.empty())
     tree.child(supervise_agents("joiners", many).child(joiners, transient), temporary);
   return tree;
@@ -321,6 +340,7 @@ expected<job_report> data_parallel::report(const tree_end& end) {
   r.skipped_steps = outcome->skipped_steps;
   r.staleness = outcome->staleness;
   r.sent_bytes = job_->sent_bytes;
+  r.received_bytes = job_->received_bytes;
   r.dropped_messages = job_->dropped + outcome->agent_drops;
   r.parameters = layout.parameters();
   r.tree = print_tree(tree());

@@ -40,10 +40,11 @@ public:
   startable leader; ///< the coordinator; ends normally when the run is done
   startable locks;  ///< checkpoints are written under a lock
   startable broker;
-  std::vector<startable> shards;  ///< shard holders; none in a ring
-  std::vector<startable> peers;   ///< ring peers; none where there are shard holders
-  std::vector<startable> agents;  ///< those that the run waits for
-  std::vector<startable> joiners; ///< the others; they belong behind the leader
+  std::vector<startable> shards;      ///< shard holders; none in a ring
+  std::vector<startable> aggregators; ///< behind the shard holders; none unless `sync` is "tree"
+  std::vector<startable> peers;       ///< ring peers; none where there are shard holders
+  std::vector<startable> agents;      ///< those that the run waits for
+  std::vector<startable> joiners;     ///< the others; they belong behind the leader
 
   /// The usual tree of these parts, as in the example above. `limit`: of each of its supervisors, instead of the usual.
   [[nodiscard]] supervision_tree tree(std::optional<restart_limit> limit = {}) const;
@@ -73,6 +74,7 @@ private:
 
   coordinator::config leader_config();
   startable make_agent(uint32_t rank);
+  startable make_aggregator(uint32_t first);
 
   runtime& runtime_;
   job_options options_;

@@ -22,6 +22,8 @@ inline constexpr fault_place agent_before_push{
 inline constexpr fault_place holder_on_push{"actors.shard_holder.on_push", "shard_holder",
                                             actor_faults | message_faults};
 inline constexpr fault_place holder_before_apply{"actors.shard_holder.before_apply", "shard_holder", actor_faults};
+inline constexpr fault_place aggregator_on_push{"actors.aggregator.on_push", "aggregator",
+                                                actor_faults | message_faults};
 inline constexpr fault_place peer_on_push{"actors.ring_peer.on_push", "ring_peer", actor_faults | message_faults};
 inline constexpr fault_place peer_on_chunk{"actors.ring_peer.on_chunk", "ring_peer", actor_faults | message_faults};
 inline constexpr fault_place peer_before_apply{"actors.ring_peer.before_apply", "ring_peer", actor_faults};
@@ -37,10 +39,13 @@ inline constexpr fault_place checkpoint_write{"actors.checkpoint.write", "coordi
                                               disk_faults | fault_kinds{fault_kind::torn_write}};
 inline constexpr fault_place checkpoint_file{"actors.checkpoint.file", "coordinator", disk_faults};
 
-inline constexpr std::array all = {agent_on_lease,          agent_before_push, holder_on_push,
-                                   holder_before_apply,     peer_on_push,      peer_on_chunk,
-                                   peer_before_apply,       broker_on_request, coordinator_before_commit,
-                                   lock_service_on_acquire, checkpoint_write,  checkpoint_file};
+inline constexpr std::array all = {agent_on_lease,          agent_before_push,
+                                   holder_on_push,          holder_before_apply,
+                                   aggregator_on_push,      peer_on_push,
+                                   peer_on_chunk,           peer_before_apply,
+                                   broker_on_request,       coordinator_before_commit,
+                                   lock_service_on_acquire, checkpoint_write,
+                                   checkpoint_file};
 
 } // namespace places
 

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "actors/directory.hpp"
+#include "actors/groups.hpp"
 #include "actors/pace.hpp"
 #include "actors/placement.hpp"
 #include "learn/combine.hpp"
@@ -32,6 +33,7 @@ struct hosted_job {
   std::atomic<uint64_t> dropped = 0; ///< messages dropped by roles of this process other than agents (I13)
   /// Of gradients and parameters, by roles of this process, and of its worker processes as far as they have said.
   std::atomic<uint64_t> sent_bytes = 0;
+  std::atomic<uint64_t> received_bytes = 0; ///< of gradients, by shard holders of this process
 
   [[nodiscard]] learn::batch_sizes sizes() const {
     return {description.samples, description.batch, description.micro_batch};
@@ -43,6 +45,12 @@ struct hosted_job {
   /// Who holds a shard, as an agent sees it: in a ring, its own peer holds everything.
   [[nodiscard]] role_id holder(uint32_t shard, const role_id& agent) const {
     return ring() ? role_id{"ring_peer", agent.index} : role_id{"shard_holder", shard};
+  }
+  /// Agents push to aggregators.
+  [[nodiscard]] bool aggregates() const { return description.fan_in != 0; }
+  /// To whom an agent pushes what it contributes to a shard.
+  [[nodiscard]] role_id taker(uint32_t shard, const role_id& agent) const {
+    return aggregates() ? aggregator_of(agent, description.fan_in) : holder(shard, agent);
   }
   /// Agents contribute what local steps have made of the parameters, not gradients.
   [[nodiscard]] bool local() const { return description.local.steps > 1; }

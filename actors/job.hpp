@@ -34,10 +34,11 @@ enum class nonfinite : uint8_t {
 struct job_options {
   std::string model = "lenet";
   std::string data = "digits"; ///< "digits" or a folder, see learn::open_data
-  /// Who sums and who updates: "ps" = parameter shards, "sharded" = each agent its part of the parameters, "ring" =
-  /// all-reduce among the agents.
+  /// Who sums and who updates: "ps" = parameter shards, "sharded" = each agent its part of the parameters, "tree" =
+  /// parameter shards by way of aggregators, "ring" = all-reduce among the agents.
   std::string sync = "ps";
-  uint64_t staleness = 0;    ///< how many updates old the parameters may be that a gradient is computed with
+  int fan_in = 0;         ///< with "tree": agents that share an aggregator; 0: about as many as there are aggregators
+  uint64_t staleness = 0; ///< how many updates old the parameters may be that a gradient is computed with
   bool asynchronous = false; ///< instead: no limit; a step is one agent's work, applied when it is complete
   uint64_t local_steps = 1;  ///< steps that each micro-batch's worker takes on its own between two averages
   float outer_rate = 1;     ///< with local steps: learning rate of the outer optimiser; 1 without momentum: the average
@@ -128,6 +129,7 @@ struct job_report {
   /// Gradients and parameters that roles have sent each other, by reference or not; without what an agent and a ring
   /// peer or shard holder at its side hand each other.
   uint64_t sent_bytes = 0;
+  uint64_t received_bytes = 0; ///< of gradients, by the shard holders of this process
   uint64_t parameters = 0;
   std::string tree; ///< the supervision tree as `--print-tree` shows it
 };

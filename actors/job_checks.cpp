@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "actors/data_parallel.hpp"
+#include "actors/groups.hpp"
 #include "actors/node_link.hpp"
 #include "actors/planned_faults.hpp"
 
@@ -36,10 +37,16 @@ bool has_shards(const job_options& o) {
   return o.sync != "ring";
 }
 
+// What each agent contributes comes there as it is.
+bool pushes_to_shards(const job_options& o) {
+  return has_shards(o) && o.sync != "tree";
+}
+
 expected<void> check_sync(const job_options& o) {
-  if (o.sync != "ps" && o.sync != "sharded" && o.sync != "ring")
+  if (o.sync != "ps" && o.sync != "sharded" && o.sync != "tree" && o.sync != "ring")
     return fail(fmt::format("there is no way to synchronise called \"{}\": choose ps (parameter shards), sharded (each "
-                            "agent holds its part of the parameters) or ring (all-reduce)",
+                            "agent holds its part of the parameters), tree (parameter shards by way of aggregators) or "
+                            "ring (all-reduce)",
                             o.sync));
   if (o.reproducible && (!has_shards(o) || o.asynchronous || o.staleness != 0))
     return fail(
@@ -66,12 +73,23 @@ expected<void> check_local_steps(const job_options& o) {
   return {};
 }
 
+expected<void> check_tree(const job_options& o) {
+  if (o.sync != "tree" && o.fan_in != 0)
+    return fail("--fan-in says how many agents share an aggregator: choose --sync tree, or leave out --fan-in");
+  if (o.fan_in == 1 || o.fan_in < 0)
+    return fail("an aggregator adds up what at least 2 agents contribute: choose a --fan-in from 2 on");
+  if (o.sync == "tree" && o.asynchronous)
+    return fail("an asynchronous step is one agent's work, so aggregators have nothing to add up: choose --sync ps, or "
+                "a number of updates for --staleness");
+  return {};
+}
+
 // `o.micro_batch` is known.
 expected<void> check_combine(const job_options& o) {
   auto how = learn::to_string(o.combine);
   if (!o.combine.is_robust())
     return {};
-  if (!has_shards(o) || o.asynchronous)
+  if (!pushes_to_shards(o) || o.asynchronous)
     return fail(
       fmt::format("--combine {} looks at what all agents contribute to a step, at the parameter shards: leave "
                   "out --combine, or --sync and --staleness async",
@@ -97,10 +115,12 @@ expected<job_options> resolve(job_options o) {
     return fail(fmt::format("there is no model \"{}\": choose one of {}", o.model, fmt::join(names, ", ")));
   if (auto ok = check_sync(o); !ok)
     return tl::unexpected(ok.error());
+  if (auto ok = check_tree(o); !ok)
+    return tl::unexpected(ok.error());
   if (auto ok = check_local_steps(o); !ok)
     return tl::unexpected(ok.error());
   auto compresses = o.compression.kind != learn::compression_kind::none;
-  if (compresses && !has_shards(o))
+  if (compresses && !pushes_to_shards(o))
     return fail(
       "only gradients on their way to parameter shards are compressed: leave out --compress, or choose --sync "
       "ps");
@@ -165,6 +185,8 @@ expected<job_options> resolve(job_options o) {
     o.shards = 1; // each peer has all blocks
   if (o.sync == "sharded")
     o.shards = o.least_agents; // those who join later hold none
+  if (o.sync == "tree" && o.fan_in == 0)
+    o.fan_in = static_cast<int>(usual_fan_in(static_cast<uint32_t>(o.agents)));
   if (o.shards == 0)
     o.shards = o.agents; // at most one per block; cut down when the model is known
   if (auto ok = check_faults(o); !ok)
@@ -181,9 +203,9 @@ expected<void> validate(const job_options& options) {
 
 supervision_tree shape_of(const job_options& o) {
   auto nothing = [](const start_context&) -> started { return failure{"a description cannot be started"}; };
-  auto numbered = [&](const char* kind, int n, int first = 0) {
+  auto numbered = [&](const char* kind, int n, int first = 0, int apart = 1) {
     auto list = std::vector<startable>{};
-    for (int i = first; i < n; ++i)
+    for (int i = first; i < n; i += apart)
       list.emplace_back(fmt::format("{}/{}", kind, i), nothing);
     return list;
   };
@@ -194,8 +216,10 @@ supervision_tree shape_of(const job_options& o) {
     .child(!has_shards(o) ? supervise_agents("peers").child(numbered("ring_peer", o.agents), transient)
            : o.sync == "sharded"
              ? supervise_agents("shards").child(numbered("shard_holder", o.shards))
-             : supervise("shards", one_for_all, at_most(3, 1min)).child(numbered("shard_holder", o.shards)))
-    .child(supervise_agents("agents").child(numbered("agent", o.least_agents), transient))
+             : supervise("shards", one_for_all, at_most(3, 1min)).child(numbered("shard_holder", o.shards)));
+  if (o.sync == "tree")
+    tree.child(supervise_agents("aggregators").child(numbered("aggregator", o.agents, 0, o.fan_in)));
+  tree.child(supervise_agents("agents").child(numbered("agent", o.least_agents), transient))
     .child(startable{"coordinator/0", nothing}, transient, significant);
   if (o.least_agents < o.agents)
     tree.child(supervise_agents("joiners").child(numbered("agent", o.agents, o.least_agents), transient), temporary);

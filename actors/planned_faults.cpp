@@ -27,6 +27,9 @@ std::string role_kind(const std::string& where, const job_options& o) {
     return "agent";
   if (o.sync != "ring" && one_of("shard_holder", o.shards))
     return "shard_holder";
+  for (int first = 0; o.sync == "tree" && first < o.agents; first += o.fan_in)
+    if (where == fmt::format("aggregator/{}", first))
+      return "aggregator";
   if (o.sync == "ring" && one_of("ring_peer", o.agents))
     return "ring_peer";
   if (where == "data_broker/0" || where == "coordinator/0" || where == "lock_service/0")
@@ -102,7 +105,8 @@ expected<void> check_faults(const job_options& o) {
     if (!possible)
       return fail(
         fmt::format("{} cannot suffer {}: docs/testing.md says who can suffer what", f.where, to_string(f.kind)));
-    auto there = role == "agent" || role == "ring_peer" || (role == "shard_holder" && o.sync == "sharded");
+    auto there =
+      role == "agent" || role == "aggregator" || role == "ring_peer" || (role == "shard_holder" && o.sync == "sharded");
     if (there && !o.nodes.empty())
       return fail(fmt::format(
         "the agents of --nodes live elsewhere: start their node with TROUPE_FAULTS=\"{}\" instead", to_string(f)));

@@ -18,9 +18,10 @@ constexpr auto exit_limit = 500ms;
 
 const role_id coordinator_role{"coordinator", 0};
 
-// Agents do not talk to each other, but shard holders that live beside them do.
-bool is_for_all(const role_id& role, bool sharded) {
-  return sharded || role.kind != "agent";
+// Agents do not talk to each other. But shard holders that live beside them do, and so does the aggregator that may be
+// in the process of its group's first agent.
+bool is_for(uint32_t rank, const role_id& role, const hosted_job& job) {
+  return role.kind != "agent" || job.sharded() || (job.aggregates() && job.taker(0, role).index == rank);
 }
 
 } // namespace
@@ -93,7 +94,7 @@ void remote_worker::spawn_there(const spawn_request& r) {
   // The coordinator is made known to it as soon as the role can be answered: with the other peers, in `watch`.
   auto known = config_.job->roles->entries();
   std::erase_if(known, [&](auto& e) {
-    return !is_for_all(e.role, config_.job->sharded()) || !e.address.empty() || e.role == coordinator_role;
+    return !is_for(config_.rank, e.role, *config_.job) || !e.address.empty() || e.role == coordinator_role;
   });
   auto supervisor = caf::actor_cast<caf::strong_actor_ptr>(r.supervisor);
   troupe::request(this, host_, spawn_deadline,
@@ -149,8 +150,8 @@ void remote_worker::watch() {
   if (std::exchange(watching_, true))
     return;
   auto& roles = *config_.job->roles;
-  roles.on_bind(this->ctrl(), [host = host_, sharded = config_.job->sharded()](const bind_role& entry) {
-    if (is_for_all(entry.role, sharded))
+  roles.on_bind(this->ctrl(), [host = host_, rank = config_.rank, job = config_.job](const bind_role& entry) {
+    if (is_for(rank, entry.role, *job))
       troupe::anon_send(host, entry);
   });
   for (auto& entry : roles.entries())
@@ -162,7 +163,7 @@ void remote_worker::watch() {
 
 void remote_worker::tell(const role_id& role) {
   auto entry = config_.job->roles->entry(role);
-  if (entry && entry->handle && !has_ended(entry->handle) && is_for_all(role, config_.job->sharded()))
+  if (entry && entry->handle && !has_ended(entry->handle) && is_for(config_.rank, role, *config_.job))
     troupe::anon_send(host_, *entry);
 }
 

@@ -38,7 +38,10 @@ std::vector<member> shard_core::on_view(const view_changed& v) {
   }
   auto before = std::move(agents_);
   agents_.clear();
+  aggregators_.clear();
   for (auto& m : v.members) {
+    if (m.role.kind == "aggregator")
+      aggregators_.push_back(m);
     if (m.role.kind != "agent")
       continue;
     agents_.push_back(m);
@@ -46,6 +49,7 @@ std::vector<member> shard_core::on_view(const view_changed& v) {
       fresh.push_back(m);
   }
   std::sort(agents_.begin(), agents_.end());
+  std::sort(aggregators_.begin(), aggregators_.end());
   if (planted(canary::partial_sum_used) && agents_.size() - fresh.size() < before.size())
     for (auto& b : blocks_)
       steps_[applied_.floor].norms.try_emplace(b, block_norm{b, 0, true});
@@ -55,7 +59,8 @@ std::vector<member> shard_core::on_view(const view_changed& v) {
 bool shard_core::current(const origin& from) const {
   if (from.is_void(rewound_))
     return false;
-  return std::binary_search(agents_.begin(), agents_.end(), member{from.role, from.incarnation});
+  auto& those = contributors();
+  return std::binary_search(those.begin(), those.end(), member{from.role, from.incarnation});
 }
 
 // Where steps commit as they are complete, agents may know of commits that have not arrived here: twice the distance.

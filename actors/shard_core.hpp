@@ -61,6 +61,10 @@ public:
   /// The view in which the run last went back; what was begun before is void.
   [[nodiscard]] view rewound() const { return rewound_; }
   [[nodiscard]] const std::vector<member>& agents() const { return agents_; }
+  /// Those who push: the aggregators, where there are any, else the agents.
+  [[nodiscard]] const std::vector<member>& contributors() const {
+    return aggregators_.empty() ? agents_ : aggregators_;
+  }
   /// Steps of which all blocks are summed and measured, and which have not committed as far as is known here.
   [[nodiscard]] std::vector<step> summed() const;
   [[nodiscard]] bool summed(step at) const;
@@ -89,7 +93,8 @@ private:
   bool apart_;
   view view_;
   view rewound_;
-  std::vector<member> agents_; // ascending
+  std::vector<member> agents_;      // ascending
+  std::vector<member> aggregators_; // ascending
   bool loaded_ = false;
   step_set applied_;
   std::optional<step> applying_;

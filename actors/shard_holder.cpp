@@ -137,6 +137,7 @@ void shard_holder::load(const load_shard& l) {
 }
 
 void shard_holder::take(const push_gradients& p) {
+  config_.job->received_bytes += p.gradient.bytes();
   auto fits = p.block.value < config_.job->model->layout().blocks().size() && fits_block(p) &&
               p.micro_batches == learn::micro_batches_of_step(config_.job->sizes(), p.at.value);
   if (fits && core_.doubts(p) && p.gradient.type() == dtype::f32 &&
@@ -249,8 +250,8 @@ void shard_holder::measured(step at, view begun, const block_norm& norm) {
   if (core_.rejects(at, norm)) {
     ++config_.job->dropped;
     forget_sums_of(at, norm.block);
-    for (auto& agent : core_.agents())
-      ask_again(at, norm.block, agent.role);
+    for (auto& who : core_.contributors())
+      ask_again(at, norm.block, who.role);
   } else if (core_.on_norm(at, norm)) {
     report_sums(at);
   }
@@ -260,8 +261,8 @@ void shard_holder::forget_sums_of(step at, block_id id) {
   sums_.erase(sums_.lower_bound({at, id, {}}), sums_.lower_bound({at, block_id{id.value + 1}, {}}));
 }
 
-void shard_holder::ask_again(step at, block_id id, const role_id& agent) {
-  if (auto handle = config_.job->roles->find_as<agent_actor>(agent))
+void shard_holder::ask_again(step at, block_id id, const role_id& who) {
+  if (auto handle = config_.job->roles->find_as<agent_actor>(who))
     troupe::anon_send(handle, reject_gradients{core_.from(), at, id});
 }
 

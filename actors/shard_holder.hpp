@@ -20,12 +20,12 @@ namespace troupe {
 
 /// Owns the blocks of one shard: parameters, optimiser state and the sums of the steps in progress (see `shard_core`).
 /// Receives `load_shard`, `commit_step`, `take_snapshot`, `view_changed`, `hand_over_shard` (coordinator),
-/// `push_gradients`, `pull_parameters` (agents), `follow_shard`, `update_replicated` (the shard's replica),
-/// `role_bound` (directory); sends `shard_summed` to the coordinator, `parameters` to the agents, `shard_state` and
-/// `replicate_update` to the replica. Fails with a reason when its stream does. Owns one stream. Parameters are never
-/// written after they were published: an update reads one buffer and writes another, so agents of the same process use
-/// the holder's memory as it is. A new life comes back with the shard's last commit (`shard_vault`), also where that is
-/// the replica's; contributions to the step in progress are pushed to it again.
+/// `push_gradients` (agents or aggregators), `pull_parameters` (agents), `follow_shard`, `update_replicated` (the
+/// shard's replica), `role_bound` (directory); sends `shard_summed` to the coordinator, `parameters` to the agents,
+/// `shard_state` and `replicate_update` to the replica. Fails with a reason when its stream does. Owns one stream.
+/// Parameters are never written after they were published: an update reads one buffer and writes another, so agents of
+/// the same process use the holder's memory as it is. A new life comes back with the shard's last commit
+/// (`shard_vault`), also where that is the replica's; contributions to the step in progress are pushed to it again.
 class shard_holder {
 public:
   using interface = shard_holder_actor;
@@ -68,7 +68,7 @@ private:
   void measured(step at, view begun, const block_norm& norm);
   void choose(step at, uint64_t chosen);
   void forget_sums_of(step at, block_id block);
-  void ask_again(step at, block_id block, const role_id& agent);
+  void ask_again(step at, block_id block, const role_id& who);
   void report_sums(step at);
   void report_sums();
   void apply(const commit_step& c);

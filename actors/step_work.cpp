@@ -49,7 +49,7 @@ void step_work::push(push_gradients p) {
     gpu::kernels::scale(p.gradient.elements(), -1000, p.gradient.mutable_floats().data());
   if (how_.feedback)
     p.gradient = how_.feedback->compress(p.block.value, p.gradient);
-  auto to = job_->holder(job_->shards.shard_of(p.block.value), from_.role);
+  auto to = job_->taker(job_->shards.shard_of(p.block.value), from_.role);
   if (auto holder = job_->roles->find_as<shard_holder_actor>(to); holder && !fault.is(fault_kind::drop)) {
     send(holder, p);
     if (fault.is(fault_kind::duplicate))
@@ -70,7 +70,7 @@ void step_work::push_again() const {
 }
 
 void step_work::push_again(block_id which) const {
-  auto to = job_->holder(job_->shards.shard_of(which.value), from_.role);
+  auto to = job_->taker(job_->shards.shard_of(which.value), from_.role);
   auto holder = job_->roles->find_as<shard_holder_actor>(to);
   for (auto& p : pushed_)
     if (holder && p.block == which)

@@ -4,10 +4,11 @@
     bench/synchronisation.py [--epochs 5] [--repetitions 3]
 
 Bytes are those of gradients and parameters that an agent and a step cost, in multiples of the parameters' size n, beside the formula:
-ps 2n (here w divides the micro-batches, so that no lease needs more than one node of the sum's tree), ring 2n(w-1)/w, async n(w+1)/w: a
-step is one agent's gradient, and every agent is sent what comes of it. Sharded: as ring; a model smaller than 4 MiB, as this one, is one
-block of parameters, which one agent holds. Local steps: 2n/H, where a round counts as H steps. Compressed:
-parameters n, and gradients what they take. Robust rules: parameters n, and a gradient for each of an agent's micro-batches.
+ps 2n (here w divides the micro-batches, so that no lease needs more than one node of the sum's tree), tree 2n and n for each aggregator
+and step, ring 2n(w-1)/w, async n(w+1)/w: a step is one agent's gradient, and every agent is sent what comes of it. Sharded: as ring; a
+model smaller than 4 MiB, as this one, is one block of parameters, which one agent holds. Local steps: 2n/H, where a round counts as H
+steps. Compressed: parameters n, and gradients what they take. Robust rules: parameters n, and a gradient for each of an agent's
+micro-batches. What the shard holders receive for a step stands beside: gradients of all agents, or of all aggregators.
 """
 import argparse
 
@@ -21,6 +22,7 @@ MODES = {
     "ps, staleness 1": [*AHEAD, "--lr", 0.001, "--staleness", 1],
     "ps, staleness 4": [*AHEAD, "--lr", 0.001, "--staleness", 4],
     "ps, async": [*AHEAD, "--lr", 0.0005, "--staleness", "async"],
+    "tree, fan-in 2": ["--batch", 128, "--sync", "tree", "--fan-in", 2],
     "ring": ["--batch", 128, "--sync", "ring"],
     "sharded": ["--batch", 128, "--sync", "sharded"],
     "ps, local SGD, H = 8": ["--batch", 32, "--local-steps", H],
@@ -38,9 +40,27 @@ def train(agents, options, mode):
                        "--micro-batch", 8, "--threads", 1, *MODES[mode])
 
 
+def aggregators(agents):
+    return (agents + 1) // 2
+
+
+def received_of(mode, agents):
+    if mode == "ring":
+        return 0
+    if mode == "tree, fan-in 2":
+        return aggregators(agents)
+    if mode == "sharded":
+        return agents
+    if "async" in mode:
+        return 1
+    return agents / H if "H = " in mode else agents * (formula_of(mode, agents) - 1)
+
+
 def formula_of(mode, agents):
     if mode in ("ring", "sharded"):
         return 2 * (agents - 1) / agents
+    if mode == "tree, fan-in 2":
+        return 2 + aggregators(agents) / agents
     if "async" in mode:
         return (agents + 1) / agents
     if "H = " in mode:
@@ -69,10 +89,12 @@ def main():
             r = runs[len(runs) // 2]
             steps = r["steps"] * (H if "H = " in mode else 1)
             sent = r["sent_bytes"] / (4 * r["parameters"] * steps * agents)
+            received = r["received_bytes"] / (4 * r["parameters"] * steps)
             rows.append([agents, mode, f"{100 * r['test_accuracy'][-1]:.2f}", steps, f"{sent:.3f}", f"{formula_of(mode, agents):.3f}",
+                         f"{received:.3f}", f"{received_of(mode, agents):.3f}",
                          f"{mean_staleness(r):.2f}", max(map(int, r["staleness"])), round(r["samples_per_second"])])
             kept[f"{mode}, {agents} agents"] = rows[-1]
-    bench.table(["agents", "mode", "accuracy %", "steps", "n per agent and step", "formula", "mean staleness", "highest", "samples/s"], rows)
+    bench.table(["agents", "mode", "accuracy %", "steps", "n per agent and step", "formula", "n received per step", "formula", "mean staleness", "highest", "samples/s"], rows)
     bench.keep("synchronisation", kept)
 
 

@@ -18,6 +18,7 @@ enum class canary : uint8_t {
   latest_before_last_shard,      ///< a checkpoint counts before its shards are on the disk
   gradient_applied_twice,        ///< a contribution that is sent again is added again
   partial_sum_used,              ///< a sum counts as complete when a contributor dies
+  partial_aggregate_used,        ///< an aggregator that is started again takes what it gets first for its whole part
   lock_freed_at_death,           ///< word of its holder's end frees a lock before its lease has run out
   token_reused_after_restart,    ///< a lock service that is started again counts its tokens from the beginning
 };

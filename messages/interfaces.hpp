@@ -44,6 +44,14 @@ using shard_replica_actor = caf::typed_actor<caf::result<void>(role_bound),   //
                                              caf::result<void>(shard_state),  //
                                              caf::result<void>(replicate_update), caf::result<void>(hand_over_shard)>;
 
+/// Stands between a group of agents and the shard holders.
+using aggregator_actor = caf::typed_actor<caf::result<void>(role_bound),       //
+                                          caf::result<void>(view_changed),     //
+                                          caf::result<void>(push_gradients),   //
+                                          caf::result<void>(reject_gradients), //
+                                          caf::result<void>(step_plan),        //
+                                          caf::result<void>(leave_run)>;
+
 /// Stands in for a shard holder of everything, for one agent.
 using ring_peer_actor = caf::typed_actor<caf::result<void>(role_bound),      //
                                          caf::result<void>(view_changed),    //

@@ -69,6 +69,7 @@ struct job_description {
   bool in_order = true; ///< pace::in_order
   bool ring = false;    ///< agents have ring peers; else there are shard holders
   bool sharded = false; ///< each shard holder lives beside the agent of its number
+  uint32_t fan_in = 0;  ///< agents whose gradients one aggregator adds up; 0: they push to the shard holders
   local_description local;
   uint8_t compression = 0; ///< learn::compression_options
   float compression_keep = 0;
@@ -87,11 +88,11 @@ struct job_description {
                               f.field("order", x.order), f.field("augment", x.augment), f.field("samples", x.samples),
                               f.field("batch", x.batch), f.field("micro_batch", x.micro_batch),
                               f.field("shards", x.shards), f.field("ahead", x.ahead), f.field("in_order", x.in_order),
-                              f.field("ring", x.ring), f.field("sharded", x.sharded), f.field("optimizer", x.optimizer),
-                              f.field("local", x.local), f.field("compression", x.compression),
-                              f.field("compression_keep", x.compression_keep), f.field("combine", x.combine),
-                              f.field("combine_bad", x.combine_bad), f.field("threads", x.threads),
-                              f.field("handler_limit_ms", x.handler_limit_ms));
+                              f.field("ring", x.ring), f.field("sharded", x.sharded), f.field("fan_in", x.fan_in),
+                              f.field("optimizer", x.optimizer), f.field("local", x.local),
+                              f.field("compression", x.compression), f.field("compression_keep", x.compression_keep),
+                              f.field("combine", x.combine), f.field("combine_bad", x.combine_bad),
+                              f.field("threads", x.threads), f.field("handler_limit_ms", x.handler_limit_ms));
   }
 };
 

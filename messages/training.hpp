@@ -25,12 +25,13 @@ struct tree_node {
   }
 };
 
-/// agent → shard_holder: the gradient of one block, summed over the micro-batches of `node`, each sample weighted
-/// 1/samples of the step. Keyed by (step, block, node): a copy, or a part of what is there already, counts once (R5).
+/// agent → shard_holder, or agent → aggregator → shard_holder: the gradient of one block, summed over the micro-batches
+/// of `node`, each sample weighted 1/samples of the step. Keyed by (step, block, node): a copy, or a part of what is
+/// there already, counts once (R5).
 struct push_gradients {
   origin from;
   step at;
-  step base; ///< version of the parameters it was computed with
+  step base; ///< version of the parameters it was computed with; of a sum, the oldest
   block_id block;
   tree_node node;
   uint64_t micro_batches = 0; ///< of the whole step
@@ -46,8 +47,9 @@ struct push_gradients {
   }
 };
 
-/// shard_holder → agents: the sum of a block is not finite, so what was contributed to it counts no more (T6). An agent
-/// pushes its own part again; one that is not finite it computes again first. Said again when an agent pulls.
+/// shard_holder → agents, or shard_holder → aggregators → agents: the sum of a block is not finite, so what was
+/// contributed to it counts no more (T6). An agent pushes its own part again; one that is not finite it computes again
+/// first. Said again when an agent pulls.
 struct reject_gradients {
   origin from;
   step at;

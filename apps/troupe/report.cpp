@@ -90,6 +90,7 @@ json options_of(const job_options& job) {
   };
   number("micro-batch", job.micro_batch);
   number("steps", job.steps);
+  number("fan-in", static_cast<uint64_t>(job.fan_in));
   number("shards", static_cast<uint64_t>(job.shards));
   number("threads", static_cast<uint64_t>(job.threads));
   number("checkpoint-every", job.checkpoint_every);
@@ -146,6 +147,7 @@ nlohmann::ordered_json report_of(const job_options& job, const job_report& repor
           {"skipped_steps", report.skipped_steps},
           {"staleness", histogram_of(report.staleness)},
           {"sent_bytes", report.sent_bytes},
+          {"received_bytes", report.received_bytes},
           {"dropped_messages", report.dropped_messages},
           {"peak_rss", {{"process", memory.process}, {"largest_worker", memory.children}}},
           {"tree", report.tree}};

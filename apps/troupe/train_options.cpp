@@ -179,10 +179,15 @@ void train_options::declare_agents() {
   app_
     .add_option("--sync", job.sync,
                 "how gradients become an update: ps (parameter shards), sharded (each agent holds its part of the "
-                "parameters) or ring (all-reduce among agents)")
+                "parameters), tree (parameter shards by way of aggregators) or ring (all-reduce among agents)")
     ->option_text("MODE")
-    ->check(one_of({"ps", "sharded", "ring"}))
+    ->check(one_of({"ps", "sharded", "tree", "ring"}))
     ->capture_default_str();
+  app_
+    .add_option("--fan-in", job.fan_in,
+                "with --sync tree: agents that share an aggregator [about the root of --agents]")
+    ->option_text("N")
+    ->check(whole_number(2, most_agents));
   app_
     .add_option(
       "--local-steps", job.local_steps,

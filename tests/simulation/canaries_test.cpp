@@ -30,8 +30,8 @@ bool troupe::planted(canary which) {
 }
 
 TEST_CASE("without a planted bug the same build finds nothing") {
-  for (const auto& each :
-       {supervision_scenario(), shards_scenario(), broker_scenario(), checkpoint_scenario(), locks_scenario()})
+  for (const auto& each : {supervision_scenario(), shards_scenario(), broker_scenario(), checkpoint_scenario(),
+                           tree_scenario(), locks_scenario()})
     CHECK_FALSE(explore(each, 1, 20).found);
 }
 
@@ -73,6 +73,10 @@ TEST_CASE("a gradient that is applied twice after a retry is found") {
 
 TEST_CASE("a partial sum that is used when a contributor dies is found") {
   finds(canary::partial_sum_used, shards_scenario());
+}
+
+TEST_CASE("a partial sum that is used when an aggregator dies is found") {
+  finds(canary::partial_aggregate_used, tree_scenario());
 }
 
 TEST_CASE("a lock that is free at once when its holder dies is found") {

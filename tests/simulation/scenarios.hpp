@@ -11,6 +11,7 @@ scenario replicas_scenario();
 scenario broker_scenario();
 scenario checkpoint_scenario();
 scenario staleness_scenario();
+scenario tree_scenario();
 scenario ring_scenario();
 scenario sharded_scenario();
 scenario locks_scenario();

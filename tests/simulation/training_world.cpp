@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "actors/agent.hpp"
+#include "actors/aggregator.hpp"
 #include "actors/data_broker.hpp"
 #include "actors/lock_service.hpp"
 #include "actors/ring_peer.hpp"
@@ -39,6 +40,7 @@ job_description description_of(const training_shape& shape) {
   d.in_order = shape.pace.in_order;
   d.ring = shape.ring;
   d.sharded = shape.sharded;
+  d.fan_in = shape.fan_in;
   d.local.steps = shape.local_steps;
   d.local.learning_rate = 0.1f;
   d.local.optimizer.momentum = 0.9f;
@@ -59,6 +61,11 @@ std::vector<fault> draw_faults(dice& with, const training_shape& shape) {
   for (auto left = with.below(2) == 0 ? 0 : 1 + with.below(4); left > 0; --left) {
     const auto kind =
       std::array{exception, error, kill_actor, drop, delay, duplicate, nan}[with.below(shape.ring ? 6 : 7)];
+    if (shape.fan_in != 0 && kind != nan && with.below(3) == 0) {
+      const role_id agent{"agent", static_cast<uint32_t>(with.below(shape.agents))};
+      result.push_back({to_string(aggregator_of(agent, shape.fan_in)), with.below(9), kind, with.between(1ms, 2s)});
+      continue;
+    }
     const auto role =
       kind != nan && shape.broker == mortality::mortal && with.below(3) == 0 ? std::string{"data_broker/0"}
       : kind != nan && shape.sharded && with.below(3) == 0 ? fmt::format("shard_holder/{}", with.below(shape.shards))
@@ -173,7 +180,8 @@ gpu::device training_world::device_of(const role_id& role, host where) {
   auto& known = jobs_.at(where).devices;
   const auto whose = role.kind == "agent" && !shape_.agents_apart ? role_id{"agent", 0} : role;
   const auto it = known.find(whose);
-  return it != known.end() ? it->second : known.emplace(whose, world_.add_device(where, shape_.work_time)).first->second;
+  return it != known.end() ? it->second
+                           : known.emplace(whose, world_.add_device(where, shape_.work_time)).first->second;
 }
 
 /// Binds a role in the directory of a host, after the time that a message takes.
@@ -249,6 +257,7 @@ coordinator::config training_world::leader_config() {
   coordinator_core::config c;
   c.agents = shape_.agents;
   c.shards = shape_.shards;
+  c.aggregators = shape_.fan_in == 0 ? 0 : aggregators_of(shape_.agents, shape_.fan_in);
   c.ring = shape_.ring;
   c.blocks = tiny_model::blocks;
   c.sizes = shape_.sizes;
@@ -330,6 +339,14 @@ supervision_tree training_world::tree() {
       const auto here = where_.agents[i];
       return spawn_in_place<agent>(c.system, c.link(), {{"agent", i}, job_on(here), device_of({"agent", i}, here)});
     }));
+  std::vector<startable> aggregators;
+  for (uint32_t i = 0; shape_.fan_in != 0 && i < shape_.agents; i += shape_.fan_in)
+    aggregators.push_back(
+      role({"aggregator", i}, where_.agents[i], mortality::mortal, [this, i](const start_context& c) {
+        const auto here = where_.agents[i];
+        return spawn_in_place<aggregator>(c.system, c.link(),
+                                          {{"aggregator", i}, job_on(here), device_of({"aggregator", i}, here)});
+      }));
   std::vector<startable> peers;
   for (uint32_t i = 0; i < shape_.agents; ++i)
     peers.push_back(role({"ring_peer", i}, where_.agents[i], mortality::mortal, [this, i](const start_context& c) {
@@ -338,14 +355,15 @@ supervision_tree training_world::tree() {
         c.system, c.link(), {{"ring_peer", i}, job_on(here), vault_on(here), {}, device_of({"ring_peer", i}, here)});
     }));
   const auto often = at_most(1000, 1min); // the storm is not what the limits are for
-  return supervise("training", one_for_one, often)
-    .child(locks)
-    .child(broker)
-    .child(shape_.ring ? supervise("peers", one_for_one, often).child(peers)
-           : placer_   ? supervise("shards", one_for_one, often).child(shards).child(replicas)
-                       : supervise("shards", shape_.sharded ? one_for_one : one_for_all, often).child(shards))
-    .child(supervise("agents", one_for_one, often).child(agents, transient))
-    .child(leader, transient, significant);
+  auto tree = supervise("training", one_for_one, often);
+  tree.child(locks).child(broker).child(
+    shape_.ring ? supervise("peers", one_for_one, often).child(peers)
+    : placer_   ? supervise("shards", one_for_one, often).child(shards).child(replicas)
+                : supervise("shards", shape_.sharded ? one_for_one : one_for_all, often).child(shards));
+  if (!aggregators.empty())
+    tree.child(supervise("aggregators", one_for_one, often).child(aggregators));
+  tree.child(supervise("agents", one_for_one, often).child(agents, transient)).child(leader, transient, significant);
+  return tree;
 }
 
 // -- what must hold -------------------------------------------------------------------------------

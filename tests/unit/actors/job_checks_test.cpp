@@ -19,7 +19,8 @@ TEST_CASE("jobs that contradict themselves are refused with one sentence") {
   CHECK(refused([](auto& o) { o.agents = 7; }).find("at most 6") != std::string::npos);
   CHECK(refused([](auto& o) { o.agents = 0; }).find("at least 1 agent") != std::string::npos);
   CHECK(refused([](auto& o) { o.steps = 0; }).find("--epochs") != std::string::npos);
-  CHECK(refused([](auto& o) { o.sync = "gossip"; }).find("ring") != std::string::npos);
+  CHECK(refused([](auto& o) { o.sync = "gossip"; }).find("tree") != std::string::npos);
+  CHECK(refused([](auto& o) { o.fan_in = 2; }).find("--sync tree") != std::string::npos);
   CHECK(refused([](auto& o) {
           o.sync = "ring";
           o.staleness = 2;

@@ -1,4 +1,4 @@
-// The four cores of a training run against each other, in one loop without actors: messages arrive in a seeded random
+// The cores of a training run against each other, in one loop without actors: messages arrive in a seeded random
 // order, are lost or doubled, and every role dies and comes back: shard holders with their last commit or with nothing.
 // What a step sums up is tracked as the multiset of its micro-batches.
 
@@ -12,10 +12,10 @@ using namespace troupe::test;
 
 namespace {
 
-void check_run(uint64_t seed, pace how, protocol_world::mishaps what = {}) {
+void check_run(uint64_t seed, pace how, protocol_world::mishaps what = {}, uint32_t fan_in = 0) {
   INFO("seed " << seed << " ahead " << how.ahead << (how.in_order ? "" : " asynchronous") << " loss " << what.loss
-               << " twice " << what.twice << " death " << what.death);
-  auto w = protocol_world{seed, how, what};
+               << " twice " << what.twice << " death " << what.death << " fan-in " << fan_in);
+  auto w = protocol_world{seed, how, what, fan_in};
   auto finished = w.run(60000);
   CHECK(w.violations == std::vector<std::string>{});
   INFO((finished ? std::string{} : w.standing()));
@@ -30,6 +30,14 @@ pace pace_of(uint64_t seed) {
   return seed % 3 == 0 ? pace::synchronous() : seed % 3 == 1 ? pace::bounded(1 + seed % 5) : pace::asynchronous(2);
 }
 
+protocol_world::mishaps drawn_mishaps(uint64_t seed) {
+  auto mix = std::mt19937_64{seed * 977 + 1};
+  auto pick = [&](double most) { return mix() % 3 == 0 ? 0.0 : most * static_cast<double>(mix() % 100) / 100; };
+  auto loss = pick(0.2);
+  auto twice = pick(0.3);
+  return {loss, twice, pick(0.01)};
+}
+
 } // namespace
 
 TEST_CASE("every micro-batch takes effect exactly once, whatever the order of messages and the pace (I1, I3)") {
@@ -39,12 +47,11 @@ TEST_CASE("every micro-batch takes effect exactly once, whatever the order of me
 
 TEST_CASE("every micro-batch takes effect exactly once while messages are lost and doubled and every role dies, at "
           "every pace (I1, I3, I8)") {
-  for (uint64_t seed = 0; seed < 1400; ++seed) {
-    auto mix = std::mt19937_64{seed * 977 + 1};
-    auto pick = [&](double most) { return mix() % 3 == 0 ? 0.0 : most * static_cast<double>(mix() % 100) / 100; };
-    auto loss = pick(0.2);
-    auto twice = pick(0.3);
-    auto death = pick(0.01);
-    check_run(seed, pace_of(seed), {loss, twice, death});
-  }
+  for (uint64_t seed = 0; seed < 1400; ++seed)
+    check_run(seed, pace_of(seed), drawn_mishaps(seed));
+}
+
+TEST_CASE("every micro-batch takes effect exactly once by way of aggregators, which die as well (I1, I3, I8)") {
+  for (uint64_t seed = 0; seed < 1000; ++seed)
+    check_run(seed, pace::bounded(seed % 4), drawn_mishaps(seed), 2 + static_cast<uint32_t>(seed % 2));
 }

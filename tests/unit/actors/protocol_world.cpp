@@ -2,14 +2,18 @@
 
 #include <fmt/format.h>
 
+#include "actors/groups.hpp"
+
 namespace troupe::test {
 
-protocol_world::protocol_world(uint64_t seed, pace how, mishaps what)
-  : random_(seed), pace_(how), mishaps_(what), broker_(sizes, {0}, how), coordinator_(config()) {
+protocol_world::protocol_world(uint64_t seed, pace how, mishaps what, uint32_t fan_in)
+  : random_(seed), pace_(how), mishaps_(what), fan_in_(fan_in), broker_(sizes, {0}, how), coordinator_(config()) {
   for (uint32_t i = 0; i < agents_count; ++i)
     start_agent(i);
   for (uint32_t i = 0; i < shards_count; ++i)
     shards_.push_back(make_shard(i));
+  for (uint32_t first = 0; fan_in_ != 0 && first < agents_count; first += fan_in_)
+    start_aggregator(first);
   sums_.resize(shards_count);
   everybody_joins();
 }
@@ -47,6 +51,7 @@ coordinator_core::config protocol_world::config() const {
   c.log = log_;
   c.agents = agents_count;
   c.shards = shards_count;
+  c.aggregators = fan_in_ == 0 ? 0 : aggregators_of(agents_count, fan_in_);
   c.blocks = size_t{shards_count} * 2;
   c.sizes = sizes;
   c.pace = pace_;
@@ -71,6 +76,8 @@ void protocol_world::deliver() {
   queue_.pop_back();
   if (to.kind == "agent")
     agent_gets(to.index, m);
+  else if (to.kind == "aggregator")
+    aggregator_gets(to.index, m);
   else if (to.kind == "shard_holder")
     shard_gets(to.index, m);
   else if (to.kind == "data_broker")
@@ -81,7 +88,8 @@ void protocol_world::deliver() {
 
 void protocol_world::start_agent(uint32_t i) {
   auto start = incarnation{++starts_[i]};
-  agents_.insert_or_assign(i, agent_core{{{"agent", i}, start}, shards_count, pace_});
+  auto aggregator = fan_in_ == 0 ? role_id{} : aggregator_of({"agent", i}, fan_in_);
+  agents_.insert_or_assign(i, agent_core{{{"agent", i}, start}, shards_count, pace_, false, aggregator});
   work_.erase(i);
 }
 
@@ -94,12 +102,16 @@ void protocol_world::everybody_joins() {
   for (uint32_t k = 0; k < shards_count; ++k)
     do_coordinator(coordinator_.on_join(word_of(k)));
   do_coordinator(coordinator_.on_join({{{"data_broker", 0}, {broker_starts_}}, {}, true}));
+  for (auto& [first, a] : aggregators_)
+    do_coordinator(coordinator_.on_join({a.core.self(), {}, false}));
   for (auto& [i, a] : agents_)
     do_agent(i, a.on_coordinator());
 }
 
 void protocol_world::kill() {
   ++deaths_;
+  if (fan_in_ != 0 && random_() % 3 == 0)
+    return kill_aggregator();
   switch (random_() % 5) {
   case 0: {
     coordinator_ = coordinator_core{config()};
@@ -161,8 +173,9 @@ void protocol_world::agent_gets(uint32_t i, const message& m) {
     do_agent(i, a.on_lease(*l));
   else if (auto* e = std::get_if<evaluate>(&m))
     do_agent(i, a.on_evaluate(*e));
-  else if (auto* w = std::get_if<worked>(&m); w && w->by == a.self().incarnation) {
-    work_[i].push_back(*w);
+  else if (auto* w = std::get_if<worked>(&m); w && w->from.incarnation == a.self().incarnation) {
+    if (!a.is_void(w->from))
+      work_[i].push_back(*w);
     push(i, *w);
     do_agent(i, a.on_computed());
   }
@@ -199,26 +212,95 @@ void protocol_world::compute(uint32_t i, const agent_core::compute& c) {
   if (a.version() != c.base || a.applied().contains(c.what.at) ||
       (pace_.in_order && c.base.value + pace_.ahead < c.what.at.value))
     violations.push_back("computed with parameters that are too old");
-  queue_.emplace_back(a.self().role, worked{a.self().incarnation, c.what, c.base});
+  queue_.emplace_back(a.self().role, worked{a.from(), c.what, c.base});
 }
 
 void protocol_world::push(uint32_t i, const worked& w) {
   auto& l = w.what;
-  auto& a = agents_.at(i);
   auto tree = sum_tree{l.micro_batches};
   for (auto& node : tree.cover(l.first, l.last))
     for (uint64_t b = 0; b < uint64_t{shards_count} * 2; ++b) {
       auto what = content{};
       for (auto m = tree.first(node); m < tree.last(node); ++m)
         what.push_back(m);
-      send({"shard_holder", static_cast<uint32_t>(b % shards_count)},
-           push_with_content{{a.from(), l.at, w.base, {b}, node, l.micro_batches, {}}, what});
+      send(fan_in_ == 0 ? role_id{"shard_holder", static_cast<uint32_t>(b % shards_count)}
+                        : aggregator_of({"agent", i}, fan_in_),
+           push_with_content{{w.from, l.at, w.base, {b}, node, l.micro_batches, {}}, what});
     }
-  auto done = micro_batches_done{a.from(), l.at, w.base, l.micro_batches, {}, 0};
+  auto done = micro_batches_done{w.from, l.at, w.base, l.micro_batches, {}, 0};
   for (auto m = l.first; m < l.last; ++m)
     done.results.push_back({m, 1, 1, 4});
   send({"coordinator", 0}, done);
 }
+
+// -- aggregators ------------------------------------------------------------------------------------------------------
+
+void protocol_world::start_aggregator(uint32_t first) {
+  auto self = member{{"aggregator", first}, {++aggregator_starts_[first]}};
+  aggregators_.insert_or_assign(first, adding_up{aggregator_core{self, fan_in_, pace_}});
+}
+
+void protocol_world::kill_aggregator() {
+  auto first = static_cast<uint32_t>(random_() % agents_count) / fan_in_ * fan_in_;
+  auto old = aggregators_.at(first).core.self();
+  start_aggregator(first);
+  if (random_() % 2)
+    do_coordinator(coordinator_.on_lost(old));
+  do_coordinator(coordinator_.on_join({aggregators_.at(first).core.self(), {}, false}));
+}
+
+void protocol_world::aggregator_gets(uint32_t first, const message& m) {
+  auto& [core, kept, sums] = aggregators_.at(first);
+  if (auto* v = std::get_if<view_changed>(&m)) {
+    auto before = core.rewound();
+    auto actions = core.on_view(*v);
+    if (core.rewound() != before) {
+      kept.clear();
+      sums.clear();
+    }
+    do_aggregator(first, actions);
+  } else if (auto* p = std::get_if<push_with_content>(&m)) {
+    auto actions = aggregator_core::actions{};
+    if (core.on_push(p->push, actions))
+      kept[{p->push.at, p->push.block, p->push.node}] = p->what;
+    do_aggregator(first, actions);
+  } else if (auto* plan = std::get_if<step_plan>(&m)) {
+    do_aggregator(first, core.on_plan(*plan));
+  }
+}
+
+void protocol_world::do_aggregator(uint32_t first, const aggregator_core::actions& actions) {
+  auto& [core, kept, sums] = aggregators_.at(first);
+  for (auto& x : actions) {
+    if (std::get_if<aggregator_core::announce>(&x))
+      send({"coordinator", 0}, join{core.self(), {}, false});
+    else if (auto* q = std::get_if<aggregator_core::ask_plan>(&x))
+      send({"data_broker", 0}, request_plan{core.from(), q->at, core.crew_since()});
+    else if (auto* a = std::get_if<aggregator_core::add>(&x)) {
+      for (auto& gone : a->replaced)
+        sums.erase({a->at, a->block, gone});
+      sums[{a->at, a->block, a->node}] = kept.at({a->at, a->block, a->node});
+      for (auto& each : a->merges) {
+        auto left = sums.extract({a->at, a->block, each.left}).mapped();
+        auto right = sums.extract({a->at, a->block, each.right}).mapped();
+        left.insert(left.end(), right.begin(), right.end());
+        sums[{a->at, a->block, each.into}] = left;
+      }
+    } else if (auto* f = std::get_if<aggregator_core::forward>(&x)) {
+      auto& p = f->what;
+      auto sum = sums.find({p.at, p.block, p.node});
+      send({"shard_holder", static_cast<uint32_t>(p.block.value % shards_count)},
+           push_with_content{p, sum != sums.end() ? sum->second : kept.at({p.at, p.block, p.node})});
+    } else if (auto* s = std::get_if<aggregator_core::start_over>(&x)) {
+      sums.erase(sums.lower_bound({s->at, {}, {}}), sums.lower_bound({s->at.next(), {}, {}}));
+    } else if (auto* r = std::get_if<aggregator_core::release>(&x)) {
+      for (auto* parts : {&kept, &sums})
+        parts->erase(parts->begin(), parts->lower_bound({r->before, {}, {}}));
+    }
+  }
+}
+
+// -- shard holders ----------------------------------------------------------------------------------------------------
 
 void protocol_world::shard_gets(uint32_t k, const message& m) {
   auto& s = shards_[k];
@@ -300,6 +382,11 @@ void protocol_world::broker_gets(const message& m) {
     grants = broker_.on_request(*r);
   else if (auto* c = std::get_if<step_committed>(&m))
     grants = broker_.on_committed(*c);
+  else if (auto* q = std::get_if<request_plan>(&m))
+    if (auto plan = broker_.on_plan_request(*q))
+      send(q->from.role, *plan);
+  for (auto& [to, plan] : broker_.plans_waited_for())
+    send(to, plan);
   for (auto& g : grants)
     send(g.to.role, g.what);
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "actors/agent_core.hpp"
+#include "actors/aggregator_core.hpp"
 #include "actors/broker_core.hpp"
 #include "actors/coordinator_core.hpp"
 #include "actors/shard_core.hpp"
@@ -25,17 +26,18 @@ struct push_with_content {
 };
 
 struct worked { // an agent's stream is done with a lease
-  incarnation by;
+  origin from;  // when it began
   lease what;
   step base;
 };
 
-using message =
-  std::variant<join, view_changed, parameters, lease, evaluate, request_lease, step_committed, push_with_content,
-               micro_batches_done, shard_summed, commit_step, pull_parameters, evaluation, worked>;
+using message = std::variant<join, view_changed, parameters, lease, evaluate, request_lease, step_committed,
+                             push_with_content, micro_batches_done, shard_summed, commit_step, pull_parameters,
+                             evaluation, worked, request_plan, step_plan>;
 
 /// Three agents, two shard holders, the data broker and the coordinator, each a core alone, in one loop: messages
-/// arrive in a seeded random order, are lost or doubled, and every role dies and comes back.
+/// arrive in a seeded random order, are lost or doubled, and every role dies and comes back. With a fan-in there are
+/// aggregators between agents and shard holders.
 class protocol_world {
 public:
   /// Shares of messages that are lost or come twice, and of deliveries upon which somebody dies.
@@ -44,7 +46,7 @@ public:
     double twice = 0;
     double death = 0;
   };
-  protocol_world(uint64_t seed, pace how, mishaps what);
+  protocol_world(uint64_t seed, pace how, mishaps what, uint32_t fan_in = 0);
 
   /// True if the run came to its end within `limit` deliveries.
   bool run(int limit);
@@ -80,6 +82,11 @@ private:
   void compute(uint32_t i, const agent_core::compute& c);
   void push(uint32_t i, const worked& w);
 
+  void aggregator_gets(uint32_t first, const message& m);
+  void do_aggregator(uint32_t first, const aggregator_core::actions& actions);
+  void start_aggregator(uint32_t first);
+  void kill_aggregator();
+
   void shard_gets(uint32_t k, const message& m);
   std::optional<commit_step> apply(uint32_t k, step at);
   void report(uint32_t k);
@@ -102,8 +109,17 @@ private:
   bool restore_ = false;
   std::map<uint32_t, agent_core> agents_;
   std::map<uint32_t, std::vector<worked>> work_;
+  using contents = std::map<std::tuple<step, block_id, tree_node>, content>;
+  struct adding_up {
+    aggregator_core core;
+    contents kept = {};
+    contents sums = {};
+  };
+  uint32_t fan_in_;
+  std::map<uint32_t, uint64_t> aggregator_starts_;
+  std::map<uint32_t, adding_up> aggregators_; // by the first agent of their group
   std::vector<shard_core> shards_;
-  std::vector<std::map<std::tuple<step, block_id, tree_node>, content>> sums_;
+  std::vector<contents> sums_;
   std::vector<uint32_t> loaded_;
   broker_core broker_;
   std::shared_ptr<run_log> log_ = std::make_shared<run_log>();

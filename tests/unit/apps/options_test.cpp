@@ -58,7 +58,9 @@ TEST_CASE("every option of a job arrives in its place") {
                                "--shards",
                                "2",
                                "--sync",
-                               "ps",
+                               "tree",
+                               "--fan-in",
+                               "2",
                                "--batch",
                                "96",
                                "--micro-batch",
@@ -122,7 +124,8 @@ TEST_CASE("every option of a job arrives in its place") {
   CHECK(job.data == "some/folder");
   CHECK(job.agents == 3);
   CHECK(job.shards == 2);
-  CHECK(job.sync == "ps");
+  CHECK(job.sync == "tree");
+  CHECK(job.fan_in == 2);
   CHECK(job.batch == 96);
   CHECK(job.micro_batch == 8);
   CHECK(job.epochs == 5);
