@@ -14,6 +14,7 @@
 #include "actors/node_link.hpp"
 #include "actors/ring_peer.hpp"
 #include "actors/shard_holder.hpp"
+#include "actors/shard_replica.hpp"
 #include "actors/version.hpp"
 #include "actors/worker_process.hpp"
 #include "messages/caf.hpp"
@@ -52,18 +53,18 @@ agent_host_actor::behavior_type agent_host::make_behavior() {
   };
 }
 
-// Nobody else has the parameters of a shard holder.
+// A shard holder goes when its replica elsewhere has everything, at the leader's word.
 void agent_host::leave(const leave_run& word) {
   leaving_ = true;
   for (auto& [role, hosted] : hosted_)
-    if (role.kind != "shard_holder")
-      troupe::anon_send(caf::actor_cast<caf::actor>(hosted.handle), word);
-    else
+    if (role.kind == "shard_holder")
       fmt::print(
         stderr,
-        "troupe: {} holds a part of the parameters until job {} has ended: its process stays so long; a second "
-        "signal ends it at once, and the run goes back\n",
+        "troupe: {} holds a part of the parameters of job {}: its process stays until that has moved; a second "
+        "signal ends it at once\n",
         to_string(role), job_->description.job_id);
+    else if (role.kind != "shard_replica")
+      troupe::anon_send(caf::actor_cast<caf::actor>(hosted.handle), word);
   leave_if_empty();
 }
 
@@ -73,13 +74,13 @@ void agent_host::leave_if_empty() {
 }
 
 bool agent_host::hosts_rank(uint32_t rank) const {
-  return std::any_of(hosted_.begin(), hosted_.end(), [&](auto& x) { return x.first.index == rank; });
+  return std::any_of(hosted_.begin(), hosted_.end(), [&](auto& x) { return x.second.rank == rank; });
 }
 
 uint32_t agent_host::slots_taken() const {
   auto ranks = std::set<uint32_t>{};
   for (auto& [role, hosted] : hosted_)
-    ranks.insert(role.index);
+    ranks.insert(hosted.rank);
   return static_cast<uint32_t>(ranks.size());
 }
 
@@ -105,9 +106,9 @@ hello agent_host::welcome(const hello& from) const {
 
 agent_spawned agent_host::spawn_here(const spawn_agent& what) {
   auto refusal = welcome({"troupe", config_.protocol, troupe_version, what.job.job_id, {}, 0}).refusal;
-  if (hosts_rank(what.role.index)) // a new incarnation takes the slot of the old one, a peer that of its agent
+  if (hosts_rank(what.rank)) // a new incarnation takes the slot of the old one, a peer that of its agent
     refusal.clear();
-  if (what.role.kind == "shard_holder" && what.role.index >= what.job.shards)
+  if ((what.role.kind == "shard_holder" || what.role.kind == "shard_replica") && what.role.index >= what.job.shards)
     refusal = fmt::format("the job has {} shards, and {} is none of them", what.job.shards, to_string(what.role));
   if (!refusal.empty())
     return {nullptr, refusal};
@@ -123,15 +124,15 @@ agent_spawned agent_host::spawn_here(const spawn_agent& what) {
   auto link = in_place_link{caf::actor_cast<caf::actor>(what.supervisor), to_string(what.role), what.incarnation,
                             std::make_shared<pulse>()};
   auto limit = std::chrono::milliseconds{what.job.handler_limit_ms};
-  auto hosted =
-    hosted_role{nullptr, nullptr, link.beat, stuck_watch{{limit.count() == 0 ? unlimited : limit, watch_pace}}};
-  auto handle = spawn_role(what.role, std::move(link));
+  auto hosted = hosted_role{nullptr, nullptr, link.beat,
+                            stuck_watch{{limit.count() == 0 ? unlimited : limit, watch_pace}}, what.rank};
+  auto handle = spawn_role(what, std::move(link));
   hosted.handle = handle;
   hosted.supervisor = what.supervisor ? what.supervisor->address() : caf::actor_addr{};
   if (auto old = hosted_.find(what.role); old != hosted_.end())
     troupe::anon_send_exit(old->second.handle, caf::exit_reason::kill);
   hosted_.insert_or_assign(what.role, std::move(hosted));
-  job_->roles->bind({what.role, what.incarnation, handle});
+  job_->roles->bind({what.role, what.incarnation, handle, {}, what.rank});
   troupe::monitor(this, caf::actor_cast<caf::actor>(handle), [this, role = what.role, handle](const caf::error&) {
     if (auto i = hosted_.find(role); i != hosted_.end() && i->second.handle == handle)
       hosted_.erase(i);
@@ -142,14 +143,18 @@ agent_spawned agent_host::spawn_here(const spawn_agent& what) {
   return {handle, {}};
 }
 
-caf::strong_actor_ptr agent_host::spawn_role(const role_id& role, in_place_link link) {
-  auto where = device_of(role);
+caf::strong_actor_ptr agent_host::spawn_role(const spawn_agent& what, in_place_link link) {
+  auto& role = what.role;
+  auto where = device_of(role, what.rank);
   if (role.kind == "ring_peer")
     return caf::actor_cast<caf::strong_actor_ptr>(
       spawn_in_place<ring_peer>(home_system(), std::move(link), {role, job_, vault_, job_->optimizer(), where}));
   if (role.kind == "shard_holder")
     return caf::actor_cast<caf::strong_actor_ptr>(
       spawn_in_place<shard_holder>(home_system(), std::move(link), {role, job_, vault_, job_->optimizer(), where}));
+  if (role.kind == "shard_replica")
+    return caf::actor_cast<caf::strong_actor_ptr>(
+      spawn_in_place<shard_replica>(home_system(), std::move(link), {role, job_, vault_, job_->optimizer(), where}));
   if (role.kind == "aggregator")
     return caf::actor_cast<caf::strong_actor_ptr>(
       spawn_in_place<aggregator>(home_system(), std::move(link), {role, job_, where}));
@@ -159,13 +164,14 @@ caf::strong_actor_ptr agent_host::spawn_role(const role_id& role, in_place_link 
 
 // An agent and the role at its side share a device: while the agent waits for the sum, its cores work on that. A holder
 // of one that does not wait has its own.
-gpu::device agent_host::device_of(const role_id& role) {
-  auto shares = role.kind != "shard_holder" || job_->pace() == pace::synchronous();
+gpu::device agent_host::device_of(const role_id& role, uint32_t rank) {
+  auto of_shard = role.kind == "shard_holder" || role.kind == "shard_replica";
+  auto shares = !of_shard || job_->pace() == pace::synchronous();
   auto threads = static_cast<int>(config_.threads != 0 ? config_.threads : job_->description.threads);
-  auto whose = shares ? role_id{"agent", role.index} : role;
+  auto whose = shares ? role_id{"agent", rank} : role_id{"shard", role.index};
   auto known = devices_.find(whose);
   if (known == devices_.end())
-    known = devices_.emplace(whose, gpu::device::host({static_cast<int>(role.index), shares ? threads : 1})).first;
+    known = devices_.emplace(whose, gpu::device::host({static_cast<int>(rank), shares ? threads : 1})).first;
   return known->second;
 }
 
@@ -200,9 +206,9 @@ void agent_host::bind(const bind_role& entry) {
   };
   auto address = parse_address(entry.address);
   auto connects = [&](auto& x) {
-    return x.first.index > entry.role.index && (x.first.kind != "agent" || entry.role.kind != "agent");
+    return x.second.rank > entry.rank && (x.first.kind != "agent" || entry.role.kind != "agent");
   };
-  if (!address || hosts_rank(entry.role.index) || std::none_of(hosted_.begin(), hosted_.end(), connects))
+  if (!address || hosts_rank(entry.rank) || std::none_of(hosted_.begin(), hosted_.end(), connects))
     return add();
   auto middleman = home_system().middleman().actor_handle();
   troupe::request(this, middleman, connect_limit, caf::connect_atom_v, address->first, address->second)
@@ -212,7 +218,7 @@ void agent_host::bind(const bind_role& entry) {
 
 void agent_host::watch_for_loss(const bind_role& entry) {
   auto is_ours = entry.role.kind == "aggregator" || entry.role.kind == "ring_peer" || job_->sharded();
-  if (!is_ours || entry.address.empty() || !entry.handle || hosts_rank(entry.role.index))
+  if (!is_ours || entry.address.empty() || !entry.handle || hosts_rank(entry.rank))
     return;
   lost_.erase(entry.role);
   troupe::monitor(this, caf::actor_cast<caf::actor>(entry.handle),

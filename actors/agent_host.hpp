@@ -16,15 +16,15 @@
 namespace troupe {
 
 /// Hosts agents of one job at a time in its own process, a worker process, on behalf of a leader elsewhere; with each
-/// agent, at its side, its ring peer or the shard holder of its number.
+/// agent, at its side, its ring peer, or shard holders and replicas.
 /// Receives `hello`, `spawn_agent`, `heartbeat`, `bind_role` (the leader), `leave_run` (its process), upon which it
-/// ends when its roles have left; a shard holder stays until the run ends, and it says so. Refuses, with a sentence in
-/// the answer: another protocol version, a second job, more agents than slots, a job that this host cannot open. When
-/// the supervisor of a role is gone, the role ends; when none is left, the host is free again (T4: orphans stop). Ends
-/// the whole process when a role does not get on with a message within the job's limit, since nothing else helps (T5).
-/// Connects to the processes of other ring peers, shard holders, or of its agent's aggregator, so that the leader is
-/// not in the way of what goes there; a role whose connection was lost is named in the next `alive`, and is then bound
-/// again. Spawned detached, because opening data reads files.
+/// ends when its roles have left; a shard holder stays until its shard has moved, and it says so. Refuses, with a
+/// sentence in the answer: another protocol version, a second job, more agents than slots, a job that this host cannot
+/// open. When the supervisor of a role is gone, the role ends; when none is left, the host is free again (T4: orphans
+/// stop). Ends the whole process when a role does not get on with a message within the job's limit, since nothing else
+/// helps (T5). Connects to the processes of other ring peers, shard holders, or of its agent's aggregator, so that the
+/// leader is not in the way of what goes there; a role whose connection was lost is named in the next `alive`, and is
+/// then bound again. Spawned detached, because opening data reads files.
 class agent_host final : public agent_host_actor::base {
 public:
   struct config {
@@ -41,8 +41,8 @@ public:
 private:
   hello welcome(const hello& from) const;
   agent_spawned spawn_here(const spawn_agent& what);
-  caf::strong_actor_ptr spawn_role(const role_id& role, in_place_link link);
-  gpu::device device_of(const role_id& role);
+  caf::strong_actor_ptr spawn_role(const spawn_agent& what, in_place_link link);
+  gpu::device device_of(const role_id& role, uint32_t rank);
   void leave(const leave_run& word);
   void bind(const bind_role& entry);
   void watch_for_loss(const bind_role& entry);
@@ -59,6 +59,7 @@ private:
     caf::actor_addr supervisor;
     std::shared_ptr<pulse> beat;
     stuck_watch watch;
+    uint32_t rank; ///< of the agent that it is, or lives beside
   };
 
   config config_;

@@ -51,6 +51,8 @@ coordinator_actor::behavior_type coordinator::make_behavior() {
         ++config_.job->dropped; // said before it left, by whichever of its lives, or after the end
       else
         perform(core_.on_join(j));
+      if (config_.placer && config_.job->sharded() && j.who.role.kind == "agent" && core_.has(j.who))
+        config_.placer->joined(j.who.role.index);
       if (config_.placer && j.who.role.kind == "shard_replica" && j.loaded && j.since >= core_.rewound()) {
         config_.placer->ready(j.who.role.index, j.who.incarnation);
         move_shards();
@@ -158,6 +160,10 @@ void coordinator::lost(const role_id& role, const caf::actor_addr& who, bool in_
   auto gone = core_.member_of(role);
   if (gone && (!latest || latest->handle->address() == who || gone->incarnation < latest->incarnation))
     perform(in_order && role.kind == "agent" ? core_.on_left(*gone) : core_.on_lost(*gone));
+  if (config_.placer && config_.job->sharded() && in_order && gone && role.kind == "agent" && !core_.has(*gone)) {
+    config_.placer->leaves(role.index);
+    move_shards();
+  }
 }
 
 void coordinator::perform(const coordinator_core::actions& actions) {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <map>
 #include <mutex>
+#include <numeric>
 
 #include <caf/io/middleman.hpp>
 
@@ -17,6 +18,7 @@
 #include "actors/remote_agents.hpp"
 #include "actors/ring_peer.hpp"
 #include "actors/shard_holder.hpp"
+#include "actors/shard_replica.hpp"
 #include "learn/digest.hpp"
 #include "learn/safetensors.hpp"
 
@@ -190,15 +192,15 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
     peers.emplace_back(fmt::format("ring_peer/{}", rank), [this, rank](const start_context& c) -> started {
       auto role = role_id{"ring_peer", rank};
       if (remote_)
-        return remote_->start(role, c, job_);
+        return remote_->start(role, rank, c, job_);
       auto config = ring_peer::config{role, job_, vault_, optimizer_of(options_), devices_[rank]};
       return announce(*job_, role, c.number, spawn_in_place<ring_peer>(c.system, c.link(), std::move(config)));
     });
-  for (uint32_t i = 0; !job_->ring() && i < static_cast<uint32_t>(options_.shards); ++i)
-    shards.emplace_back(fmt::format("shard_holder/{}", i), [this, i, first, beside](const start_context& c) -> started {
+  if (beside)
+    make_placed_shards();
+  for (uint32_t i = 0; !beside && !job_->ring() && i < static_cast<uint32_t>(options_.shards); ++i)
+    shards.emplace_back(fmt::format("shard_holder/{}", i), [this, i, first](const start_context& c) -> started {
       auto role = role_id{"shard_holder", i};
-      if (beside)
-        return remote_->start(role, c, job_);
       auto& where = devices_[first + i % (devices_.size() - first)];
       auto config = shard_holder::config{role, job_, vault_, optimizer_of(options_), where};
       return announce(*job_, role, c.number, spawn_in_place<shard_holder>(c.system, c.link(), std::move(config)));
@@ -221,7 +223,8 @@ data_parallel::~data_parallel() {
 startable data_parallel::make_agent(uint32_t rank) {
   auto role = role_id{"agent", rank};
   if (remote_)
-    return {to_string(role), [this, role](const start_context& c) -> started { return remote_->start(role, c, job_); }};
+    return {to_string(role),
+            [this, role](const start_context& c) -> started { return remote_->start(role, role.index, c, job_); }};
   return {to_string(role), [this, role](const start_context& c) -> started {
             return announce(*job_, role, c.number,
                             spawn_in_place<agent>(c.system, c.link(), {role, job_, devices_[role.index]}));
@@ -237,9 +240,37 @@ startable data_parallel::make_aggregator(uint32_t first) {
   devices_.push_back(gpu::device::host({static_cast<int>(devices_.size()), remote_ ? options_.threads : 1}));
   return {to_string(role), [this, role, beside_agent, where = devices_.back()](const start_context& c) -> started {
             if (beside_agent && c.number == incarnation{1})
-              return remote_->start(role, c, job_);
+              return remote_->start(role, role.index, c, job_);
             return announce(*job_, role, c.number, spawn_in_place<aggregator>(c.system, c.link(), {role, job_, where}));
           }};
+}
+
+// Holders and replicas in the agents' processes, and in this one where there is no other place.
+void data_parallel::make_placed_shards() {
+  auto hosts = std::vector<shard_placer::host>(static_cast<size_t>(options_.least_agents));
+  std::iota(hosts.begin(), hosts.end(), 0u);
+  placer_ = std::make_shared<shard_placer>(static_cast<uint32_t>(options_.shards), hosts);
+  devices_.push_back(gpu::device::host({0, options_.threads}));
+  auto is_here = [](uint32_t at) { return at == shard_placer::home || at == shard_placer::nowhere; };
+  for (uint32_t i = 0; i < static_cast<uint32_t>(options_.shards); ++i) {
+    shards.emplace_back(fmt::format("shard_holder/{}", i), [this, i, is_here](const start_context& c) -> started {
+      auto role = role_id{"shard_holder", i};
+      auto at = placer_->start_holder(i);
+      if (!is_here(at))
+        return remote_->start(role, at, c, job_);
+      auto config = shard_holder::config{role, job_, vault_, optimizer_of(options_), devices_.front()};
+      return announce(*job_, role, c.number, spawn_in_place<shard_holder>(c.system, c.link(), std::move(config)));
+    });
+    replicas.emplace_back(fmt::format("shard_replica/{}", i), [this, i, is_here](const start_context& c) -> started {
+      auto role = role_id{"shard_replica", i};
+      auto at = placer_->start_replica(i, c.number);
+      if (!is_here(at))
+        return remote_->start(role, at, c, job_);
+      auto waits = at == shard_placer::nowhere;
+      auto config = shard_replica::config{role, job_, vault_, optimizer_of(options_), devices_.front(), waits};
+      return announce(*job_, role, c.number, spawn_in_place<shard_replica>(c.system, c.link(), std::move(config)));
+    });
+  }
 }
 
 coordinator::config data_parallel::leader_config() {
@@ -271,6 +302,7 @@ coordinator::config data_parallel::leader_config() {
     config.save_lock = "checkpoint:" + o.checkpoint;
   }
   config.restore = last_good_state(o, job_, initial_);
+  config.placer = placer_;
   config.on_done = [slot = outcome_](expected<run_outcome> outcome) { *slot = std::move(outcome); };
   return config;
 }
@@ -279,9 +311,10 @@ supervision_tree data_parallel::tree(std::optional<restart_limit> limit) const {
   const auto few = limit.value_or(at_most(3, 1min));
   const auto many = limit.value_or(at_most(16, 1min));
   auto tree = supervise("training", one_for_one, few);
-  tree.child(locks).child(broker).child(job_->ring()      ? supervise_agents("peers", many).child(peers, transient)
-                                        : job_->sharded() ? supervise_agents("shards", many).child(shards)
-                                                          : supervise("shards", one_for_all, few).child(shards));
+  tree.child(locks).child(broker).child(job_->ring() ? supervise_agents("peers", many).child(peers, transient)
+                                        : job_->sharded()
+                                          ? supervise_shards(options_.shards, limit).child(shards).child(replicas)
+                                          : supervise("shards", one_for_all, few).child(shards));
   if (!aggregators.empty())
     tree.child(supervise_agents("aggregators", many).child(aggregators));
   tree.child(supervise_agents("agents", many).child(agents, transient)).child(leader, transient, significant);

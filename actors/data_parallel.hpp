@@ -41,6 +41,7 @@ public:
   startable locks;  ///< checkpoints are written under a lock
   startable broker;
   std::vector<startable> shards;      ///< shard holders; none in a ring
+  std::vector<startable> replicas;    ///< of shards that live in worker processes; behind the holders
   std::vector<startable> aggregators; ///< behind the shard holders; none unless `sync` is "tree"
   std::vector<startable> peers;       ///< ring peers; none where there are shard holders
   std::vector<startable> agents;      ///< those that the run waits for
@@ -75,6 +76,7 @@ private:
   coordinator::config leader_config();
   startable make_agent(uint32_t rank);
   startable make_aggregator(uint32_t first);
+  void make_placed_shards();
 
   runtime& runtime_;
   job_options options_;
@@ -84,6 +86,7 @@ private:
   std::shared_ptr<shard_vault> vault_;    // what outlives the shard holders
   std::shared_ptr<run_record> record_;    // what outlives the coordinator
   std::shared_ptr<remote_agents> remote_; // null: agents are threads of this process
+  std::shared_ptr<shard_placer> placer_;  // null: shards stay where they are
   std::vector<gpu::device> devices_;
   std::shared_ptr<ledger> ledger_;        // null: none is kept
   std::shared_ptr<lock_journal> journal_; // what outlives the lock service
@@ -100,6 +103,12 @@ expected<job_options> resolve(job_options options);
 inline supervision_tree supervise_agents(std::string name, restart_limit limit = at_most(16, std::chrono::minutes{1})) {
   using namespace std::chrono_literals;
   return supervise(std::move(name), one_for_one, limit).backoff({.min = 1ms, .max = 3s, .quiet = 5s});
+}
+
+/// The same for holders of shards that move from host to host: each may be started as often as usual.
+inline supervision_tree supervise_shards(int shards, std::optional<restart_limit> limit = {}) {
+  return supervise_agents("shards",
+                          limit.value_or(at_most(16 + 8 * static_cast<uint32_t>(shards), std::chrono::minutes{1})));
 }
 
 /// The supervision tree of a job's shape, without starting anything.

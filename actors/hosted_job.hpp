@@ -41,7 +41,10 @@ struct hosted_job {
   [[nodiscard]] bool ring() const { return description.ring; }
   [[nodiscard]] bool sharded() const { return description.sharded; }
   /// Whether the holder of a shard lives beside the agent: what they hand each other does not leave their process.
-  [[nodiscard]] bool beside(uint32_t shard, const role_id& agent) const { return sharded() && agent.index == shard; }
+  [[nodiscard]] bool beside(uint32_t shard, const role_id& agent) const {
+    auto holder = sharded() ? roles->entry({"shard_holder", shard}) : std::nullopt;
+    return holder && (holder->rank == leader_rank ? shard : holder->rank) == agent.index;
+  }
   /// Who holds a shard, as an agent sees it: in a ring, its own peer holds everything.
   [[nodiscard]] role_id holder(uint32_t shard, const role_id& agent) const {
     return ring() ? role_id{"ring_peer", agent.index} : role_id{"shard_holder", shard};

@@ -32,6 +32,10 @@ void choose_for_any_number_of_agents(job_options& o) {
     o.threads = 1;
 }
 
+bool has_processes(const job_options& o) {
+  return o.isolation == isolation::process || !o.nodes.empty();
+}
+
 // Shard holders, beside the agents or not.
 bool has_shards(const job_options& o) {
   return o.sync != "ring";
@@ -184,7 +188,7 @@ expected<job_options> resolve(job_options o) {
   if (o.sync == "ring")
     o.shards = 1; // each peer has all blocks
   if (o.sync == "sharded")
-    o.shards = o.least_agents; // those who join later hold none
+    o.shards = o.agents; // whoever joins later takes its part
   if (o.sync == "tree" && o.fan_in == 0)
     o.fan_in = static_cast<int>(usual_fan_in(static_cast<uint32_t>(o.agents)));
   if (o.shards == 0)
@@ -215,7 +219,9 @@ supervision_tree shape_of(const job_options& o) {
     .child(startable{"data_broker/0", nothing})
     .child(!has_shards(o) ? supervise_agents("peers").child(numbered("ring_peer", o.agents), transient)
            : o.sync == "sharded"
-             ? supervise_agents("shards").child(numbered("shard_holder", o.shards))
+             ? supervise_shards(o.shards)
+                 .child(numbered("shard_holder", o.shards))
+                 .child(numbered("shard_replica", has_processes(o) ? o.shards : 0))
              : supervise("shards", one_for_all, at_most(3, 1min)).child(numbered("shard_holder", o.shards)));
   if (o.sync == "tree")
     tree.child(supervise_agents("aggregators").child(numbered("aggregator", o.agents, 0, o.fan_in)));

@@ -64,9 +64,10 @@ caf::actor remote_agents::worker_for(uint32_t rank, const start_context& c, cons
   return worker;
 }
 
-started remote_agents::start(const role_id& role, const start_context& c, const std::shared_ptr<hosted_job>& job) {
+started remote_agents::start(const role_id& role, uint32_t rank, const start_context& c,
+                             const std::shared_ptr<hosted_job>& job) {
   return started::later(
-    c.system.spawn<remote_agent>(remote_agent::config{role, c.number, c.notice, worker_for(role.index, c, job)}));
+    c.system.spawn<remote_agent>(remote_agent::config{role, c.number, c.notice, worker_for(rank, c, job)}));
 }
 
 } // namespace troupe

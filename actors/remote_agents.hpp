@@ -27,9 +27,9 @@ public:
   /// Refuses what a node would refuse. Blocks.
   expected<void> connect(const hosted_job& job);
 
-  /// Starts an incarnation of an agent, or of a ring peer or shard holder at its side, in the worker process of its
-  /// rank: the one there is, or a new one.
-  started start(const role_id& role, const start_context& c, const std::shared_ptr<hosted_job>& job);
+  /// Starts an incarnation of an agent, or of a role beside one, in the worker process of that rank: the one there is,
+  /// or a new one.
+  started start(const role_id& role, uint32_t rank, const start_context& c, const std::shared_ptr<hosted_job>& job);
 
 private:
   remote_agents(caf::actor_system& system, job_options options)

@@ -98,7 +98,7 @@ void remote_worker::spawn_there(const spawn_request& r) {
   });
   auto supervisor = caf::actor_cast<caf::strong_actor_ptr>(r.supervisor);
   troupe::request(this, host_, spawn_deadline,
-                  spawn_agent{config_.job->description, r.role, r.number, supervisor, std::move(known)})
+                  spawn_agent{config_.job->description, r.role, r.number, supervisor, std::move(known), config_.rank})
     .then(
       [this, r](const agent_spawned& s) {
         tried(s.handle != nullptr);
@@ -108,7 +108,7 @@ void remote_worker::spawn_there(const spawn_request& r) {
           return;
         }
         if (s.handle) {
-          config_.job->roles->bind({r.role, r.number, s.handle, address_});
+          config_.job->roles->bind({r.role, r.number, s.handle, address_, config_.rank});
           watch();
         }
         r.then(s);

@@ -92,12 +92,18 @@ std::vector<uint32_t> shard_placer::holders_to_move() const {
   return result;
 }
 
+// One that is well where it is stays, though another place would do as well.
 std::vector<uint32_t> shard_placer::replicas_to_move() const {
   auto guard = std::lock_guard{mutex_};
   auto result = std::vector<uint32_t>{};
-  for (uint32_t i = 0; i < shards_.size(); ++i)
-    if (auto& p = shards_[i]; p.replica && p.replica->at != home_of_replica(i))
+  for (uint32_t i = 0; i < shards_.size(); ++i) {
+    auto& p = shards_[i];
+    if (!p.replica)
+      continue;
+    auto useful = p.holder == belongs_[i] && p.replica->at != p.holder && ring_.hosts().contains(p.replica->at);
+    if (!useful && p.replica->at != home_of_replica(i))
       result.push_back(i);
+  }
   return result;
 }
 

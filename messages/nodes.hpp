@@ -31,17 +31,21 @@ struct hello {
   }
 };
 
+/// A worker process has the rank of its agent; the leader's has none.
+inline constexpr uint32_t leader_rank = UINT32_MAX;
+
 /// A line of the directory: under which handle a role is reached. The only message that carries handles (R2).
 struct bind_role {
   role_id role;
   troupe::incarnation incarnation;
   caf::strong_actor_ptr handle;
-  std::string address = {}; ///< HOST:PORT of its worker process, for those that connect to it; empty: the leader's
+  std::string address = {};    ///< HOST:PORT of its worker process, for those that connect to it; empty: the leader's
+  uint32_t rank = leader_rank; ///< of that process
 
   template <class Inspector>
   friend bool inspect(Inspector& f, bind_role& x) {
     return f.object(x).fields(f.field("role", x.role), f.field("incarnation", x.incarnation),
-                              f.field("handle", x.handle), f.field("address", x.address));
+                              f.field("handle", x.handle), f.field("address", x.address), f.field("rank", x.rank));
   }
 };
 
@@ -103,19 +107,21 @@ struct worker_ended {
   }
 };
 
-/// remote worker → the agent host in a worker process: start an agent of a job, or the ring peer or shard holder at
-/// its side. Answered by `agent_spawned`.
+/// remote worker → the agent host in a worker process: start an agent of a job, or a role that lives beside it.
+/// Answered by `agent_spawned`.
 struct spawn_agent {
   job_description job;
   role_id role;
   troupe::incarnation incarnation;
   caf::strong_actor_ptr supervisor;
   std::vector<bind_role> directory; ///< the roles it will talk to
+  uint32_t rank = 0;                ///< of the process
 
   template <class Inspector>
   friend bool inspect(Inspector& f, spawn_agent& x) {
     return f.object(x).fields(f.field("job", x.job), f.field("role", x.role), f.field("incarnation", x.incarnation),
-                              f.field("supervisor", x.supervisor), f.field("directory", x.directory));
+                              f.field("supervisor", x.supervisor), f.field("directory", x.directory),
+                              f.field("rank", x.rank));
   }
 };
 

@@ -21,8 +21,8 @@ struct follow_shard {
 
   template <class Inspector>
   friend bool inspect(Inspector& f, follow_shard& x) {
-    return f.object(x).fields(f.field("from", x.from), f.field("loaded", x.loaded), f.field("since", x.since),
-                              f.field("version", x.version));
+    return f.object(x).fields(f.field("from", x.from), f.field("again", x.again), f.field("loaded", x.loaded),
+                              f.field("since", x.since), f.field("version", x.version));
   }
 };
 

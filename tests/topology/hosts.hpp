@@ -63,7 +63,8 @@ bool comes_true(Condition condition) {
   return false;
 }
 
-inline agent_spawned spawn_on(caf::scoped_actor& self, const agent_host_actor& host, const spawn_agent& what) {
+inline agent_spawned spawn_on(caf::scoped_actor& self, const agent_host_actor& host, spawn_agent what) {
+  what.rank = what.role.index;
   auto result = agent_spawned{};
   troupe::request(self, host, std::chrono::seconds{20}, what)
     .receive([&](const agent_spawned& s) { result = s; },

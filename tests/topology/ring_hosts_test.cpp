@@ -37,7 +37,7 @@ TEST_CASE("ring peers of two worker processes are connected directly; a peer who
     auto spawned = spawn_on(self, hosts.back(), {ring_job(), role, {1}, me, {}});
     INFO(spawned.refusal);
     REQUIRE(spawned.handle);
-    peers.push_back({role, {1}, spawned.handle, "127.0.0.1:" + std::to_string(port)});
+    peers.push_back({role, {1}, spawned.handle, "127.0.0.1:" + std::to_string(port), role.index});
   }
   auto node = first->rt.system().node();
   CHECK_FALSE(is_direct(second, node));

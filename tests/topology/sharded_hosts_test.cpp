@@ -46,7 +46,7 @@ TEST_CASE("agents and shard holders of two worker processes are connected direct
       auto spawned = spawn_on(self, hosts.back(), {sharded_job(1), {kind, rank}, {1}, me, {}});
       INFO(spawned.refusal);
       REQUIRE(spawned.handle);
-      roles.push_back({{kind, rank}, {1}, spawned.handle, "127.0.0.1:" + std::to_string(port)});
+      roles.push_back({{kind, rank}, {1}, spawned.handle, "127.0.0.1:" + std::to_string(port), rank});
     }
   }
   auto node = first->rt.system().node();

@@ -81,7 +81,7 @@ TEST_CASE("shards leave a host that goes, one copy at a time, and one that joins
   CHECK(p.load(2) == 12);
   p.joined(1);
   settle(p);
-  CHECK(p.load(1) >= 6);
+  CHECK(p.load(1) >= 4); // replicas stay where they are well
 }
 
 TEST_CASE("with one host left the replicas are with the leader, and with none the shards") {
