@@ -16,6 +16,7 @@
 #include "actors/version.hpp"
 #include "actors/worker_process.hpp"
 #include "messages/caf.hpp"
+#include "messages/shared_memory.hpp"
 
 namespace troupe {
 namespace {
@@ -138,7 +139,7 @@ agent_spawned agent_host::spawn_here(const spawn_agent& what) {
     leave_if_empty();
   });
   watch_supervisor(what.supervisor);
-  return {handle, {}};
+  return {handle, {}, shared_memory::of_this_process().place()};
 }
 
 caf::strong_actor_ptr agent_host::spawn_role(const role_id& role, in_place_link link) {
@@ -194,6 +195,8 @@ void agent_host::bind(const bind_role& entry) {
       watch_for_loss(entry);
     job->roles->bind(entry);
   };
+  if (!hosts_rank(entry.role.index) || entry.address.empty())
+    read_shared(entry.place);
   auto address = parse_address(entry.address);
   auto connects = [&](auto& x) {
     return x.first.index > entry.role.index && (x.first.kind != "agent" || entry.role.kind != "agent");
@@ -204,6 +207,12 @@ void agent_host::bind(const bind_role& entry) {
   troupe::request(this, middleman, connect_limit, caf::connect_atom_v, address->first, address->second)
     .then([add](const caf::node_id&, const caf::strong_actor_ptr&, const std::set<std::string>&) { add(); },
           [add](const caf::error&) { add(); }); // the leader passes on what is sent
+}
+
+// From now on that process may lend its tensors to this one.
+void agent_host::read_shared(const process_place& place) {
+  if (auto sentence = shared_memory::of_this_process().attach(place))
+    fmt::print(stderr, "troupe: {}\n", *sentence);
 }
 
 void agent_host::watch_for_loss(const bind_role& entry) {

@@ -1,9 +1,12 @@
 #include "actors/remote_worker.hpp"
 
+#include <algorithm>
+#include <cstdio>
 #include <fmt/format.h>
 
 #include "actors/node_link.hpp"
 #include "messages/caf.hpp"
+#include "messages/shared_memory.hpp"
 #include "supervision/exit_reason.hpp"
 
 namespace troupe {
@@ -21,6 +24,13 @@ const role_id coordinator_role{"coordinator", 0};
 // Agents do not talk to each other, but shard holders that live beside them do.
 bool is_for_all(const role_id& role, bool sharded) {
   return sharded || role.kind != "agent";
+}
+
+// What has no address is in this process.
+bind_role with_place(bind_role entry) {
+  if (entry.address.empty())
+    entry.place = shared_memory::of_this_process().place();
+  return entry;
 }
 
 } // namespace
@@ -95,6 +105,7 @@ void remote_worker::spawn_there(const spawn_request& r) {
   std::erase_if(known, [&](auto& e) {
     return !is_for_all(e.role, config_.job->sharded()) || !e.address.empty() || e.role == coordinator_role;
   });
+  std::transform(known.begin(), known.end(), known.begin(), with_place);
   auto supervisor = caf::actor_cast<caf::strong_actor_ptr>(r.supervisor);
   troupe::request(this, host_, spawn_deadline,
                   spawn_agent{config_.job->description, r.role, r.number, supervisor, std::move(known)})
@@ -107,7 +118,9 @@ void remote_worker::spawn_there(const spawn_request& r) {
           return;
         }
         if (s.handle) {
-          config_.job->roles->bind({r.role, r.number, s.handle, address_});
+          if (auto sentence = shared_memory::of_this_process().attach(s.place))
+            fmt::print(stderr, "troupe: {}\n", *sentence);
+          config_.job->roles->bind({r.role, r.number, s.handle, address_, s.place});
           watch();
         }
         r.then(s);
@@ -151,7 +164,7 @@ void remote_worker::watch() {
   auto& roles = *config_.job->roles;
   roles.on_bind(this->ctrl(), [host = host_, sharded = config_.job->sharded()](const bind_role& entry) {
     if (is_for_all(entry.role, sharded))
-      troupe::anon_send(host, entry);
+      troupe::anon_send(host, with_place(entry));
   });
   for (auto& entry : roles.entries())
     if (entry.role != coordinator_role)
@@ -163,7 +176,7 @@ void remote_worker::watch() {
 void remote_worker::tell(const role_id& role) {
   auto entry = config_.job->roles->entry(role);
   if (entry && entry->handle && !has_ended(entry->handle) && is_for_all(role, config_.job->sharded()))
-    troupe::anon_send(host_, *entry);
+    troupe::anon_send(host_, with_place(*entry));
 }
 
 // Since it was last counted; the first job of a process may not be its last.

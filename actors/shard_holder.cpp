@@ -345,11 +345,11 @@ void shard_holder::publish_news(const std::optional<step>& before) {
 void shard_holder::publish(const member& to) {
   if (!feed_.shown())
     return;
-  if (auto agent = config_.job->roles->find_as<agent_actor>(to.role)) {
+  if (auto agent = config_.job->roles->locate<agent_actor>(to.role); agent.handle) {
     auto& [applied, values] = *feed_.shown();
     if (!config_.job->beside(shard_, to.role))
       config_.job->sent_bytes += values.bytes();
-    troupe::anon_send(agent, parameters{core_.from(), applied, values});
+    troupe::anon_send(agent.handle, parameters{core_.from(), applied, values.for_reader(agent.process)});
   }
 }
 

@@ -8,11 +8,12 @@
 
 #include "messages/ids.hpp"
 #include "messages/job.hpp"
+#include "messages/process_place.hpp"
 
 namespace troupe {
 
 /// Changes whenever a message or its type id changes: two processes talk only if they agree on it.
-inline constexpr uint32_t protocol_version = 9;
+inline constexpr uint32_t protocol_version = 10;
 
 /// First message between two processes, both ways; the first type of the registry, so that its id never moves and a
 /// process of another version can still read it and answer with a sentence.
@@ -37,11 +38,12 @@ struct bind_role {
   troupe::incarnation incarnation;
   caf::strong_actor_ptr handle;
   std::string address = {}; ///< HOST:PORT of its worker process, for those that connect to it; empty: the leader's
+  process_place place = {}; ///< of its process, for those that share memory with it
 
   template <class Inspector>
   friend bool inspect(Inspector& f, bind_role& x) {
     return f.object(x).fields(f.field("role", x.role), f.field("incarnation", x.incarnation),
-                              f.field("handle", x.handle), f.field("address", x.address));
+                              f.field("handle", x.handle), f.field("address", x.address), f.field("place", x.place));
   }
 };
 
@@ -159,10 +161,11 @@ struct alive {
 struct agent_spawned {
   caf::strong_actor_ptr handle; ///< null: see refusal
   std::string refusal;          ///< a sentence
+  process_place place = {};     ///< of the process
 
   template <class Inspector>
   friend bool inspect(Inspector& f, agent_spawned& x) {
-    return f.object(x).fields(f.field("handle", x.handle), f.field("refusal", x.refusal));
+    return f.object(x).fields(f.field("handle", x.handle), f.field("refusal", x.refusal), f.field("place", x.place));
   }
 };
 

@@ -1,0 +1,356 @@
+// All-reduce between processes of this host: the ring peers' core, sums, messages and connections, without a model.
+// Prints one JSON object a line; bench/all_reduce.py makes the table and runs the peers beside it.
+//
+//   bench_all_reduce PROCESSES BYTES [inline]    inline: without shared memory
+//   bench_all_reduce limit BYTES                 how fast one process reads two tensors and writes their sum
+//
+// A step is what a ring does with a gradient that is there as blocks of 1 MiB: each process has the whole sum at the
+// end of it. Time per step over many of them, algorithm bandwidth = BYTES / time.
+
+#include <algorithm>
+#include <caf/event_based_actor.hpp>
+#include <caf/io/middleman.hpp>
+#include <caf/scoped_actor.hpp>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <set>
+#include <spawn.h>
+#include <string>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <vector>
+
+#include "actors/ring_sums.hpp"
+#include "actors/runtime.hpp"
+#include "gpu/kernels/reduce.hpp"
+#include "messages/caf.hpp"
+#include "messages/registry.hpp"
+#include "messages/shared_memory.hpp"
+
+using namespace troupe;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr size_t block_floats = size_t{256} * 1024;
+constexpr int repetitions = 5;
+constexpr double seconds_per_repetition = 0.5;
+constexpr auto limit = 60s;
+
+[[noreturn]] void give_up(const std::string& sentence) {
+  fmt::print(stderr, "bench_all_reduce: {}\n", sentence);
+  std::_Exit(1);
+}
+
+member peer(uint32_t rank) {
+  return {{"ring_peer", rank}, {1}};
+}
+
+std::vector<ring_bucket> buckets_of(size_t floats) {
+  auto result = std::vector<ring_bucket>{};
+  for (uint32_t b = 0; floats > 0; ++b) {
+    auto size = std::min(floats, block_floats);
+    result.push_back({{{b}}, size});
+    floats -= size;
+  }
+  return result;
+}
+
+/// A ring peer whose agent, broker and coordinator always have said already what it waits for.
+class reducer {
+public:
+  using self_pointer = caf::event_based_actor*;
+
+  reducer(self_pointer self, uint32_t rank, uint32_t peers, size_t floats)
+    : self_(self), rank_(rank), peers_(peers), core_(peer(rank), buckets_of(floats)), sums_(core_.buckets()),
+      stream_(gpu::device::host({static_cast<int>(rank), 1}), [](auto) { give_up("a lane has failed"); }) {
+    for (auto& b : core_.buckets()) {
+      auto values = payload::floats_to_lend(b.size);
+      std::fill_n(values.mutable_floats().data(), b.size, 1.0f);
+      gradient_.push_back(values);
+    }
+  }
+
+  caf::behavior make_behavior() {
+    return {[this](const bind_role& other) {
+              others_[other.role.index] = other;
+              if (auto sentence = shared_memory::of_this_process().attach(other.place))
+                fmt::print(stderr, "{}\n", *sentence);
+              return here();
+            },
+            [this](const heartbeat& h) { // so many steps
+              left_ = h.number;
+              promise_ = self_->make_response_promise();
+              begin();
+              return promise_;
+            },
+            [this](const ring_chunk& c) { perform(core_.on_chunk(c)); }};
+  }
+
+  [[nodiscard]] bind_role here() const {
+    return {peer(rank_).role,
+            {1},
+            caf::actor_cast<caf::strong_actor_ptr>(self_),
+            {},
+            shared_memory::of_this_process().place()};
+  }
+
+private:
+  void begin() {
+    if (core_.peers() == 0) {
+      auto members = std::vector<member>{};
+      for (uint32_t r = 0; r < peers_; ++r) {
+        members.push_back({{"agent", r}, {1}});
+        members.push_back(peer(r));
+      }
+      perform(core_.on_view({{1}, {}, members, {}, {1}}));
+      auto out = ring_core::actions{};
+      core_.on_loaded({0}, {}, out);
+      perform(out);
+    }
+    step_once();
+  }
+
+  void step_once() {
+    auto parts = std::vector<plan_part>{};
+    for (uint32_t r = 0; r < peers_; ++r)
+      parts.push_back({r, r + 1, r});
+    perform(core_.on_plan({core_.version(), core_.crew_since(), peers_, parts}));
+    auto node = sum_tree{peers_}.leaf(rank_);
+    for (uint32_t b = 0; b < gradient_.size(); ++b) {
+      auto out = ring_core::actions{};
+      core_.on_push({{{"agent", rank_}, {1}, {1}}, core_.version(), core_.version(), {b}, node, peers_, {}}, out);
+      perform(out);
+    }
+  }
+
+  void summed() {
+    auto at = core_.version();
+    core_.on_norms(core_.crew_since(), at, {{{0}, 0, true}});
+    if (!core_.on_commit({.view = {1}, .at = at, .version = at, .crew_since = core_.crew_since()}))
+      give_up("a step was not whole");
+    auto last = left_ == 1;
+    if (last)
+      check();
+    sums_.clear();
+    perform(core_.on_applied());
+    if (--left_ == 0)
+      promise_.deliver(alive{});
+    else
+      step_once();
+  }
+
+  void check() const {
+    for (uint32_t b = 0; b < gradient_.size(); ++b)
+      for (auto x : sums_.total(b).as_floats())
+        if (x != static_cast<float>(peers_))
+          give_up(fmt::format("the sum of {} ones is not {}", peers_, x));
+  }
+
+  void perform(const ring_core::actions& actions) {
+    to_do_.insert(to_do_.end(), actions.begin(), actions.end());
+    if (std::exchange(busy_, true))
+      return;
+    while (!to_do_.empty()) {
+      auto next = std::move(to_do_.front());
+      to_do_.pop_front();
+      std::visit([this](auto& x) { perform(x); }, next);
+    }
+    busy_ = false;
+  }
+  void perform(const ring_core::ask_plan&) {}
+  void perform(const ring_core::fetch_model&) {}
+  void perform(const ring_core::start_over&) {}
+  void perform(const ring_core::assemble& a) {
+    sums_.assemble(stream_, a.bucket, {{gradient_[a.bucket]}});
+    perform(core_.on_assembled(core_.crew_since(), a.bucket));
+  }
+  void perform(const ring_core::send& a) {
+    auto c = a.what;
+    if (c.values.empty())
+      c.values = sums_.own(c.bucket, c.chunk, peers_);
+    auto& to = others_.at(a.to.role.index);
+    c.values = c.values.for_reader(to.place.process);
+    troupe::anon_send(caf::actor_cast<caf::actor>(to.handle), std::move(c));
+  }
+  void perform(const ring_core::reduce& a) {
+    auto c = a.what;
+    auto sum = sums_.add(stream_, c, peers_, c.chunk == core_.place());
+    c.values = sum.values;
+    if (sum.there)
+      return perform(core_.on_reduced(std::move(c)));
+    stream_.on_complete([this, c] { run_in(caf::actor{self_}, [this, c] { perform(core_.on_reduced(c)); }); });
+  }
+  void perform(const ring_core::complete& a) { sums_.complete(stream_, a.bucket, a.chunk, a.values, peers_); }
+  void perform(const ring_core::measure&) {
+    if (core_.buckets().size() == 1 && core_.buckets()[0].size <= size_t{8} * 1024 * peers_)
+      return summed(); // nothing was left to the stream
+    stream_.on_complete([this] { run_in(caf::actor{self_}, [this] { summed(); }); });
+  }
+
+  self_pointer self_;
+  uint32_t rank_;
+  uint32_t peers_;
+  ring_core core_;
+  ring_sums sums_;
+  gpu::stream stream_;
+  std::vector<payload> gradient_;
+  std::map<uint32_t, bind_role> others_;
+  std::deque<ring_core::action> to_do_;
+  bool busy_ = false;
+  uint64_t left_ = 0;
+  caf::response_promise promise_;
+};
+
+// -- processes --------------------------------------------------------------------------------------------------------
+
+void steps(caf::scoped_actor& self, const caf::actor& which, uint64_t n) {
+  troupe::request(self, which, limit, heartbeat{n})
+    .receive([](const alive&) {}, [](const caf::error& e) { give_up(to_string(e)); });
+}
+
+// A process of the ring: says its port, is told those of all, and takes part in as many steps as it is told.
+int take_part(uint32_t rank, uint32_t peers, size_t bytes, bool inline_only) {
+  if (inline_only)
+    shared_memory::of_this_process().refrain();
+  auto rt = runtime{{.network = true}};
+  shared_memory::of_this_process().place();
+  auto self = caf::scoped_actor{rt.system()};
+  auto mine = rt.system().spawn([=](caf::event_based_actor* a) {
+    auto state = std::make_shared<reducer>(a, rank, peers, bytes / sizeof(float));
+    a->attach_functor([state] {});
+    return state->make_behavior();
+  });
+  auto here = bind_role{
+    peer(rank).role, {1}, caf::actor_cast<caf::strong_actor_ptr>(mine), {}, shared_memory::of_this_process().place()};
+  auto port = rt.system().middleman().publish(mine, 0, "127.0.0.1");
+  if (!port)
+    give_up(to_string(port.error()));
+  std::printf("%u\n", static_cast<unsigned>(*port));
+  std::fflush(stdout);
+  for (uint32_t other = 0; other < peers; ++other) {
+    unsigned at = 0;
+    if (std::scanf("%u", &at) != 1)
+      give_up("no ports");
+    if (other >= rank) // of two processes one connects
+      continue;
+    auto handle = rt.system().middleman().remote_actor("127.0.0.1", static_cast<uint16_t>(at));
+    if (!handle)
+      give_up(to_string(handle.error()));
+    troupe::request(self, *handle, limit, here)
+      .receive([&](const bind_role& there) { troupe::anon_send(mine, there); },
+               [](const caf::error& e) { give_up(to_string(e)); });
+  }
+  std::printf("ready\n");
+  std::fflush(stdout);
+  for (unsigned long n = 0; std::scanf("%lu", &n) == 1 && n > 0;) {
+    steps(self, mine, n);
+    std::printf("done\n");
+    std::fflush(stdout);
+  }
+  auto& shared = shared_memory::of_this_process();
+  if (rank == 0)
+    fmt::print(stderr, "lent {} tensors, not {}\n", shared.lent(), shared.not_lent());
+  std::fflush(nullptr);
+  std::_Exit(0);
+}
+
+struct child {
+  pid_t pid = 0;
+  FILE* in = nullptr;
+  FILE* out = nullptr;
+
+  std::string line() const {
+    char text[64] = {};
+    if (std::fgets(text, sizeof(text), out) == nullptr)
+      give_up("a process has ended");
+    return text;
+  }
+  void say(const std::string& words) const {
+    std::fputs(words.c_str(), in);
+    std::fflush(in);
+  }
+};
+
+child launch(const std::vector<std::string>& words) {
+  int in[2];
+  int out[2];
+  if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0)
+    give_up("no pipes");
+  posix_spawn_file_actions_t files;
+  ::posix_spawn_file_actions_init(&files);
+  ::posix_spawn_file_actions_adddup2(&files, in[0], STDIN_FILENO);
+  ::posix_spawn_file_actions_adddup2(&files, out[1], STDOUT_FILENO);
+  auto copies = words;
+  auto arguments = std::vector<char*>{};
+  for (auto& w : copies)
+    arguments.push_back(w.data());
+  arguments.push_back(nullptr);
+  auto result = child{};
+  if (::posix_spawn(&result.pid, "/proc/self/exe", &files, nullptr, arguments.data(), environ) != 0)
+    give_up("cannot start a process");
+  ::posix_spawn_file_actions_destroy(&files);
+  ::close(in[0]);
+  ::close(out[1]);
+  result.in = ::fdopen(in[1], "w");
+  result.out = ::fdopen(out[0], "r");
+  return result;
+}
+
+double seconds_of(const std::vector<child>& all, uint64_t n) {
+  auto begin = std::chrono::steady_clock::now();
+  for (auto& c : all)
+    c.say(fmt::format("{}\n", n));
+  for (auto& c : all)
+    c.line();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+void print(const std::string& what, uint32_t peers, size_t bytes, uint64_t n, double seconds) {
+  fmt::print(R"({{"impl":"{}","np":{},"bytes":{},"iters":{},"us":{:.2f},"algbw_GBps":{:.4f}}})"
+             "\n",
+             what, peers, bytes, n, seconds / static_cast<double>(n) * 1e6,
+             static_cast<double>(bytes) * static_cast<double>(n) / seconds / 1e9);
+  std::fflush(stdout);
+}
+
+int measure(uint32_t peers, size_t bytes, bool inline_only) {
+  auto all = std::vector<child>{};
+  for (uint32_t r = 0; r < peers; ++r)
+    all.push_back(launch({"bench_all_reduce", "rank", std::to_string(r), std::to_string(peers), std::to_string(bytes),
+                          inline_only ? "inline" : "shared"}));
+  auto ports = std::string{};
+  for (auto& c : all)
+    ports += c.line();
+  for (auto& c : all)
+    c.say(ports);
+  for (auto& c : all)
+    c.line();
+  seconds_of(all, 5);
+  auto one = seconds_of(all, 3) / 3;
+  auto n = static_cast<uint64_t>(std::clamp(seconds_per_repetition / one, 3.0, 5000.0));
+  for (int i = 0; i < repetitions; ++i)
+    print(inline_only ? "troupe-inline" : "troupe", peers, bytes, n, seconds_of(all, n));
+  for (auto& c : all)
+    c.say("0\n");
+  for (auto& c : all)
+    ::waitpid(c.pid, nullptr, 0);
+  return 0;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  auto words = std::vector<std::string>(argv + 1, argv + argc);
+  auto number = [&](size_t i) { return std::strtoull(words.at(i).c_str(), nullptr, 10); };
+  if (words.size() == 5 && words[0] == "rank")
+    return take_part(static_cast<uint32_t>(number(1)), static_cast<uint32_t>(number(2)), number(3),
+                     words[4] == "inline");
+  if (words.size() == 2 || (words.size() == 3 && words[2] == "inline"))
+    return measure(static_cast<uint32_t>(number(0)), number(1), words.size() == 3);
+  give_up("call it with PROCESSES BYTES [inline]");
+}
