@@ -45,7 +45,12 @@ agent_host_actor::behavior_type agent_host::make_behavior() {
     [this](const spawn_agent& s) { return spawn_here(s); },
     [this](const heartbeat& h) {
       auto lost = std::exchange(lost_, {});
-      return troupe::alive{h.number, {lost.begin(), lost.end()}, job_ ? job_->sent_bytes.load() : sent_bytes_};
+      auto& shared = shared_memory::of_this_process();
+      return troupe::alive{h.number,
+                           {lost.begin(), lost.end()},
+                           job_ ? job_->sent_bytes.load() : sent_bytes_,
+                           shared.lent_bytes(),
+                           shared.not_lent()};
     },
     [this](const bind_role& b) { bind(b); },
     [this](const leave_run& word) { leave(word); },

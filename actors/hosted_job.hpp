@@ -32,6 +32,8 @@ struct hosted_job {
   std::atomic<uint64_t> dropped = 0; ///< messages dropped by roles of this process other than agents (I13)
   /// Of gradients and parameters, by roles of this process, and of its worker processes as far as they have said.
   std::atomic<uint64_t> sent_bytes = 0;
+  std::atomic<uint64_t> lent_bytes = 0; ///< of tensors that worker processes have lent on their hosts, as last heard
+  std::atomic<uint64_t> not_lent = 0;   ///< tensors that they sent instead, as a bound was reached (R13)
 
   [[nodiscard]] learn::batch_sizes sizes() const {
     return {description.samples, description.batch, description.micro_batch};

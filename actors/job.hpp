@@ -128,6 +128,8 @@ struct job_report {
   /// Gradients and parameters that roles have sent each other, by reference or not; without what an agent and a ring
   /// peer or shard holder at its side hand each other.
   uint64_t sent_bytes = 0;
+  uint64_t lent_bytes = 0; ///< of tensors that processes lent to others of their host instead of sending them
+  uint64_t not_lent = 0;   ///< tensors that were to be lent and were sent, since a bound was reached
   uint64_t parameters = 0;
   std::string tree; ///< the supervision tree as `--print-tree` shows it
 };

@@ -183,6 +183,8 @@ void remote_worker::tell(const role_id& role) {
 void remote_worker::count(const troupe::alive& a) {
   config_.job->sent_bytes += a.sent_bytes - (a.sent_bytes < sent_bytes_ ? 0 : sent_bytes_);
   sent_bytes_ = a.sent_bytes;
+  config_.job->lent_bytes += a.lent_bytes - std::exchange(lent_bytes_, a.lent_bytes);
+  config_.job->not_lent += a.not_lent - std::exchange(not_lent_, a.not_lent);
 }
 
 void remote_worker::beat() {

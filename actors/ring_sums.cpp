@@ -4,13 +4,18 @@
 #include <cstring>
 #include <utility>
 
+#include "gpu/kernels/chunks.hpp"
 #include "gpu/kernels/reduce.hpp"
 
 namespace troupe {
 namespace {
 
-// Floats that are summed or copied within some microseconds; waking a lane and coming back takes tens.
-constexpr size_t short_enough = size_t{8} << 10;
+// Calls `work(begin, end)` for parts of [0, n), each short enough for kernels not to wake a team of threads for it.
+template <class Work>
+void by_grains(size_t n, const Work& work) {
+  for (size_t begin = 0; begin < n; begin += gpu::kernels::chunk_floats)
+    work(begin, std::min(n, begin + gpu::kernels::chunk_floats));
+}
 
 void run(gpu::stream& s, bool at_once, gpu::task work) {
   if (at_once)
@@ -33,8 +38,8 @@ bool ring_sums::assemble(gpu::stream& s, uint32_t bucket, std::vector<std::vecto
     return true;
   }
   b.own = payload::floats_to_lend(b.size);
-  auto at_once = b.size <= short_enough;
-  run(s, at_once, [own = b.own, parts = std::move(parts)]() mutable {
+  auto there = b.size <= at_once;
+  run(s, there, [own = b.own, parts = std::move(parts)]() mutable {
     auto* to = own.mutable_floats().data();
     if (parts.front().empty())
       std::memset(to, 0, own.bytes());
@@ -47,7 +52,7 @@ bool ring_sums::assemble(gpu::stream& s, uint32_t bucket, std::vector<std::vecto
       to += list.empty() ? 0 : list.front().elements();
     }
   });
-  return at_once;
+  return there;
 }
 
 payload ring_sums::own(uint32_t bucket, uint32_t chunk, uint32_t peers) const {
@@ -67,9 +72,12 @@ ring_sums::sum ring_sums::add(gpu::stream& s, const ring_chunk& came, uint32_t p
   auto range = chunk_range::of(buckets_[came.bucket].size, peers, came.chunk);
   auto n = range.last - range.first;
   auto result =
-    sum{whole ? prepared_total(came.bucket).part(range.first, n) : payload::floats_to_lend(n), n <= short_enough};
+    sum{whole ? prepared_total(came.bucket).part(range.first, n) : payload::floats_to_lend(n), n <= at_once};
   run(s, result.there, [from = came.values, own = own(came.bucket, came.chunk, peers), to = result.values]() mutable {
-    gpu::kernels::sum(to.elements(), from.as_floats().data(), own.as_floats().data(), to.mutable_floats().data());
+    by_grains(to.elements(), [&](size_t i, size_t end) {
+      gpu::kernels::sum(end - i, from.as_floats().data() + i, own.as_floats().data() + i,
+                        to.mutable_floats().data() + i);
+    });
   });
   return result;
 }
@@ -83,8 +91,10 @@ void ring_sums::complete(gpu::stream& s, uint32_t bucket, uint32_t chunk, const 
   auto to = prepared_total(bucket).part(range.first, range.last - range.first);
   if (values.data() == to.data())
     return; // made there
-  run(s, values.elements() <= short_enough, [from = values, to]() mutable {
-    gpu::kernels::copy(from.elements(), from.as_floats().data(), to.mutable_floats().data());
+  run(s, values.elements() <= at_once, [from = values, to]() mutable {
+    by_grains(to.elements(), [&](size_t i, size_t end) {
+      gpu::kernels::copy(end - i, from.as_floats().data() + i, to.mutable_floats().data() + i);
+    });
   });
 }
 

@@ -14,6 +14,9 @@ namespace troupe {
 /// than to wake a lane; the rest on the stream. Owned by one actor.
 class ring_sums {
 public:
+  /// Floats that are summed or copied in less time than it takes to wake a lane and come back.
+  static constexpr size_t at_once = size_t{128} << 10;
+
   explicit ring_sums(const std::vector<ring_bucket>& buckets) : buckets_(buckets.size()) {
     for (size_t b = 0; b < buckets.size(); ++b)
       buckets_[b].size = buckets[b].size;

@@ -1,13 +1,16 @@
 // All-reduce between processes of this host: the ring peers' core, sums, messages and connections, without a model.
 // Prints one JSON object a line; bench/all_reduce.py makes the table and runs the peers beside it.
 //
-//   bench_all_reduce PROCESSES BYTES [inline]    inline: without shared memory
-//   bench_all_reduce limit BYTES                 how fast one process reads two tensors and writes their sum
+//   bench_all_reduce processes PEERS BYTES
+//   bench_all_reduce inline PEERS BYTES       the same through connections alone
+//   bench_all_reduce threads PEERS BYTES      the peers in one process
+//   bench_all_reduce limit PEERS BYTES        their sums and copies alone, in as many threads: what memory allows
 //
 // A step is what a ring does with a gradient that is there as blocks of 1 MiB: each process has the whole sum at the
 // end of it. Time per step over many of them, algorithm bandwidth = BYTES / time.
 
 #include <algorithm>
+#include <barrier>
 #include <caf/event_based_actor.hpp>
 #include <caf/io/middleman.hpp>
 #include <caf/scoped_actor.hpp>
@@ -21,6 +24,7 @@
 #include <spawn.h>
 #include <string>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -187,7 +191,7 @@ private:
   }
   void perform(const ring_core::complete& a) { sums_.complete(stream_, a.bucket, a.chunk, a.values, peers_); }
   void perform(const ring_core::measure&) {
-    if (core_.buckets().size() == 1 && core_.buckets()[0].size <= size_t{8} * 1024 * peers_)
+    if (core_.buckets().size() == 1 && chunk_range::of(core_.buckets()[0].size, peers_, 0).last <= ring_sums::at_once)
       return summed(); // nothing was left to the stream
     stream_.on_complete([this] { run_in(caf::actor{self_}, [this] { summed(); }); });
   }
@@ -206,6 +210,102 @@ private:
   caf::response_promise promise_;
 };
 
+caf::actor spawn_reducer(caf::actor_system& system, uint32_t rank, uint32_t peers, size_t bytes) {
+  return system.spawn([=](caf::event_based_actor* a) {
+    auto state = std::make_shared<reducer>(a, rank, peers, bytes / sizeof(float));
+    a->attach_functor([state] {});
+    return state->make_behavior();
+  });
+}
+
+/// Five times as many steps as take half a second; `seconds_of(n)` makes n.
+template <class F>
+void measure(const std::string& what, uint32_t peers, size_t bytes, F seconds_of) {
+  seconds_of(5);
+  auto one = seconds_of(3) / 3;
+  auto n = static_cast<uint64_t>(std::clamp(seconds_per_repetition / one, 3.0, 5000.0));
+  for (int i = 0; i < repetitions; ++i) {
+    auto seconds = seconds_of(n);
+    fmt::print(R"({{"impl":"{}","np":{},"bytes":{},"iters":{},"us":{:.2f},"algbw_GBps":{:.4f}}})"
+               "\n",
+               what, peers, bytes, n, seconds / static_cast<double>(n) * 1e6,
+               static_cast<double>(bytes) * static_cast<double>(n) / seconds / 1e9);
+    std::fflush(stdout);
+  }
+}
+
+template <class F>
+double seconds(F work) {
+  auto begin = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+// -- one process ------------------------------------------------------------------------------------------------------
+
+int in_threads(uint32_t peers, size_t bytes) {
+  auto rt = runtime{{}};
+  auto self = caf::scoped_actor{rt.system()};
+  auto all = std::vector<caf::actor>{};
+  for (uint32_t r = 0; r < peers; ++r)
+    all.push_back(spawn_reducer(rt.system(), r, peers, bytes));
+  for (auto& to : all)
+    for (uint32_t r = 0; r < peers; ++r)
+      troupe::request(self, to, limit, bind_role{peer(r).role, {1}, caf::actor_cast<caf::strong_actor_ptr>(all[r])})
+        .receive([](const bind_role&) {}, [](const caf::error& e) { give_up(to_string(e)); });
+  measure("troupe-threads", peers, bytes, [&](uint64_t n) {
+    return seconds([&] {
+      for (auto& to : all)
+        troupe::send(self, to, heartbeat{n});
+      for (uint32_t r = 0; r < peers; ++r)
+        self->receive([](const alive&) {});
+    });
+  });
+  std::fflush(nullptr);
+  std::_Exit(0);
+}
+
+// Each peer adds its own to what came for each chunk but one, and copies each complete chunk but its own.
+int at_the_limit(uint32_t peers, size_t bytes) {
+  auto n = bytes / sizeof(float);
+  auto part = n / peers;
+  auto gradients = std::vector<payload>(peers);
+  auto sums = std::vector<payload>(peers);
+  auto totals = std::vector<payload>(peers);
+  for (uint32_t r = 0; r < peers; ++r)
+    for (auto* p : {&gradients[r], &sums[r], &totals[r]}) {
+      *p = payload::floats(n);
+      std::fill_n(p->mutable_floats().data(), n, 1.0f);
+    }
+  auto phase = std::barrier{static_cast<ptrdiff_t>(peers)};
+  measure("limit", peers, bytes, [&](uint64_t steps) {
+    return seconds([&] {
+      auto threads = std::vector<std::jthread>{};
+      for (uint32_t r = 0; r < peers; ++r)
+        threads.emplace_back([&, r] {
+          auto before = (r + peers - 1) % peers;
+          for (uint64_t i = 0; i < steps; ++i) {
+            for (uint32_t hop = 1; hop < peers; ++hop) {
+              auto chunk = (r + 2 * peers - 1 - hop) % peers * part;
+              auto& came = hop == 1 ? gradients[before] : sums[before];
+              auto& to = hop + 1 == peers ? totals[r] : sums[r];
+              gpu::kernels::sum(part, came.as_floats().data() + chunk, gradients[r].as_floats().data() + chunk,
+                                to.mutable_floats().data() + chunk);
+              phase.arrive_and_wait();
+            }
+            for (uint32_t hop = 1; hop < peers; ++hop) {
+              auto chunk = (r + peers - hop) % peers * part;
+              gpu::kernels::copy(part, totals[before].as_floats().data() + chunk,
+                                 totals[r].mutable_floats().data() + chunk);
+              phase.arrive_and_wait();
+            }
+          }
+        });
+    });
+  });
+  return 0;
+}
+
 // -- processes --------------------------------------------------------------------------------------------------------
 
 void steps(caf::scoped_actor& self, const caf::actor& which, uint64_t n) {
@@ -220,11 +320,7 @@ int take_part(uint32_t rank, uint32_t peers, size_t bytes, bool inline_only) {
   auto rt = runtime{{.network = true}};
   shared_memory::of_this_process().place();
   auto self = caf::scoped_actor{rt.system()};
-  auto mine = rt.system().spawn([=](caf::event_based_actor* a) {
-    auto state = std::make_shared<reducer>(a, rank, peers, bytes / sizeof(float));
-    a->attach_functor([state] {});
-    return state->make_behavior();
-  });
+  auto mine = spawn_reducer(rt.system(), rank, peers, bytes);
   auto here = bind_role{
     peer(rank).role, {1}, caf::actor_cast<caf::strong_actor_ptr>(mine), {}, shared_memory::of_this_process().place()};
   auto port = rt.system().middleman().publish(mine, 0, "127.0.0.1");
@@ -252,9 +348,6 @@ int take_part(uint32_t rank, uint32_t peers, size_t bytes, bool inline_only) {
     std::printf("done\n");
     std::fflush(stdout);
   }
-  auto& shared = shared_memory::of_this_process();
-  if (rank == 0)
-    fmt::print(stderr, "lent {} tensors, not {}\n", shared.lent(), shared.not_lent());
   std::fflush(nullptr);
   std::_Exit(0);
 }
@@ -301,28 +394,11 @@ child launch(const std::vector<std::string>& words) {
   return result;
 }
 
-double seconds_of(const std::vector<child>& all, uint64_t n) {
-  auto begin = std::chrono::steady_clock::now();
-  for (auto& c : all)
-    c.say(fmt::format("{}\n", n));
-  for (auto& c : all)
-    c.line();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-void print(const std::string& what, uint32_t peers, size_t bytes, uint64_t n, double seconds) {
-  fmt::print(R"({{"impl":"{}","np":{},"bytes":{},"iters":{},"us":{:.2f},"algbw_GBps":{:.4f}}})"
-             "\n",
-             what, peers, bytes, n, seconds / static_cast<double>(n) * 1e6,
-             static_cast<double>(bytes) * static_cast<double>(n) / seconds / 1e9);
-  std::fflush(stdout);
-}
-
-int measure(uint32_t peers, size_t bytes, bool inline_only) {
+int in_processes(uint32_t peers, size_t bytes, const std::string& how) {
   auto all = std::vector<child>{};
   for (uint32_t r = 0; r < peers; ++r)
-    all.push_back(launch({"bench_all_reduce", "rank", std::to_string(r), std::to_string(peers), std::to_string(bytes),
-                          inline_only ? "inline" : "shared"}));
+    all.push_back(
+      launch({"bench_all_reduce", "rank", std::to_string(peers), std::to_string(bytes), std::to_string(r), how}));
   auto ports = std::string{};
   for (auto& c : all)
     ports += c.line();
@@ -330,11 +406,14 @@ int measure(uint32_t peers, size_t bytes, bool inline_only) {
     c.say(ports);
   for (auto& c : all)
     c.line();
-  seconds_of(all, 5);
-  auto one = seconds_of(all, 3) / 3;
-  auto n = static_cast<uint64_t>(std::clamp(seconds_per_repetition / one, 3.0, 5000.0));
-  for (int i = 0; i < repetitions; ++i)
-    print(inline_only ? "troupe-inline" : "troupe", peers, bytes, n, seconds_of(all, n));
+  measure(how == "inline" ? "troupe-inline" : "troupe", peers, bytes, [&](uint64_t n) {
+    return seconds([&] {
+      for (auto& c : all)
+        c.say(fmt::format("{}\n", n));
+      for (auto& c : all)
+        c.line();
+    });
+  });
   for (auto& c : all)
     c.say("0\n");
   for (auto& c : all)
@@ -346,11 +425,16 @@ int measure(uint32_t peers, size_t bytes, bool inline_only) {
 
 int main(int argc, char** argv) {
   auto words = std::vector<std::string>(argv + 1, argv + argc);
-  auto number = [&](size_t i) { return std::strtoull(words.at(i).c_str(), nullptr, 10); };
-  if (words.size() == 5 && words[0] == "rank")
-    return take_part(static_cast<uint32_t>(number(1)), static_cast<uint32_t>(number(2)), number(3),
-                     words[4] == "inline");
-  if (words.size() == 2 || (words.size() == 3 && words[2] == "inline"))
-    return measure(static_cast<uint32_t>(number(0)), number(1), words.size() == 3);
-  give_up("call it with PROCESSES BYTES [inline]");
+  auto number = [&](size_t i) { return i < words.size() ? std::strtoull(words[i].c_str(), nullptr, 10) : 0; };
+  auto peers = static_cast<uint32_t>(number(1));
+  auto bytes = static_cast<size_t>(number(2));
+  if (peers < 2 || bytes < sizeof(float))
+    give_up("call it with processes, inline, threads or limit, the number of peers, at least 2, and of bytes");
+  if (words[0] == "rank" && words.size() == 5)
+    return take_part(static_cast<uint32_t>(number(3)), peers, bytes, words[4] == "inline");
+  if (words[0] == "threads")
+    return in_threads(peers, bytes);
+  if (words[0] == "limit")
+    return at_the_limit(peers, bytes);
+  return in_processes(peers, bytes, words[0]);
 }

@@ -149,11 +149,14 @@ struct alive {
   uint64_t number = 0;            ///< of the heartbeat
   std::vector<role_id> lost = {}; ///< roles of other workers whose handles have gone stale here: bind them again
   uint64_t sent_bytes = 0;        ///< of gradients and parameters, by roles of this process so far
+  uint64_t lent_bytes = 0;        ///< of tensors that the process has lent to others of its host, so far
+  uint64_t not_lent = 0;          ///< tensors that it sent instead, since all that it may lend was out, so far
 
   template <class Inspector>
   friend bool inspect(Inspector& f, alive& x) {
     return f.object(x).fields(f.field("number", x.number), f.field("lost", x.lost),
-                              f.field("sent_bytes", x.sent_bytes));
+                              f.field("sent_bytes", x.sent_bytes), f.field("lent_bytes", x.lent_bytes),
+                              f.field("not_lent", x.not_lent));
   }
 };
 
