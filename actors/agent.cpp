@@ -211,7 +211,7 @@ void agent::train(const lease& what, step base, bool again) {
 void agent::pass(const lease& what, uint64_t m, const input& in, const std::shared_ptr<step_work>& work) {
   auto& job = *config_.job;
   auto blocks = job.model->layout().blocks();
-  auto gradient = payload::floats(job.model->layout().size());
+  auto gradient = payload::floats_to_lend(job.model->layout().size());
   auto key = learn::pass_key{job.description.seed, what.at.value, m};
   auto to = gradient.mutable_floats().data();
   auto on_block = [work, m, gradient, in, blocks](size_t b) {

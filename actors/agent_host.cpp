@@ -18,6 +18,7 @@
 #include "actors/version.hpp"
 #include "actors/worker_process.hpp"
 #include "messages/caf.hpp"
+#include "messages/shared_memory.hpp"
 
 namespace troupe {
 namespace {
@@ -46,7 +47,12 @@ agent_host_actor::behavior_type agent_host::make_behavior() {
     [this](const spawn_agent& s) { return spawn_here(s); },
     [this](const heartbeat& h) {
       auto lost = std::exchange(lost_, {});
-      return troupe::alive{h.number, {lost.begin(), lost.end()}, job_ ? job_->sent_bytes.load() : sent_bytes_};
+      auto& shared = shared_memory::of_this_process();
+      return troupe::alive{h.number,
+                           {lost.begin(), lost.end()},
+                           job_ ? job_->sent_bytes.load() : sent_bytes_,
+                           shared.lent_bytes(),
+                           shared.not_lent()};
     },
     [this](const bind_role& b) { bind(b); },
     [this](const leave_run& word) { leave(word); },
@@ -140,7 +146,7 @@ agent_spawned agent_host::spawn_here(const spawn_agent& what) {
     leave_if_empty();
   });
   watch_supervisor(what.supervisor);
-  return {handle, {}};
+  return {handle, {}, shared_memory::of_this_process().place()};
 }
 
 caf::strong_actor_ptr agent_host::spawn_role(const spawn_agent& what, in_place_link link) {
@@ -204,6 +210,8 @@ void agent_host::bind(const bind_role& entry) {
       watch_for_loss(entry);
     job->roles->bind(entry);
   };
+  if (!hosts_rank(entry.role.index) || entry.address.empty())
+    read_shared(entry.place);
   auto address = parse_address(entry.address);
   auto connects = [&](auto& x) {
     return x.second.rank > entry.rank && (x.first.kind != "agent" || entry.role.kind != "agent");
@@ -214,6 +222,12 @@ void agent_host::bind(const bind_role& entry) {
   troupe::request(this, middleman, connect_limit, caf::connect_atom_v, address->first, address->second)
     .then([add](const caf::node_id&, const caf::strong_actor_ptr&, const std::set<std::string>&) { add(); },
           [add](const caf::error&) { add(); }); // the leader passes on what is sent
+}
+
+// From now on that process may lend its tensors to this one.
+void agent_host::read_shared(const process_place& place) {
+  if (auto sentence = shared_memory::of_this_process().attach(place))
+    fmt::print(stderr, "troupe: {}\n", *sentence);
 }
 
 void agent_host::watch_for_loss(const bind_role& entry) {

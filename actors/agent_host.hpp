@@ -46,6 +46,7 @@ private:
   void leave(const leave_run& word);
   void bind(const bind_role& entry);
   void watch_for_loss(const bind_role& entry);
+  static void read_shared(const process_place& place);
   void watch_supervisor(const caf::strong_actor_ptr& supervisor);
   void release();
   void release_if_empty();

@@ -109,9 +109,11 @@ void aggregator::perform(const aggregator_core::forward& a) {
   // From the stream, not by way of the mailbox: the step waits for it.
   stream_.on_complete([job = config_.job, p] {
     auto to = job->holder(job->shards.shard_of(p.block.value), {});
-    if (auto holder = job->roles->find_as<shard_holder_actor>(to)) {
+    if (auto holder = job->roles->locate<shard_holder_actor>(to); holder.handle) {
       job->sent_bytes += p.gradient.bytes();
-      troupe::anon_send(holder, p);
+      auto lent = p;
+      lent.gradient = p.gradient.for_reader(holder.process);
+      troupe::anon_send(holder.handle, std::move(lent));
     }
   });
 }

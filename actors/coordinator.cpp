@@ -53,10 +53,6 @@ coordinator_actor::behavior_type coordinator::make_behavior() {
         perform(core_.on_join(j));
       if (config_.placer && config_.job->sharded() && j.who.role.kind == "agent" && core_.has(j.who))
         config_.placer->joined(j.who.role.index);
-      if (config_.placer && j.who.role.kind == "shard_replica" && j.loaded && j.since >= core_.rewound()) {
-        config_.placer->ready(j.who.role.index, j.who.incarnation);
-        move_shards();
-      }
     },
     [this](const role_bound& r) {
       watch(r.role);
@@ -74,6 +70,12 @@ coordinator_actor::behavior_type coordinator::make_behavior() {
       perform(core_.on_summed(s));
       if (!core_.has({s.from.role, s.from.incarnation}))
         ask_to_join(s.from.role); // replaced in place elsewhere, and the word of it was lost
+    },
+    [this](const shard_replicated& r) {
+      if (!config_.placer || !core_.has({r.from.role, r.from.incarnation}) || r.from.is_void(core_.rewound()))
+        return;
+      config_.placer->ready(r.replica.role.index, r.replica.incarnation);
+      move_shards();
     },
     [this](const evaluation& e) { perform(core_.on_evaluation(e)); },
     [this](const stop_run&) { perform(core_.on_stop()); },

@@ -63,10 +63,10 @@ struct run_record {
 
 /// Leads a run (see `coordinator_core`): publishes views, commits steps, has the model evaluated and saved.
 /// Receives `join` (everyone), `peer_unreachable` (remote agents), `micro_batches_done`, `evaluation` (agents),
-/// `shard_summed` (shard holders), `lock_granted`, `lock_refused`, `lock_released` (lock service), `role_bound`; sends
-/// `view_changed`, `load_shard`, `commit_step`, `step_committed`, `take_snapshot`, `evaluate`. Ends normally when the
-/// run is over. Owns a stream for files. A new life, or a new coordinator with the same record, asks everybody to join
-/// again and goes on behind the last commit.
+/// `shard_summed`, `shard_replicated` (shard holders), `lock_granted`, `lock_refused`, `lock_released` (lock service),
+/// `role_bound`; sends `view_changed`, `load_shard`, `commit_step`, `step_committed`, `take_snapshot`, `evaluate`. Ends
+/// normally when the run is over. Owns a stream for files. A new life, or a new coordinator with the same record, asks
+/// everybody to join again and goes on behind the last commit.
 class coordinator {
 public:
   using interface = coordinator_actor;

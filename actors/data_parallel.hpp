@@ -12,6 +12,7 @@
 #include "actors/runtime.hpp"
 #include "actors/worker_process.hpp"
 #include "gpu/device.hpp"
+#include "messages/shared_memory.hpp"
 #include "supervision/supervise.hpp"
 
 namespace troupe {
@@ -82,6 +83,8 @@ private:
   job_options options_;
   job_observer observer_;
   std::shared_ptr<hosted_job> job_;
+  uint64_t lent_before_ = shared_memory::of_this_process().lent_bytes(); // by other jobs of this process
+  uint64_t not_lent_before_ = shared_memory::of_this_process().not_lent();
   std::shared_ptr<const model_state> initial_;
   std::shared_ptr<shard_vault> vault_;    // what outlives the shard holders
   std::shared_ptr<run_record> record_;    // what outlives the coordinator

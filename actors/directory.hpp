@@ -43,6 +43,18 @@ public:
     return caf::actor_cast<Handle>(find(role));
   }
 
+  /// A role and the process in which it lives, for tensors that are lent to that; no process where it is not known.
+  template <class Handle>
+  struct located {
+    Handle handle;
+    process_id process;
+  };
+  template <class Handle>
+  [[nodiscard]] located<Handle> locate(const role_id& role) const {
+    auto known = entry(role).value_or(bind_role{});
+    return {caf::actor_cast<Handle>(known.handle), known.place.process};
+  }
+
   /// Sends `role_bound` to `who` for every role of that kind, or of any, that is known now and whenever one is bound.
   /// Asked again by the same actor, it tells what is known now once more.
   void subscribe(const caf::strong_actor_ptr& who, std::string kind = {});

@@ -34,6 +34,8 @@ struct hosted_job {
   /// Of gradients and parameters, by roles of this process, and of its worker processes as far as they have said.
   std::atomic<uint64_t> sent_bytes = 0;
   std::atomic<uint64_t> received_bytes = 0; ///< of gradients, by shard holders of this process
+  std::atomic<uint64_t> lent_bytes = 0; ///< of tensors that worker processes have lent on their hosts, as last heard
+  std::atomic<uint64_t> not_lent = 0;   ///< tensors that they sent instead, as a bound was reached (R13)
 
   [[nodiscard]] learn::batch_sizes sizes() const {
     return {description.samples, description.batch, description.micro_batch};

@@ -130,6 +130,8 @@ struct job_report {
   /// peer or shard holder at its side hand each other.
   uint64_t sent_bytes = 0;
   uint64_t received_bytes = 0; ///< of gradients, by the shard holders of this process
+  uint64_t lent_bytes = 0;     ///< of tensors that processes lent to others of their host instead of sending them
+  uint64_t not_lent = 0;       ///< tensors that were to be lent and were sent, since a bound was reached
   uint64_t parameters = 0;
   std::string tree; ///< the supervision tree as `--print-tree` shows it
 };

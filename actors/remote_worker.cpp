@@ -1,9 +1,12 @@
 #include "actors/remote_worker.hpp"
 
+#include <algorithm>
+#include <cstdio>
 #include <fmt/format.h>
 
 #include "actors/node_link.hpp"
 #include "messages/caf.hpp"
+#include "messages/shared_memory.hpp"
 #include "supervision/exit_reason.hpp"
 
 namespace troupe {
@@ -22,6 +25,13 @@ const role_id coordinator_role{"coordinator", 0};
 // in the process of its group's first agent.
 bool is_for(uint32_t rank, const role_id& role, const hosted_job& job) {
   return role.kind != "agent" || job.sharded() || (job.aggregates() && job.taker(0, role).index == rank);
+}
+
+// What has no address is in this process.
+bind_role with_place(bind_role entry) {
+  if (entry.address.empty())
+    entry.place = shared_memory::of_this_process().place();
+  return entry;
 }
 
 } // namespace
@@ -96,6 +106,7 @@ void remote_worker::spawn_there(const spawn_request& r) {
   std::erase_if(known, [&](auto& e) {
     return !is_for(config_.rank, e.role, *config_.job) || !e.address.empty() || e.role == coordinator_role;
   });
+  std::transform(known.begin(), known.end(), known.begin(), with_place);
   auto supervisor = caf::actor_cast<caf::strong_actor_ptr>(r.supervisor);
   troupe::request(this, host_, spawn_deadline,
                   spawn_agent{config_.job->description, r.role, r.number, supervisor, std::move(known), config_.rank})
@@ -108,7 +119,9 @@ void remote_worker::spawn_there(const spawn_request& r) {
           return;
         }
         if (s.handle) {
-          config_.job->roles->bind({r.role, r.number, s.handle, address_, config_.rank});
+          if (auto sentence = shared_memory::of_this_process().attach(s.place))
+            fmt::print(stderr, "troupe: {}\n", *sentence);
+          config_.job->roles->bind({r.role, r.number, s.handle, address_, config_.rank, s.place});
           watch();
         }
         r.then(s);
@@ -152,7 +165,7 @@ void remote_worker::watch() {
   auto& roles = *config_.job->roles;
   roles.on_bind(this->ctrl(), [host = host_, rank = config_.rank, job = config_.job](const bind_role& entry) {
     if (is_for(rank, entry.role, *job))
-      troupe::anon_send(host, entry);
+      troupe::anon_send(host, with_place(entry));
   });
   for (auto& entry : roles.entries())
     if (entry.role != coordinator_role)
@@ -164,13 +177,15 @@ void remote_worker::watch() {
 void remote_worker::tell(const role_id& role) {
   auto entry = config_.job->roles->entry(role);
   if (entry && entry->handle && !has_ended(entry->handle) && is_for(config_.rank, role, *config_.job))
-    troupe::anon_send(host_, *entry);
+    troupe::anon_send(host_, with_place(*entry));
 }
 
 // Since it was last counted; the first job of a process may not be its last.
 void remote_worker::count(const troupe::alive& a) {
   config_.job->sent_bytes += a.sent_bytes - (a.sent_bytes < sent_bytes_ ? 0 : sent_bytes_);
   sent_bytes_ = a.sent_bytes;
+  config_.job->lent_bytes += a.lent_bytes - std::exchange(lent_bytes_, a.lent_bytes);
+  config_.job->not_lent += a.not_lent - std::exchange(not_lent_, a.not_lent);
 }
 
 void remote_worker::beat() {

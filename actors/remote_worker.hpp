@@ -79,7 +79,9 @@ private:
   bool watching_ = false;
   uint64_t beats_ = 0;
   uint64_t sent_bytes_ = 0; // by the roles there, as far as it has been counted here
-  bool asked_ = false;      // the node, how the process ended
+  uint64_t lent_bytes_ = 0; // the same of what was lent there
+  uint64_t not_lent_ = 0;
+  bool asked_ = false; // the node, how the process ended
 };
 
 } // namespace troupe

@@ -49,6 +49,8 @@ public:
 
   /// The latest version that may be shown; none before anything was loaded.
   [[nodiscard]] const std::optional<version>& shown() const { return shown_; }
+  /// The replica has had all that was shown, and so will whoever takes over from it.
+  [[nodiscard]] bool replicated() const { return replica_ && caught_up_; }
   /// The replica has all there is.
   [[nodiscard]] bool in_step(step now) const { return caught_up_ && floor_ >= now; }
   /// What has not been acknowledged, to be sent again.

@@ -109,6 +109,8 @@ public:
   [[nodiscard]] view rewound() const { return rewound_; }
   [[nodiscard]] view crew_since() const { return since_; }
   [[nodiscard]] const std::vector<ring_bucket>& buckets() const { return buckets_; }
+  /// Which chunks this peer sums up last.
+  [[nodiscard]] uint32_t place() const { return place_; }
   [[nodiscard]] uint32_t peers() const { return static_cast<uint32_t>(ring_.size()); }
   /// The agent whose gradients these are, if it takes part.
   [[nodiscard]] const std::optional<member>& agent() const { return agent_; }

@@ -41,8 +41,7 @@ std::vector<ring_bucket> buckets_of(const learn::layout& layout) {
 ring_peer::ring_peer(interface::pointer self, life now, const config& c)
   : self_(self), now_(std::move(now)), config_(c),
     core_({config_.role, now_.number()}, buckets_of(config_.job->model->layout())),
-    stream_(config_.where, fail_with_stream(now_, config_.role)), own_(core_.buckets().size()),
-    total_(core_.buckets().size()), patience_(min_patience) {
+    stream_(config_.where, fail_with_stream(now_, config_.role)), sums_(core_.buckets()), patience_(min_patience) {
   // nop
 }
 
@@ -216,9 +215,15 @@ void ring_peer::publish() {
 
 // -- the ring ---------------------------------------------------------------------------------------------------------
 
+// One after the other: what follows from one that is done at once comes behind those that are there already, so that a
+// sum is measured when all its chunks are in place.
 void ring_peer::perform(const ring_core::actions& actions) {
-  for (auto& a : actions)
-    std::visit([this](auto& x) { perform(x); }, a);
+  to_do_.insert(to_do_.end(), actions.begin(), actions.end());
+  if (std::exchange(busy_, true))
+    return;
+  for (; !to_do_.empty(); to_do_.pop_front())
+    std::visit([this](auto& x) { perform(x); }, to_do_.front());
+  busy_ = false;
 }
 
 void ring_peer::perform(const ring_core::ask_plan& a) {
@@ -227,34 +232,20 @@ void ring_peer::perform(const ring_core::ask_plan& a) {
 }
 
 void ring_peer::perform(const ring_core::start_over&) {
-  std::fill(own_.begin(), own_.end(), payload{});
-  std::fill(total_.begin(), total_.end(), payload{});
+  sums_.clear();
   std::erase_if(pushed_, [&](auto&) { return !core_.loaded(); });
 }
 
 void ring_peer::perform(const ring_core::assemble& a) {
   auto& bucket = core_.buckets()[a.bucket];
-  auto sum = payload::floats(bucket.size);
-  own_[a.bucket] = sum;
   auto parts = std::vector<std::vector<payload>>{}; // by block
   for (auto b : bucket.blocks) {
     auto& list = parts.emplace_back();
     for (auto& node : a.nodes)
       list.push_back(pushed_.at({b, node}));
   }
-  stream_.enqueue([sum, parts = std::move(parts)]() mutable {
-    auto* to = sum.mutable_floats().data();
-    if (parts.front().empty())
-      std::memset(to, 0, sum.bytes());
-    for (auto& list : parts) {
-      for (size_t i = 0; i < list.size(); ++i)
-        if (i == 0)
-          gpu::kernels::copy(list[i].elements(), list[i].as_floats().data(), to);
-        else
-          gpu::kernels::add(list[i].elements(), list[i].as_floats().data(), to);
-      to += list.empty() ? 0 : list.front().elements();
-    }
-  });
+  if (sums_.assemble(stream_, a.bucket, std::move(parts)))
+    return perform(core_.on_assembled(core_.crew_since(), a.bucket));
   stream_.on_complete([this, now = now_, since = core_.crew_since(), at = core_.version(), bucket = a.bucket] {
     now.post([this, since, at, bucket] {
       if (at == core_.version())
@@ -263,51 +254,36 @@ void ring_peer::perform(const ring_core::assemble& a) {
   });
 }
 
-payload ring_peer::own_chunk(uint32_t bucket, uint32_t chunk) const {
-  auto range = chunk_range::of(core_.buckets()[bucket].size, core_.peers(), chunk);
-  return own_[bucket].part(range.first, range.last - range.first);
-}
-
 void ring_peer::perform(const ring_core::send& a) {
   auto c = a.what;
   if (c.values.empty())
-    c.values = own_chunk(c.bucket, c.chunk);
-  if (auto peer = config_.job->roles->find_as<ring_peer_actor>(a.to.role)) {
+    c.values = sums_.own(c.bucket, c.chunk, core_.peers());
+  if (auto peer = config_.job->roles->locate<ring_peer_actor>(a.to.role); peer.handle) {
     config_.job->sent_bytes += c.values.bytes();
-    troupe::anon_send(peer, std::move(c));
+    c.values = c.values.for_reader(peer.process);
+    troupe::anon_send(peer.handle, std::move(c));
   }
 }
 
 void ring_peer::perform(const ring_core::reduce& a) {
   auto c = a.what;
-  auto sum = payload::floats(c.values.elements());
-  stream_.enqueue([came = c.values, own = own_chunk(c.bucket, c.chunk), sum]() mutable {
-    gpu::kernels::sum(sum.elements(), came.as_floats().data(), own.as_floats().data(), sum.mutable_floats().data());
-  });
-  c.values = sum;
+  auto sum = sums_.add(stream_, c, core_.peers(), c.chunk == core_.place());
+  c.values = sum.values;
+  if (sum.there)
+    return perform(core_.on_reduced(std::move(c)));
   stream_.on_complete([this, now = now_, c] { now.post([this, c] { perform(core_.on_reduced(c)); }); });
 }
 
 void ring_peer::perform(const ring_core::complete& a) {
-  auto& total = total_[a.bucket];
-  if (a.values.empty()) {
-    total = own_[a.bucket];
-    return;
-  }
-  if (total.empty())
-    total = payload::floats(core_.buckets()[a.bucket].size);
-  auto range = chunk_range::of(core_.buckets()[a.bucket].size, core_.peers(), a.chunk);
-  stream_.enqueue([from = a.values, to = total, range]() mutable {
-    gpu::kernels::copy(from.elements(), from.as_floats().data(), to.mutable_floats().data() + range.first);
-  });
+  sums_.complete(stream_, a.bucket, a.chunk, a.values, core_.peers());
 }
 
 // Of all blocks, whoever summed them up: the norm of the gradient has the same bits for every peer.
 void ring_peer::perform(const ring_core::measure& a) {
   auto norms = std::make_shared<std::vector<block_norm>>();
   auto blocks = config_.job->model->layout().blocks();
-  for (uint32_t b = 0; b < total_.size(); ++b)
-    stream_.enqueue([norms, blocks, bucket = core_.buckets()[b], sum = total_[b]] {
+  for (uint32_t b = 0; b < core_.buckets().size(); ++b)
+    stream_.enqueue([norms, blocks, bucket = core_.buckets()[b], sum = sums_.total(b)] {
       auto* from = sum.as_floats().data();
       for (auto id : bucket.blocks) {
         auto n = gpu::kernels::norm_and_finite(blocks[id.value].size, from);
@@ -338,8 +314,8 @@ void ring_peer::apply(const commit_step& c) {
   auto at = learn::update_point{c.version.value + 1, c.learning_rate, c.scale};
   auto& places = config_.job->shards;
   auto blocks = config_.job->model->layout().blocks();
-  for (uint32_t b = 0; b < total_.size() && !c.skip; ++b) {
-    auto* gradient = total_[b].as_floats().data();
+  for (uint32_t b = 0; b < core_.buckets().size() && !c.skip; ++b) {
+    auto* gradient = sums_.total(b).as_floats().data();
     for (auto id : core_.buckets()[b].blocks) {
       auto offset = places.offset(id.value);
       auto states = std::vector<float*>{};
@@ -353,7 +329,7 @@ void ring_peer::apply(const commit_step& c) {
   auto applied = step_set{c.version.next(), {}};
   // The completion keeps everything that the update reads and writes until it is done.
   stream_.on_complete([this, now = now_, update = std::move(update), applied, begun = core_.rewound(), next,
-                       old = values_, state = state_, sums = total_]() mutable {
+                       old = values_, state = state_, sums = sums_.totals()]() mutable {
     update->keep({applied, next, state, begun});
     update.reset();
     now.post([this, begun, next] {
@@ -361,8 +337,7 @@ void ring_peer::apply(const commit_step& c) {
         return; // the run went back meanwhile
       values_ = next;
       pushed_.clear();
-      std::fill(own_.begin(), own_.end(), payload{});
-      std::fill(total_.begin(), total_.end(), payload{});
+      sums_.clear();
       auto actions = core_.on_applied();
       // Its own agent is gone, and all the others have the parameters as well.
       if (leaving_ && !core_.agent() && core_.peers() > 1)

@@ -2,12 +2,14 @@
 
 #include <caf/typed_event_based_actor.hpp>
 #include <chrono>
+#include <deque>
 #include <map>
 #include <utility>
 #include <vector>
 
 #include "actors/hosted_job.hpp"
 #include "actors/ring_core.hpp"
+#include "actors/ring_sums.hpp"
 #include "actors/shard_vault.hpp"
 #include "actors/snapshot_queue.hpp"
 #include "gpu/stream.hpp"
@@ -62,7 +64,6 @@ private:
   void publish();
   void answer_snapshots();
   void schedule_tick();
-  payload own_chunk(uint32_t bucket, uint32_t chunk) const;
 
   interface::pointer self_;
   life now_;
@@ -74,8 +75,9 @@ private:
   payload values_;
   std::vector<payload> state_;
   std::map<std::pair<block_id, tree_node>, payload> pushed_; // by the agent, for the step in progress
-  std::vector<payload> own_;                                 // by bucket: this peer's part of the sum
-  std::vector<payload> total_;                               // by bucket: the sum
+  ring_sums sums_;
+  std::deque<ring_core::action> to_do_;
+  bool busy_ = false; // with the first of them
   snapshot_queue snapshots_;
   std::vector<std::pair<take_snapshot, snapshot_queue::promise>> asked_; // by those who know of a later view
   bool fetching_ = false;

@@ -71,6 +71,7 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
         announce(); // the word that it was replaced may be what was lost
       for (auto& u : feed_.open())
         to_replica(u);
+      report_replica(false);
       report_sums(); // a report or its commit may be
       for (auto& [at, block] : core_.rejected())
         ask_again(at, block, p.from.role);
@@ -97,8 +98,10 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
       if (r.since != core_.rewound())
         return;
       auto shown = shown_version();
+      auto before = feed_.replicated();
       feed_.on_replicated(r);
       publish_news(shown);
+      report_replica(before);
       hand_over();
     },
     [this](const hand_over_shard&) {
@@ -346,11 +349,11 @@ void shard_holder::publish_news(const std::optional<step>& before) {
 void shard_holder::publish(const member& to) {
   if (!feed_.shown())
     return;
-  if (auto agent = config_.job->roles->find_as<agent_actor>(to.role)) {
+  if (auto agent = config_.job->roles->locate<agent_actor>(to.role); agent.handle) {
     auto& [applied, values] = *feed_.shown();
     if (!config_.job->beside(shard_, to.role))
       config_.job->sent_bytes += values.bytes();
-    troupe::anon_send(agent, parameters{core_.from(), applied, values});
+    troupe::anon_send(agent.handle, parameters{core_.from(), applied, values.for_reader(agent.process)});
   }
 }
 
@@ -365,8 +368,10 @@ void shard_holder::follow(const follow_shard& f) {
   if (!core_.loaded() || f.from.is_void(core_.rewound()))
     return; // it asks again
   auto shown = shown_version();
+  auto before = feed_.replicated() && feed_.replica() == member{f.from.role, f.from.incarnation};
   auto answer = feed_.on_follow(f, core_.version(), core_.rewound());
   publish_news(shown);
+  report_replica(before);
   for (auto& u : answer.updates)
     to_replica(u);
   if (answer.everything) {
@@ -391,12 +396,31 @@ void shard_holder::send_state() {
   stream_.on_complete([this, now = now_, what] { now.post([this, what] { to_replica(what); }); });
 }
 
-template <class T>
-void shard_holder::to_replica(const T& what) {
+// The state is written in place where it arrives, so it is not lent.
+void shard_holder::to_replica(const shard_state& what) {
   if (auto& to = feed_.replica())
-    if (auto handle = config_.job->roles->find_as<shard_replica_actor>(to->role)) {
+    if (auto handle = config_.job->roles->find_as<shard_replica_actor>(to->role))
       troupe::anon_send(handle, what);
+}
+
+void shard_holder::to_replica(replicate_update what) {
+  auto& to = feed_.replica();
+  if (!to)
+    return;
+  if (auto there = config_.job->roles->locate<shard_replica_actor>(to->role); there.handle) {
+    for (auto& sum : what.sums) {
+      config_.job->sent_bytes += sum.bytes();
+      sum = sum.for_reader(there.process);
     }
+    troupe::anon_send(there.handle, std::move(what));
+  }
+}
+
+void shard_holder::report_replica(bool before) {
+  if (!feed_.replicated() || before)
+    return;
+  if (auto coordinator = config_.job->roles->find_as<coordinator_actor>({"coordinator", 0}))
+    troupe::anon_send(coordinator, shard_replicated{core_.from(), *feed_.replica()});
 }
 
 void shard_holder::hand_over() {

@@ -21,10 +21,11 @@ namespace troupe {
 /// Owns the blocks of one shard: parameters, optimiser state and the sums of the steps in progress (see `shard_core`).
 /// Receives `load_shard`, `commit_step`, `take_snapshot`, `view_changed`, `hand_over_shard` (coordinator),
 /// `push_gradients` (agents or aggregators), `pull_parameters` (agents), `follow_shard`, `update_replicated` (the
-/// shard's replica), `role_bound` (directory); sends `shard_summed` to the coordinator, `parameters` to the agents,
-/// `shard_state` and `replicate_update` to the replica. Fails with a reason when its stream does. Owns one stream.
-/// Parameters are never written after they were published: an update reads one buffer and writes another, so agents of
-/// the same process use the holder's memory as it is. A new life comes back with the shard's last commit
+/// shard's replica), `role_bound` (directory); sends `shard_summed`, `shard_replicated` to the coordinator,
+/// `parameters` to the agents, `shard_state` and `replicate_update` to the replica. Fails with a reason when its stream
+/// does. Owns one stream. Parameters are never written after they were published: an update reads one buffer and writes
+/// another, so agents of the same process use the holder's memory as it is. A new life comes back with the shard's last
+/// commit
 /// (`shard_vault`), also where that is the replica's; contributions to the step in progress are pushed to it again.
 class shard_holder {
 public:
@@ -79,10 +80,11 @@ private:
   void load(const load_shard& l);
   void follow(const follow_shard& f);
   void send_state();
-  template <class T>
-  void to_replica(const T& what);
+  void to_replica(const shard_state& what);
+  void to_replica(replicate_update what);
   void publish_news(const std::optional<step>& before);
   void hand_over();
+  void report_replica(bool before);
   const learn::block& block(block_id id) const;
 
   interface::pointer self_;

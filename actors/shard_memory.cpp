@@ -36,7 +36,7 @@ bool shard_memory::update(gpu::stream& on, const commit_step& c, const std::vect
   auto update = vault_->begin(shard_, claim_);
   if (!update)
     return false;
-  auto next = c.skip ? values_ : payload::floats(values_.elements());
+  auto next = c.skip ? values_ : payload::floats_to_lend(values_.elements());
   auto at = learn::update_point{c.version.value + 1, c.learning_rate, c.scale};
   for (size_t i = 0; i < blocks.size() && !c.skip; ++i) {
     auto offset = job_->shards.offset(blocks[i].value);

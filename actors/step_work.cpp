@@ -50,7 +50,7 @@ void step_work::push(push_gradients p) {
   if (how_.feedback)
     p.gradient = how_.feedback->compress(p.block.value, p.gradient);
   auto to = job_->taker(job_->shards.shard_of(p.block.value), from_.role);
-  if (auto holder = job_->roles->find_as<shard_holder_actor>(to); holder && !fault.is(fault_kind::drop)) {
+  if (auto holder = job_->roles->locate<shard_holder_actor>(to); holder.handle && !fault.is(fault_kind::drop)) {
     send(holder, p);
     if (fault.is(fault_kind::duplicate))
       send(holder, p);
@@ -58,10 +58,11 @@ void step_work::push(push_gradients p) {
   pushed_.push_back(std::move(p));
 }
 
-void step_work::send(const shard_holder_actor& holder, const push_gradients& p) const {
+void step_work::send(const directory::located<shard_holder_actor>& holder, push_gradients p) const {
   if (!job_->ring() && !job_->beside(job_->shards.shard_of(p.block.value), from_.role))
     job_->sent_bytes += p.gradient.bytes();
-  troupe::anon_send(holder, p);
+  p.gradient = p.gradient.for_reader(holder.process);
+  troupe::anon_send(holder.handle, std::move(p));
 }
 
 void step_work::push_again() const {
@@ -71,9 +72,9 @@ void step_work::push_again() const {
 
 void step_work::push_again(block_id which) const {
   auto to = job_->taker(job_->shards.shard_of(which.value), from_.role);
-  auto holder = job_->roles->find_as<shard_holder_actor>(to);
+  auto holder = job_->roles->locate<shard_holder_actor>(to);
   for (auto& p : pushed_)
-    if (holder && p.block == which)
+    if (holder.handle && p.block == which)
       send(holder, p);
 }
 

@@ -55,7 +55,7 @@ private:
   };
 
   void push(push_gradients p);
-  void send(const shard_holder_actor& holder, const push_gradients& p) const;
+  void send(const directory::located<shard_holder_actor>& holder, push_gradients p) const;
 
   std::shared_ptr<hosted_job> job_;
   origin from_;

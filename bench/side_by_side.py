@@ -34,10 +34,15 @@ def troupe():
     return str(path)
 
 
-def peers():
+def peers_folder():
     path = _place("TROUPE_PEERS", "../shared/peers")
     if not (path / "train.py").exists():
         refuse(f"there are no peers in {path}: set TROUPE_PEERS to the folder that holds train.py and tuned")
+    return path
+
+
+def peers():
+    path = peers_folder()
     if subprocess.run([python, "-c", "import torch, torchvision"], capture_output=True).returncode != 0:
         refuse(f"{python} cannot import torch and torchvision: install python3-torch and python3-torchvision")
     return path

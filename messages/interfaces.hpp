@@ -14,6 +14,7 @@ using coordinator_actor = caf::typed_actor<caf::result<void>(join),             
                                            caf::result<void>(peer_unreachable),   //
                                            caf::result<void>(micro_batches_done), //
                                            caf::result<void>(shard_summed),       //
+                                           caf::result<void>(shard_replicated),   //
                                            caf::result<void>(evaluation),         //
                                            caf::result<void>(stop_run),           //
                                            caf::result<void>(lock_granted),       //

@@ -8,11 +8,12 @@
 
 #include "messages/ids.hpp"
 #include "messages/job.hpp"
+#include "messages/process_place.hpp"
 
 namespace troupe {
 
 /// Changes whenever a message or its type id changes: two processes talk only if they agree on it.
-inline constexpr uint32_t protocol_version = 10;
+inline constexpr uint32_t protocol_version = 11;
 
 /// First message between two processes, both ways; the first type of the registry, so that its id never moves and a
 /// process of another version can still read it and answer with a sentence.
@@ -41,11 +42,13 @@ struct bind_role {
   caf::strong_actor_ptr handle;
   std::string address = {};    ///< HOST:PORT of its worker process, for those that connect to it; empty: the leader's
   uint32_t rank = leader_rank; ///< of that process
+  process_place place = {};    ///< of that process, for those that share memory with it
 
   template <class Inspector>
   friend bool inspect(Inspector& f, bind_role& x) {
     return f.object(x).fields(f.field("role", x.role), f.field("incarnation", x.incarnation),
-                              f.field("handle", x.handle), f.field("address", x.address), f.field("rank", x.rank));
+                              f.field("handle", x.handle), f.field("address", x.address), f.field("rank", x.rank),
+                              f.field("place", x.place));
   }
 };
 
@@ -153,11 +156,13 @@ struct alive {
   uint64_t number = 0;            ///< of the heartbeat
   std::vector<role_id> lost = {}; ///< roles of other workers whose handles have gone stale here: bind them again
   uint64_t sent_bytes = 0;        ///< of gradients and parameters, by roles of this process so far
+  uint64_t lent_bytes = 0;        ///< of tensors that the process has lent to others of its host, so far
+  uint64_t not_lent = 0;          ///< tensors that it sent instead, since all that it may lend was out, so far
 
   template <class Inspector>
   friend bool inspect(Inspector& f, alive& x) {
-    return f.object(x).fields(f.field("number", x.number), f.field("lost", x.lost),
-                              f.field("sent_bytes", x.sent_bytes));
+    return f.object(x).fields(f.field("number", x.number), f.field("lost", x.lost), f.field("sent_bytes", x.sent_bytes),
+                              f.field("lent_bytes", x.lent_bytes), f.field("not_lent", x.not_lent));
   }
 };
 
@@ -165,10 +170,11 @@ struct alive {
 struct agent_spawned {
   caf::strong_actor_ptr handle; ///< null: see refusal
   std::string refusal;          ///< a sentence
+  process_place place = {};     ///< of the process
 
   template <class Inspector>
   friend bool inspect(Inspector& f, agent_spawned& x) {
-    return f.object(x).fields(f.field("handle", x.handle), f.field("refusal", x.refusal));
+    return f.object(x).fields(f.field("handle", x.handle), f.field("refusal", x.refusal), f.field("place", x.place));
   }
 };
 

@@ -5,6 +5,9 @@
 #include <caf/sec.hpp>
 #include <cassert>
 #include <fmt/format.h>
+#include <optional>
+
+#include "messages/shared_memory.hpp"
 
 namespace troupe {
 
@@ -50,7 +53,14 @@ payload payload::make(dtype type, std::vector<uint64_t> shape) {
   return result;
 }
 
-expected<payload> payload::from_wire(uint8_t type, std::vector<uint64_t> shape) {
+payload payload::floats_to_lend(size_t count) {
+  payload result;
+  result.shape_ = {count};
+  result.memory_ = shared_memory::of_this_process().acquire(count * sizeof(float));
+  return result;
+}
+
+expected<size_t> payload::checked_bytes(uint8_t type, const std::vector<uint64_t>& shape) {
   if (type > static_cast<uint8_t>(dtype::u8))
     return fail(fmt::format("a peer sent a tensor of unknown type {}: both sides must run the same version", type));
   if (shape.size() > max_rank)
@@ -59,7 +69,19 @@ expected<payload> payload::from_wire(uint8_t type, std::vector<uint64_t> shape) 
   for (auto dim : shape)
     if (__builtin_mul_overflow(bytes, dim, &bytes) || bytes > max_bytes)
       return fail(fmt::format("a peer sent a tensor of more than {} bytes", max_bytes));
+  return bytes;
+}
+
+expected<payload> payload::from_wire(uint8_t type, std::vector<uint64_t> shape) {
+  if (auto bytes = checked_bytes(type, shape); !bytes)
+    return tl::unexpected(bytes.error());
   return make(static_cast<dtype>(type), std::move(shape));
+}
+
+payload payload::for_reader(process_id who) const {
+  auto result = *this;
+  result.reader_ = who;
+  return result;
 }
 
 size_t payload::elements() const {
@@ -90,34 +112,45 @@ payload payload::part(size_t first, size_t count) const {
 }
 
 bool payload::save(caf::binary_serializer& f) const {
-  auto has_data = memory_ != nullptr;
+  auto loan = std::optional<shared_loan>{};
+  if (reader_.pid != 0 && memory_ != nullptr && bytes() >= min_lent)
+    loan = shared_memory::of_this_process().lend(memory_, data(), bytes(), reader_);
+  auto how = memory_ == nullptr ? form::none : loan ? form::loan : form::bytes;
   auto rank = static_cast<uint8_t>(shape_.size());
-  if (!f.value(has_data) || !f.value(static_cast<uint8_t>(type_)) || !f.value(rank))
+  if (!f.value(static_cast<uint8_t>(how)) || !f.value(static_cast<uint8_t>(type_)) || !f.value(rank))
     return false;
   for (auto dim : shape_)
     if (!f.value(dim))
       return false;
-  return !has_data || write_block(f, data(), bytes());
+  if (loan)
+    return f.value(loan->owner.pid) && f.value(loan->owner.started) && f.value(loan->reader.pid) &&
+           f.value(loan->reader.started) && f.value(loan->slot) && f.value(loan->token) && f.value(loan->offset);
+  return memory_ == nullptr || write_block(f, data(), bytes());
 }
 
 bool payload::load(caf::binary_deserializer& f) {
-  bool has_data = false;
+  uint8_t how = 0;
   uint8_t type = 0;
   uint8_t rank = 0;
-  if (!f.value(has_data) || !f.value(type) || !f.value(rank))
+  if (!f.value(how) || !f.value(type) || !f.value(rank))
     return false;
-  if (rank > max_rank) {
-    f.set_error(caf::make_error(caf::sec::invalid_argument, "tensor with too many dimensions"));
+  if (rank > max_rank || how > static_cast<uint8_t>(form::loan)) {
+    f.set_error(caf::make_error(caf::sec::invalid_argument, "tensor with too many dimensions or in an unknown form"));
     return false;
   }
   auto shape = std::vector<uint64_t>(rank);
   for (auto& dim : shape)
     if (!f.value(dim))
       return false;
-  if (!has_data) {
-    *this = payload{};
-    return true;
-  }
+  if (how == static_cast<uint8_t>(form::bytes))
+    return load_bytes(f, type, std::move(shape));
+  if (how == static_cast<uint8_t>(form::loan))
+    return load_loan(f, type, std::move(shape));
+  *this = payload{};
+  return true;
+}
+
+bool payload::load_bytes(caf::binary_deserializer& f, uint8_t type, std::vector<uint64_t> shape) {
   // The bytes must be there before memory is taken for them.
   uint64_t claimed = 1;
   for (auto dim : shape)
@@ -134,6 +167,26 @@ bool payload::load(caf::binary_deserializer& f) {
   }
   *this = std::move(*made);
   return read_block(f, mutable_data(), bytes());
+}
+
+bool payload::load_loan(caf::binary_deserializer& f, uint8_t type, std::vector<uint64_t> shape) {
+  auto loan = shared_loan{};
+  if (!f.value(loan.owner.pid) || !f.value(loan.owner.started) || !f.value(loan.reader.pid) ||
+      !f.value(loan.reader.started) || !f.value(loan.slot) || !f.value(loan.token) || !f.value(loan.offset))
+    return false;
+  auto lent = checked_bytes(type, shape).and_then([&](size_t bytes) {
+    return shared_memory::of_this_process().claim(loan, bytes);
+  });
+  if (!lent) {
+    f.set_error(caf::make_error(caf::sec::invalid_argument, lent.error().sentence));
+    return false;
+  }
+  *this = payload{};
+  type_ = static_cast<dtype>(type);
+  shape_ = std::move(shape);
+  memory_ = std::const_pointer_cast<std::byte>(std::move(*lent));
+  borrowed_ = true;
+  return true;
 }
 
 } // namespace troupe

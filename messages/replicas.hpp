@@ -69,6 +69,18 @@ struct update_replicated {
   }
 };
 
+/// shard_holder → coordinator: from now on nothing that agents are shown is lost with the holder alone. Said again when
+/// an agent pulls.
+struct shard_replicated {
+  origin from;
+  member replica;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, shard_replicated& x) {
+    return f.object(x).fields(f.field("from", x.from), f.field("replica", x.replica));
+  }
+};
+
 /// coordinator → shard_holder: end as soon as the replica has everything; the next incarnation starts where that is.
 /// coordinator → shard_replica: end; the next incarnation starts elsewhere.
 struct hand_over_shard {

@@ -148,6 +148,7 @@ nlohmann::ordered_json report_of(const job_options& job, const job_report& repor
           {"staleness", histogram_of(report.staleness)},
           {"sent_bytes", report.sent_bytes},
           {"received_bytes", report.received_bytes},
+          {"shared_memory", {{"lent_bytes", report.lent_bytes}, {"tensors_not_lent", report.not_lent}}},
           {"dropped_messages", report.dropped_messages},
           {"peak_rss", {{"process", memory.process}, {"largest_worker", memory.children}}},
           {"tree", report.tree}};

@@ -56,6 +56,8 @@ double distance(const std::vector<float>& a, const std::vector<float>& b) {
 struct ended {
   std::string sha256;
   std::vector<float> weights;
+  uint64_t lent_bytes = 0; // by processes to others of this host
+  uint64_t sent_instead = 0;
 };
 
 ended undisturbed(int agents, int steps, const words& more = {}) {
@@ -64,7 +66,8 @@ ended undisturbed(int agents, int steps, const words& more = {}) {
   INFO(run.err());
   REQUIRE(run.wait(deadline) == 0);
   REQUIRE(report_in(folder)["restarts"] == 0);
-  return {report_in(folder)["weights_sha256"], weights_in(folder)};
+  const auto shared = report_in(folder)["shared_memory"];
+  return {report_in(folder)["weights_sha256"], weights_in(folder), shared["lent_bytes"], shared["tensors_not_lent"]};
 }
 
 } // namespace
@@ -74,9 +77,14 @@ TEST_CASE("a ring in worker processes and on two nodes ends with the bits of the
   running_node one(folder);
   running_node two(folder);
   for (int agents : {2, 3}) {
-    const auto threads = undisturbed(agents, 40).sha256;
-    CHECK(undisturbed(agents, 40, {"--isolation", "process"}).sha256 == threads);
-    CHECK(undisturbed(agents, 40, {"--nodes", one.address + "," + two.address}).sha256 == threads);
+    const auto threads = undisturbed(agents, 40);
+    CHECK(threads.lent_bytes == 0);
+    for (const auto& where : {words{"--isolation", "process"}, words{"--nodes", one.address + "," + two.address}}) {
+      const auto processes = undisturbed(agents, 40, where);
+      CHECK(processes.sha256 == threads.sha256);
+      CHECK(processes.lent_bytes > 0);
+      CHECK(processes.sent_instead == 0);
+    }
   }
 }
 

@@ -56,11 +56,15 @@ TEST_CASE("jobs that contradict themselves are refused with one sentence") {
   CHECK(refused([](auto& o) { o.target_accuracy = 97; }).find("fraction") != std::string::npos);
 }
 
-TEST_CASE("sharded: there is a shard holder for each agent that the run begins with, restarted by itself") {
+TEST_CASE("sharded: there is a shard holder for each agent, and in processes a replica; all are restarted alone") {
   const auto tree = describe_tree({.sync = "sharded", .agents = 4, .least_agents = 2});
   REQUIRE(tree);
   CHECK(tree->find("shards             one_for_one") != std::string::npos);
-  CHECK(tree->find("shard_holder/1") != std::string::npos);
-  CHECK(tree->find("shard_holder/2") == std::string::npos);
+  CHECK(tree->find("shard_holder/3") != std::string::npos);
+  CHECK(tree->find("shard_replica/0") == std::string::npos);
+  const auto apart =
+    describe_tree({.sync = "sharded", .agents = 4, .least_agents = 2, .isolation = isolation::process});
+  REQUIRE(apart);
+  CHECK(apart->find("shard_replica/3") != std::string::npos);
   CHECK(tree->find("agent/3") != std::string::npos);
 }

@@ -72,6 +72,8 @@ TEST_CASE("what a shard and its replica say to each other crosses the wire") {
   CHECK(u.sums[0].elements() == 48);
   auto r = through_the_wire(update_replicated{somebody, {6}, {7}});
   CHECK((r.from == somebody && r.since == view{6} && r.version == step{7}));
+  auto done = through_the_wire(shard_replicated{somebody, {{"shard_replica", 1}, {2}}});
+  CHECK((done.from == somebody && done.replica == member{{"shard_replica", 1}, {2}}));
   CHECK(through_the_wire(hand_over_shard{{5}}).number == view{5});
   auto j = through_the_wire(join{{{"shard_holder", 1}, {2}}, {3}, true, {4}});
   CHECK((j.version == step{3} && j.loaded && j.since == view{4}));

@@ -1,0 +1,108 @@
+#include "actors/ring_sums.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "gpu/kernels/chunks.hpp"
+#include "gpu/kernels/reduce.hpp"
+
+namespace troupe {
+namespace {
+
+// Calls `work(begin, end)` for parts of [0, n), each short enough for kernels not to wake a team of threads for it.
+template <class Work>
+void by_grains(size_t n, const Work& work) {
+  for (size_t begin = 0; begin < n; begin += gpu::kernels::chunk_floats)
+    work(begin, std::min(n, begin + gpu::kernels::chunk_floats));
+}
+
+void run(gpu::stream& s, bool at_once, gpu::task work) {
+  if (at_once)
+    work();
+  else
+    s.enqueue(std::move(work));
+}
+
+} // namespace
+
+void ring_sums::clear() {
+  for (auto& b : buckets_)
+    b.own = b.total = {};
+}
+
+bool ring_sums::assemble(gpu::stream& s, uint32_t bucket, std::vector<std::vector<payload>> parts) {
+  auto& b = buckets_[bucket];
+  if (parts.size() == 1 && parts.front().size() == 1) { // it is there already, and nobody writes to it
+    b.own = std::move(parts.front().front());
+    return true;
+  }
+  b.own = payload::floats_to_lend(b.size);
+  auto there = b.size <= at_once;
+  run(s, there, [own = b.own, parts = std::move(parts)]() mutable {
+    auto* to = own.mutable_floats().data();
+    if (parts.front().empty())
+      std::memset(to, 0, own.bytes());
+    for (auto& list : parts) {
+      for (size_t i = 0; i < list.size(); ++i)
+        if (i == 0)
+          gpu::kernels::copy(list[i].elements(), list[i].as_floats().data(), to);
+        else
+          gpu::kernels::add(list[i].elements(), list[i].as_floats().data(), to);
+      to += list.empty() ? 0 : list.front().elements();
+    }
+  });
+  return there;
+}
+
+payload ring_sums::own(uint32_t bucket, uint32_t chunk, uint32_t peers) const {
+  auto& b = buckets_[bucket];
+  auto range = chunk_range::of(b.size, peers, chunk);
+  return b.own.part(range.first, range.last - range.first);
+}
+
+payload& ring_sums::prepared_total(uint32_t bucket) {
+  auto& b = buckets_[bucket];
+  if (b.total.empty())
+    b.total = payload::floats_to_lend(b.size);
+  return b.total;
+}
+
+ring_sums::sum ring_sums::add(gpu::stream& s, const ring_chunk& came, uint32_t peers, bool whole) {
+  auto range = chunk_range::of(buckets_[came.bucket].size, peers, came.chunk);
+  auto n = range.last - range.first;
+  auto result =
+    sum{whole ? prepared_total(came.bucket).part(range.first, n) : payload::floats_to_lend(n), n <= at_once};
+  run(s, result.there, [from = came.values, own = own(came.bucket, came.chunk, peers), to = result.values]() mutable {
+    by_grains(to.elements(), [&](size_t i, size_t end) {
+      gpu::kernels::sum(end - i, from.as_floats().data() + i, own.as_floats().data() + i,
+                        to.mutable_floats().data() + i);
+    });
+  });
+  return result;
+}
+
+void ring_sums::complete(gpu::stream& s, uint32_t bucket, uint32_t chunk, const payload& values, uint32_t peers) {
+  if (values.empty()) {
+    buckets_[bucket].total = buckets_[bucket].own;
+    return;
+  }
+  auto range = chunk_range::of(buckets_[bucket].size, peers, chunk);
+  auto to = prepared_total(bucket).part(range.first, range.last - range.first);
+  if (values.data() == to.data())
+    return; // made there
+  run(s, values.elements() <= at_once, [from = values, to]() mutable {
+    by_grains(to.elements(), [&](size_t i, size_t end) {
+      gpu::kernels::copy(end - i, from.as_floats().data() + i, to.mutable_floats().data() + i);
+    });
+  });
+}
+
+std::vector<payload> ring_sums::totals() const {
+  auto result = std::vector<payload>{};
+  for (auto& b : buckets_)
+    result.push_back(b.total);
+  return result;
+}
+
+} // namespace troupe

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "actors/ring_core.hpp"
+#include "gpu/stream.hpp"
+#include "messages/payload.hpp"
+
+namespace troupe {
+
+/// The numbers behind a `ring_core`: each bucket's own part of the sum, and the sum as its chunks come in. They lie
+/// where other processes of the host can read them in place. What is short is computed at once, which takes less time
+/// than to wake a lane; the rest on the stream. Owned by one actor.
+class ring_sums {
+public:
+  /// Floats that are summed or copied in less time than it takes to wake a lane and come back.
+  static constexpr size_t at_once = size_t{128} << 10;
+
+  explicit ring_sums(const std::vector<ring_bucket>& buckets) : buckets_(buckets.size()) {
+    for (size_t b = 0; b < buckets.size(); ++b)
+      buckets_[b].size = buckets[b].size;
+  }
+
+  /// Forgets the step. What the stream still works on keeps what it needs.
+  void clear();
+
+  /// The own part of a bucket: the sum of each block's `parts`, in their order; zero where there are none. True: it is
+  /// there. Else it is once the stream is past this.
+  bool assemble(gpu::stream& s, uint32_t bucket, std::vector<std::vector<payload>> parts);
+  /// A chunk of the own part.
+  [[nodiscard]] payload own(uint32_t bucket, uint32_t chunk, uint32_t peers) const;
+
+  struct sum {
+    payload values;
+    bool there = false; ///< else once the stream is past this
+  };
+  /// What came for a chunk and the own part of it. `whole`: nothing is missing any more, it is made where the sum lies.
+  sum add(gpu::stream& s, const ring_chunk& came, uint32_t peers, bool whole);
+
+  /// Puts a chunk of the sum where it belongs. Without `values`: the own part is all of the bucket.
+  void complete(gpu::stream& s, uint32_t bucket, uint32_t chunk, const payload& values, uint32_t peers);
+  /// The sum of a bucket; its chunks come in on the stream.
+  [[nodiscard]] const payload& total(uint32_t bucket) const { return buckets_[bucket].total; }
+  [[nodiscard]] std::vector<payload> totals() const;
+
+private:
+  struct entry {
+    size_t size = 0;
+    payload own;
+    payload total;
+  };
+
+  payload& prepared_total(uint32_t bucket);
+
+  std::vector<entry> buckets_;
+};
+
+} // namespace troupe
