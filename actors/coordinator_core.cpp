@@ -256,7 +256,10 @@ bool coordinator_core::commit_one(step at, actions& out) {
   double loss = 0;
   int64_t correct = 0;
   auto booked = ledger_step{at, log().rewound, !finite, {}};
+  auto& givers = log().givers[at];
+  givers.clear();
   for (auto& [index, r] : results_[at]) {
+    givers.insert(r.from);
     booked.entries.push_back(
       {static_cast<uint32_t>(index), r.from.role.index, r.from.incarnation, r.number, r.result.ids});
     loss += r.result.loss_sum;
@@ -271,8 +274,10 @@ bool coordinator_core::commit_one(step at, actions& out) {
   summed_.clear();
   log().applied.insert(at); // before anybody hears of it
   log().recent.push_back(c);
-  if (log().recent.size() > config_.pace.ahead + 1)
+  if (log().recent.size() > config_.pace.ahead + 1) {
+    log().givers.erase(log().recent.front().at);
     log().recent.erase(log().recent.begin());
+  }
   if (current() > log().furthest) {
     log().furthest = current();
     log().rewinds = 0;

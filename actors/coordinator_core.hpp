@@ -26,17 +26,18 @@ namespace troupe {
 /// What of a run outlives its coordinator: the last commit and where the run stood (R4). A coordinator that takes over
 /// goes on from here; one life writes it at a time.
 struct run_log {
-  bool begun = false;              ///< the shards have been loaded once
-  troupe::view view;               ///< last one published
-  troupe::view rewound;            ///< in which the run last went back
-  std::vector<member> crew;        ///< agents, ring peers, broker of the last view
-  troupe::view crew_since;         ///< in which they last changed
-  step_set applied;                ///< steps that have committed
-  std::vector<commit_step> recent; ///< the latest of their commits, ascending; written before they are sent
-  step tested;                     ///< version that was evaluated last
-  step furthest;                   ///< highest version there ever was
-  uint32_t rewinds = 0;            ///< since the run last got further than ever
-  uint64_t skipped = 0;            ///< steps whose gradient was not finite
+  bool begun = false;                      ///< the shards have been loaded once
+  troupe::view view;                       ///< last one published
+  troupe::view rewound;                    ///< in which the run last went back
+  std::vector<member> crew;                ///< agents, ring peers, broker of the last view
+  troupe::view crew_since;                 ///< in which they last changed
+  step_set applied;                        ///< steps that have committed
+  std::vector<commit_step> recent;         ///< the latest of their commits, ascending; written before they are sent
+  std::map<step, std::set<member>> givers; ///< of those steps: who has contributed
+  step tested;                             ///< version that was evaluated last
+  step furthest;                           ///< highest version there ever was
+  uint32_t rewinds = 0;                    ///< since the run last got further than ever
+  uint64_t skipped = 0;                    ///< steps whose gradient was not finite
   bool stop_asked = false;
   std::map<role_id, incarnation> left;    ///< agents that have left in order: what they said before may come later
   std::map<role_id, incarnation> highest; ///< of each role that has joined: lower ones are fenced (I15)
@@ -209,6 +210,8 @@ private:
   void take_over(actions& out);
   void rewind(const std::string& why, actions& out);
   void lost_parameters(const join& j, actions& out);
+  [[nodiscard]] bool sums_are_lost(step version) const;
+  void rewind_if_hopeless(actions& out);
   void end_if_done(actions& out);
   void end_if_deserted(actions& out);
   void try_commit(actions& out);

@@ -131,6 +131,7 @@ coordinator_core::actions coordinator_core::on_join(const join& said) {
     lost_parameters(j, out);
   }
   hand_out_tests(out);
+  rewind_if_hopeless(out);
   return out;
 }
 
@@ -195,10 +196,32 @@ void coordinator_core::lost_parameters(const join& j, actions& out) {
                          x.second == current() || (!log().recent.empty() && x.second >= log().recent.front().version);
                        return x.first != j.who.role.index && reaches;
                      });
-  if ((j.loaded && known) || others_know)
+  if ((j.loaded && known && !sums_are_lost(j.version)) || others_know)
     behind_[j.who.role.index] = {j.version, 0};
   else
     rewind(fmt::format("{} lost its parameters", to_string(j.who.role)), out);
+}
+
+// Whoever contributed to an update that a shard of this version lacks is gone, and nobody else has it.
+bool coordinator_core::sums_are_lost(step version) const {
+  if (config_.ring || config_.aggregators > 0)
+    return false;
+  return std::any_of(log().recent.begin(), log().recent.end(), [&](auto& c) {
+    auto all = log().givers.find(c.at);
+    return c.version >= version && all != log().givers.end() &&
+           !std::all_of(all->second.begin(), all->second.end(), [&](auto& m) { return has(m); });
+  });
+}
+
+// A shard waits for contributions of somebody who has gone since.
+void coordinator_core::rewind_if_hopeless(actions& out) {
+  if (!has_begun())
+    return;
+  for (auto& [shard, late] : behind_)
+    if (sums_are_lost(late.version)) {
+      rewind(fmt::format("{}/{} lacks what somebody contributed who has gone", holder_kind(), shard), out);
+      return;
+    }
 }
 
 bool coordinator_core::somebody_holds_current() const {
@@ -222,6 +245,7 @@ void coordinator_core::rewind(const std::string& why, actions& out) {
   loaded_.clear();
   round_.reset();
   log().recent.clear();
+  log().givers.clear();
   holds_.clear();
   out.emplace_back(
     note{fmt::format("{} at step {}: the run goes back to its last checkpoint", why, current().value + 1)});
@@ -302,6 +326,7 @@ coordinator_core::actions coordinator_core::on_lost(const member& who) {
       if (work.second && work.second->role == who.role) // whichever incarnation was asked
         work.second.reset();
   hand_out_tests(out);
+  rewind_if_hopeless(out);
   return out;
 }
 

@@ -95,8 +95,8 @@ TEST_CASE("a shard holder that fails in place in its process costs not one bit, 
 }
 
 TEST_CASE(
-  "T5: a worker process that is killed takes an agent and its part of the parameters with it: the run goes back "
-  "to its last checkpoint (I1, I9, I10)") {
+  "T5: a worker process that is killed takes an agent and its part of the parameters with it: that goes on elsewhere "
+  "(I1, I9, I10)") {
   constexpr auto steps = 300;
   const temporary_folder folder;
   process run(sharded(3, steps, {"--isolation", "process", "--checkpoint", "kept", "--checkpoint-every", "20"}),
@@ -109,17 +109,16 @@ TEST_CASE(
   const auto last = run.children();
   CHECK(run.wait(deadline) == 0);
   CHECK_THAT(run.out(), ContainsSubstring("agent/1 #1 of training/agents ended: its process") &&
-                          ContainsSubstring("shard_holder/1 #1 of training/shards ended: its process") &&
-                          ContainsSubstring("shard_holder/1 lost its parameters") && ContainsSubstring("goes back"));
-  CHECK(report_in(folder)["restarts"] == 2);
+                          ContainsSubstring(" #1 of training/shards ended: its process"));
+  CHECK(report_in(folder)["restarts"] >= 3); // the agent, what was beside it, and what moved
   CHECK(report_in(folder)["weights_sha256"] == undisturbed(3, steps));
   CHECK(are_gone(workers));
   CHECK(are_gone(last));
   CHECK_THAT(audit(folder), ContainsSubstring(fmt::format("{} samples: missing 0, doubled 0", steps * 12)));
 }
 
-TEST_CASE("a worker process that is wanted back lets its agent go, and stays with its part of the parameters until the "
-          "run ends") {
+TEST_CASE("a worker process that is wanted back lets its agent go, and stays until its part of the parameters has "
+          "moved") {
   constexpr auto steps = 300;
   const temporary_folder folder;
   process run(sharded(3, steps, {"--isolation", "process"}), folder.path());
@@ -128,11 +127,9 @@ TEST_CASE("a worker process that is wanted back lets its agent go, and stays wit
   REQUIRE(workers.size() == 3);
   ::kill(workers[1], SIGTERM);
   REQUIRE(run.wait_for_output("agent/1 has left the run", deadline));
-  CHECK_FALSE(is_gone(workers[1]));
   CHECK(run.wait(deadline) == 0);
-  CHECK_THAT(run.err(), ContainsSubstring("shard_holder/1 holds a part of the parameters until job"));
-  CHECK_THAT(run.out(), !ContainsSubstring("goes back"));
-  CHECK(report_in(folder)["restarts"] == 0);
+  CHECK_THAT(run.err(), ContainsSubstring(" holds a part of the parameters of job"));
+  CHECK_THAT(run.out(), !ContainsSubstring("goes back") && ContainsSubstring(" of training/shards ended: normal"));
   CHECK(report_in(folder)["weights_sha256"] == undisturbed(3, steps));
   CHECK(are_gone(workers));
 }
@@ -148,8 +145,7 @@ TEST_CASE("a worker process whose agent has left, and that is killed, is replace
   REQUIRE(run.wait_for_output("agent/2 has left the run", deadline));
   ::kill(workers[2], SIGKILL);
   CHECK(run.wait(deadline) == 0);
-  CHECK_THAT(run.out(), ContainsSubstring("shard_holder/2 lost its parameters"));
-  CHECK(report_in(folder)["restarts"] == 1); // the agent does not come back
+  CHECK_THAT(run.out(), !ContainsSubstring("agent/2 #1 of training/agents ended")); // it does not come back
   CHECK(report_in(folder)["weights_sha256"] == undisturbed(3, steps));
 }
 
@@ -165,7 +161,7 @@ TEST_CASE("a node that is asked to end says what it waits for, and ends with the
   CHECK(run.wait(deadline) == 0);
   CHECK(goes.started.wait(deadline) == 0);
   CHECK_THAT(goes.started.err(), ContainsSubstring("finish what they have begun and leave") &&
-                                   ContainsSubstring("shard_holder/1 holds a part of the parameters"));
+                                   ContainsSubstring(" holds a part of the parameters"));
   CHECK(report_in(folder)["weights_sha256"] == undisturbed(2, 300));
 }
 
