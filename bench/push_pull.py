@@ -2,7 +2,7 @@
 """Push and pull of 100 MB with 2 agents and 2 shard holders in processes of this host, beside ps-lite (zmq) in the same run. Medians over
 rounds in turn; GB/s over all agents, both directions counted.
 
-PSLITE  the folder with ps-lite's source, from https://github.com/dmlc/ps-lite
+PSLITE  the folder with ps-lite's source (../shared/peers/README.md says which)
 
     bench/push_pull.py [--rounds 3] [--mib 100]
 """
