@@ -1,6 +1,6 @@
 // Shard holders beside the agents: a host that crashes takes an agent and a part of the parameters with it. The run
-// goes back, and ends with the parameters of the undisturbed run; a holder that fails on a host that stays comes back
-// with its last commit.
+// goes on where the part's replica is, or goes back where there is none, and ends with the parameters of the
+// undisturbed run; a holder that fails on a host that stays comes back with its last commit.
 
 #include <algorithm>
 
@@ -27,6 +27,7 @@ void play(simulation& world) {
   shape.agents = static_cast<uint32_t>(1 + world.chance().below(5));
   shape.shards =
     static_cast<uint32_t>(1 + world.chance().below(std::min(shape.agents, 4u))); // fewer: others join later
+  shape.replicated = world.chance().below(2) == 0;
   shape.holders = mortality::mortal;
   if (world.chance().below(4) == 0) {
     shape.pace = troupe::pace::bounded(1 + world.chance().below(3));

@@ -89,7 +89,7 @@ training_world::hosts training_world::add_hosts(simulation& world, const trainin
   for (uint32_t i = 0; i < shape.agents; ++i)
     result.agents.push_back(shape.agents_apart ? world.add_host(fmt::format("host of agent {}", i), [] {})
                                                : result.leader);
-  for (uint32_t i = 0; i < shape.shards && shape.sharded; ++i)
+  for (uint32_t i = 0; i < (shape.replicated ? shape.agents : shape.shards) && shape.sharded; ++i)
     result.shards.push_back(result.agents[i]);
   return result;
 }
@@ -117,12 +117,13 @@ training_world::training_world(simulation& world, training_shape shape, hosts wh
     rules_(world, {shape_.sizes, [this](host at) { return job_on(at)->dropped.load(); },
                    shape_.holders == mortality::immortal}) {
   record_->start = initial_;
-  if (shape_.shard_hosts > 0) {
-    auto first = std::vector<uint32_t>(std::max(1u, shape_.shard_hosts / 2));
+  if (shape_.shard_hosts > 0 || shape_.replicated) {
+    auto first = std::vector<uint32_t>(shape_.replicated ? shape_.agents : std::max(1u, shape_.shard_hosts / 2));
     std::iota(first.begin(), first.end(), 0u);
     placer_ = std::make_shared<shard_placer>(shape_.shards, first);
-    shuffle_hosts();
   }
+  if (shape_.shard_hosts > 0)
+    shuffle_hosts();
   world_.on_handling([this](const handling& h) { handles(h); });
   world_.on_reconnect([this](host a, host b) {
     reconnect(a, b);

@@ -26,6 +26,7 @@ struct training_shape {
   bool shards_apart = true;  ///< each holder on a host of its own; else with the coordinator
   uint32_t shard_hosts = 0;  ///< so many instead, on a hash ring, with replicas; they come, go and crash
   bool sharded = false;      ///< instead: each on the host of the agent of its number, which crashes too
+  bool replicated = false;   ///< with `sharded`: on a hash ring of the agents' hosts, with replicas
   bool broker_apart = false; ///< on a host of its own, which crashes too
   mortality holders = mortality::immortal;
   mortality broker = mortality::immortal;
