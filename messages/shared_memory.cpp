@@ -29,6 +29,8 @@ process_place shared_memory::place() {
 void shared_memory::refrain() {
   auto guard = std::lock_guard{mutex_};
   refrains_ = true;
+  if (pool_)
+    pool_->close();
   pool_.reset();
   read_.clear();
 }

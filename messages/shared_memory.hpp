@@ -23,6 +23,7 @@ public:
   static shared_memory& of_this_process();
 
   explicit shared_memory(shared_pool::options o = {}) : options_(std::move(o)) {}
+  ~shared_memory() { refrain(); }
 
   /// Where others find what this process shares; from the first call on it does. Empty where this host has no such
   /// memory, or after `refrain`.

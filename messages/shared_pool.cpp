@@ -161,7 +161,8 @@ std::optional<shared_loan> shared_pool::lend(std::shared_ptr<const void> memory,
     known = readers_.emplace(to, process_watch{to}).first;
   if (free_slots_.empty())
     collect_lost(back);
-  if (!known->second.watching() || free_slots_.empty()) { // of a reader whose end goes unseen nothing would come back
+  if (closed_ || !known->second.watching() ||
+      free_slots_.empty()) { // of a reader whose end goes unseen nothing would come back
     ++refused_;
     guard.unlock();
     return std::nullopt;
@@ -172,6 +173,17 @@ std::optional<shared_loan> shared_pool::lend(std::shared_ptr<const void> memory,
   control_->slots[loan.slot].store(shared_control::lent(loan.token), std::memory_order_release);
   guard.unlock();
   return loan;
+}
+
+void shared_pool::close() {
+  auto back = std::deque<out>{}; // released outside of the lock
+  auto guard = std::lock_guard{mutex_};
+  closed_ = true;
+  back.swap(out_);
+  for (auto& x : back) {
+    control_->slots[x.slot] = 0;
+    free_slots_.push_back(x.slot);
+  }
 }
 
 void shared_pool::collect_returned(returned& back) {

@@ -63,6 +63,9 @@ public:
   /// Takes back what readers have returned, what readers that have ended held, and what nobody has claimed in time.
   void reclaim();
 
+  /// Takes everything back, whoever holds it: a loan keeps its memory, and that the pool. Nothing is lent after this.
+  void close();
+
   struct usage {
     size_t taken = 0;     ///< bytes that are in use here or lent
     size_t loans = 0;     ///< now
@@ -98,6 +101,7 @@ private:
   std::deque<out> out_;
   std::map<process_id, process_watch> readers_;
   uint64_t refused_ = 0;
+  bool closed_ = false;
 };
 
 } // namespace troupe

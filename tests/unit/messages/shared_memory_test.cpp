@@ -27,7 +27,7 @@ namespace {
 std::shared_ptr<shared_pool> make_pool(shared_pool::options o = {.bytes = 1 << 20}) {
   auto pool = shared_pool::open(std::move(o));
   REQUIRE(pool);
-  return *pool;
+  return {pool->get(), [pool = *pool](shared_pool*) { pool->close(); }};
 }
 
 std::shared_ptr<shared_mapping> read_here(const shared_pool& pool) {
