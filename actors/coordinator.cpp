@@ -20,8 +20,10 @@ coordinator::coordinator(interface::pointer self, life now, const config& c)
       return core;
     }()),
     files_(config_.files, fail_with_stream(life_, self_role)), locks_({self_role, life_.number()}, ports_to_locks()) {
-  if (!record_.born)
+  if (!record_.born) {
     record_.born = this->now();
+    record_.counted = {record_.start->version, {}};
+  }
 }
 
 coordinator::time_point coordinator::now() {
@@ -224,9 +226,9 @@ void coordinator::write_ledger() {
 }
 
 void coordinator::perform(const coordinator_core::step_done& a) {
-  if (a.version < record_.counted) // done before, and again since the run went back
+  if (record_.counted.contains(a.at)) // done before, and again since the run went back
     return;
-  record_.counted = a.version.next();
+  record_.counted.insert(a.at);
   auto& outcome = record_.outcome;
   outcome.samples += a.samples;
   for (auto& [updates, micro_batches] : a.staleness)

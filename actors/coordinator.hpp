@@ -55,7 +55,7 @@ struct run_record {
   std::optional<time_point> began;
   std::optional<time_point> first_commit;
   double test_seconds = 0; ///< since the first commit
-  step counted;            ///< version up to which `outcome` counts
+  step_set counted;        ///< steps that `outcome` counts
   std::map<role_id, uint64_t> drops;
   std::shared_ptr<const model_state> start; ///< what shards are loaded with
   bool done = false;                        ///< `on_done` was called

@@ -92,8 +92,8 @@ coordinator_core::actions coordinator_core::on_results(const micro_batches_done&
 
 coordinator_core::actions coordinator_core::on_summed(const shard_summed& s) {
   auto out = actions{};
-  if (phase_ == phase::finished && config_.ring)
-    return out;
+  if (phase_ == phase::finished && (config_.ring || !log().applied.contains(s.at)))
+    return out; // agents work ahead until they are stopped
   auto of_present_ring = !config_.ring || s.from.view >= log().crew_since || log().applied.contains(s.at);
   if (!has_begun() || !member_now(s.from) || s.from.is_void(log().rewound) || !of_present_ring) {
     ++dropped_;
@@ -252,7 +252,7 @@ bool coordinator_core::commit_one(step at, actions& out) {
     out.emplace_back(
       note{fmt::format("the gradient of step {} is not finite: the step changes nothing", at.value + 1)});
   }
-  auto done = step_done{version, epoch_of(version) + 1};
+  auto done = step_done{at, version, epoch_of(version) + 1};
   double loss = 0;
   int64_t correct = 0;
   auto booked = ledger_step{at, log().rewound, !finite, {}};

@@ -101,6 +101,7 @@ public:
     std::variant<ledger_step, ledger_rewind> what;
   }; ///< into the ledger, before anybody hears of it
   struct step_done {
+    step at;
     step version; ///< of the parameters that it was applied to: how many were before it
     uint64_t epoch = 0;
     double loss = 0;

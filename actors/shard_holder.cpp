@@ -331,7 +331,7 @@ void shard_holder::applied(view begun, const payload& next) {
   if (replica_waits_)
     send_state();
   hand_over();
-  if (ready && !leaving_)
+  if (ready)
     apply(*ready);
   report_sums(); // of steps further on: they may wait for word that this shard is no longer behind
 }

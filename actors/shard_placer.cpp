@@ -12,6 +12,8 @@ shard_placer::shard_placer(uint32_t shards, const std::vector<host>& hosts) : sh
 
 void shard_placer::joined(host h) {
   auto guard = std::lock_guard{mutex_};
+  if (ring_.hosts().contains(h))
+    return;
   ring_.add(h);
   place_all();
 }
@@ -20,13 +22,6 @@ void shard_placer::leaves(host h) {
   auto guard = std::lock_guard{mutex_};
   ring_.remove(h);
   place_all();
-}
-
-void shard_placer::lost(host h) {
-  auto guard = std::lock_guard{mutex_};
-  for (auto& p : shards_)
-    if (p.replica && p.replica->at == h)
-      p.replica->ready = false;
 }
 
 // A replica is kept where its shard would go: a host that goes then costs no copy of what it held.

@@ -28,8 +28,6 @@ public:
   void joined(host h);
   /// Its shards are to go elsewhere.
   void leaves(host h);
-  /// Nothing of it is left: its shards are not there any more.
-  void lost(host h);
 
   /// Where a new incarnation starts. It does.
   host start_holder(uint32_t shard);
