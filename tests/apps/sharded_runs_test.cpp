@@ -111,7 +111,7 @@ TEST_CASE(
   CHECK(run.wait(deadline) == 0);
   CHECK_THAT(run.out(), ContainsSubstring("agent/1 #1 of training/agents ended: its process") &&
                           ContainsSubstring(" #1 of training/shards ended: its process"));
-  CHECK(report_in(folder)["restarts"] >= 3); // the agent, what was beside it, and what moved
+  CHECK(report_in(folder)["restarts"] >= 2); // the agent, and what was beside it
   CHECK(report_in(folder)["weights_sha256"] == undisturbed(3, steps));
   CHECK(are_gone(workers));
   CHECK(are_gone(last));
