@@ -210,7 +210,7 @@ void agent_host::bind(const bind_role& entry) {
       watch_for_loss(entry);
     job->roles->bind(entry);
   };
-  if (!hosts_rank(entry.role.index) || entry.address.empty())
+  if (!hosts_rank(entry.rank) || entry.address.empty())
     read_shared(entry.place);
   auto address = parse_address(entry.address);
   auto connects = [&](auto& x) {

@@ -46,6 +46,8 @@ coordinator_actor::behavior_type coordinator::make_behavior() {
   if (auto known = roles.entry(self_role); known && known->handle == me && known->incarnation < life_.number())
     roles.bind({self_role, life_.number(), me}); // whoever spoke to a life before has to join again
   schedule_tick();
+  if (record_.stop_asked)
+    troupe::anon_send(caf::actor_cast<coordinator_actor>(self_), stop_run{});
   return {
     [this](const join& j) {
       watch(j.who.role);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <caf/actor_clock.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <deque>
@@ -58,6 +59,7 @@ struct run_record {
   step_set counted;        ///< steps that `outcome` counts
   std::map<role_id, uint64_t> drops;
   std::shared_ptr<const model_state> start; ///< what shards are loaded with
+  std::atomic<bool> stop_asked = false;     ///< perhaps before there was a coordinator; any thread
   bool done = false;                        ///< `on_done` was called
 };
 

@@ -22,6 +22,7 @@ coordinator_core::coordinator_core(config c) : config_(std::move(c)) {
   last_step_ = config_.epochs * learn::steps_per_epoch(config_.sizes);
   if (config_.steps != 0 && (config_.epochs == 0 || config_.steps < last_step_))
     last_step_ = config_.steps;
+  end_ = config_.until != 0 ? std::min(config_.until, last_step_) : last_step_;
 }
 
 uint64_t coordinator_core::epoch_of(step at) const {
@@ -189,7 +190,7 @@ step coordinator_core::barrier() const {
   if (log().stop_asked)
     return applied.above.empty() ? applied.floor.next() : applied.above.back();
   auto per_epoch = learn::steps_per_epoch(config_.sizes);
-  auto next = std::min(last_step_, (applied.floor.value / per_epoch + 1) * per_epoch);
+  auto next = std::min(end_, (applied.floor.value / per_epoch + 1) * per_epoch);
   if (config_.checkpoint_every != 0)
     next = std::min(next, (applied.floor.value / config_.checkpoint_every + 1) * config_.checkpoint_every);
   return {next};
@@ -298,7 +299,7 @@ void coordinator_core::after_commit(actions& out) {
   auto version = current();
   auto epoch_ends = epoch_of(version) != epoch_of({version.value - 1});
   auto due = config_.checkpoint_every == 0 ? epoch_ends : version.value % config_.checkpoint_every == 0;
-  if (config_.checkpoints && due && version.value < last_step_)
+  if (config_.checkpoints && due && version.value < end_)
     out.emplace_back(checkpoint{version});
   if (log().stop_asked && log().applied.above.empty())
     end(stop_cause::interrupted, out);
@@ -316,6 +317,8 @@ coordinator_core::actions coordinator_core::on_stop() {
   auto out = actions{};
   log().stop_asked = true;
   if (!log().begun && (phase_ == phase::gathering || phase_ == phase::loading)) {
+    if (config_.first > step{}) // what there is already is collected when the shards have it
+      return out;
     phase_ = phase::finished;
     out.emplace_back(give_up{"stopped before the first step"});
   } else if (phase_ == phase::running && round_) {
@@ -377,7 +380,7 @@ coordinator_core::actions coordinator_core::on_evaluation(const evaluation& e) {
   round_.reset();
   if (config_.target_accuracy > 0 && accuracy >= config_.target_accuracy)
     end(stop_cause::target_reached, out);
-  else if (current().value >= last_step_)
+  else if (current().value >= end_)
     end_if_done(out);
   else if (log().stop_asked)
     end(stop_cause::interrupted, out);

@@ -59,6 +59,7 @@ public:
     step first; ///< where the run begins: 0, or where a checkpoint left off
     uint64_t epochs = 1;
     uint64_t steps = 0; ///< 0: no limit
+    uint64_t until = 0; ///< this part of the run ends there; 0: it goes to the end
     learn::optimizer_options optimizer;
     learn::combine_options combine;
     learn::schedule_options schedule;
@@ -74,7 +75,7 @@ public:
   /// How often a run goes back without getting further than before, until it gives up (R13).
   static constexpr uint32_t max_rewinds = 3;
 
-  enum class stop_cause : uint8_t { epochs_done, steps_done, target_reached, interrupted };
+  enum class stop_cause : uint8_t { epochs_done, steps_done, target_reached, interrupted, part_done };
 
   struct publish {
     view_changed what;
@@ -159,7 +160,7 @@ public:
   }
   /// Version of the parameters: steps that have committed.
   [[nodiscard]] step current() const { return log().applied.version(); }
-  [[nodiscard]] uint64_t last_step() const { return last_step_; } ///< where the run stops at the latest
+  [[nodiscard]] uint64_t last_step() const { return last_step_; } ///< where the whole run stops at the latest
   [[nodiscard]] bool running() const { return phase_ == phase::running; }
   [[nodiscard]] bool finished() const { return phase_ == phase::finished; }
   [[nodiscard]] bool awaits_load_of(uint32_t shard) const {
@@ -242,6 +243,7 @@ private:
 
   config config_;
   uint64_t last_step_ = 0;
+  uint64_t end_ = 0; ///< of this part of the run
   phase phase_ = phase::gathering;
   int lonely_ticks_ = 0; ///< without any agent
   bool patient_ = true;  ///< until the first tick: those of the run before may all come back

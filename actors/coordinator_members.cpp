@@ -283,8 +283,10 @@ void coordinator_core::run_if_loaded(actions& out) {
   log().begun = true;
   for (auto& holder : all)
     holds_[holder.index] = current();
-  if (current().value >= last_step_) // a finished run was resumed
+  if (current().value >= end_) // a finished run was resumed
     end_if_done(out);
+  else if (log().stop_asked)
+    end(stop_cause::interrupted, out);
   else
     publish_view(out);
   end_if_deserted(out);
@@ -299,8 +301,10 @@ coordinator_core::actions coordinator_core::on_load_lost(uint32_t shard) {
 
 void coordinator_core::end_if_done(actions& out) {
   auto done = current().value + (planted(canary::epoch_ends_too_early) ? 1 : 0);
-  if (done >= last_step_ && !round_)
-    end(config_.steps != 0 && last_step_ == config_.steps ? stop_cause::steps_done : stop_cause::epochs_done, out);
+  if (done < end_ || round_)
+    return;
+  auto all = config_.steps != 0 && last_step_ == config_.steps ? stop_cause::steps_done : stop_cause::epochs_done;
+  end(end_ < last_step_ ? stop_cause::part_done : all, out);
 }
 
 coordinator_core::actions coordinator_core::on_lost(const member& who) {

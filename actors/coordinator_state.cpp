@@ -62,6 +62,7 @@ void coordinator::perform(const coordinator_core::load& a) {
               }));
           }));
 }
+
 void coordinator::perform(const coordinator_core::checkpoint& a) {
   if (saving_) {
     note(fmt::format("the checkpoint of step {} is left out: the one before is still being written", a.version.value));
@@ -99,7 +100,8 @@ void coordinator::finish(coordinator_core::stop_cause cause, step version, int a
     else
       run_after(self_, finish_pause, life_.guard(again));
   };
-  collect({version, static_cast<bool>(config_.save), std::move(use), std::move(failed)});
+  auto goes_on = cause == coordinator_core::stop_cause::part_done;
+  collect({version, config_.save || goes_on, std::move(use), std::move(failed)});
 }
 
 // Its supervisor decides how long it is waited for.

@@ -115,7 +115,10 @@ Handle announce(const hosted_job& job, const role_id& role, incarnation number, 
 } // namespace
 
 expected<std::unique_ptr<data_parallel>> data_parallel::prepare(runtime& rt, const job_options& options,
-                                                                job_observer observer) {
+                                                                job_observer observer, uint64_t until,
+                                                                const std::optional<handover>& from) {
+  if (!options.changes.empty())
+    return fail("a change of how agents synchronise ends one topology and begins another: let run_job do so");
   auto resolved = resolve(options);
   if (!resolved)
     return tl::unexpected(resolved.error());
@@ -128,23 +131,26 @@ expected<std::unique_ptr<data_parallel>> data_parallel::prepare(runtime& rt, con
       return tl::unexpected(made.error());
     remote = std::move(*made);
   }
-  auto data = learn::open_data(o.data, o.seed);
+  auto data = from ? expected<learn::data_source>{from->data} : learn::open_data(o.data, o.seed);
   if (!data)
     return tl::unexpected(data.error());
-  auto model = learn::make_model({o.model, data->train->shape(), data->train->classes(), o.precision});
+  auto model = from ? expected<std::shared_ptr<const learn::model>>{from->model}
+                    : learn::make_model({o.model, data->train->shape(), data->train->classes(), o.precision});
   if (!model)
     return tl::unexpected(model.error());
   o.shards = std::min(o.shards, static_cast<int>((*model)->layout().blocks().size()));
   auto what = describe(o, *data);
+  if (from)
+    what.job_id += fmt::format("-{}", from->state->version.value);
   auto job = std::make_shared<hosted_job>(what, *model, *data, std::make_shared<directory>());
-  auto initial = initial_state(o, *job, observer);
+  auto initial = from ? expected<std::shared_ptr<const model_state>>{from->state} : initial_state(o, *job, observer);
   if (!initial)
     return tl::unexpected(initial.error());
   if (remote)
     if (auto connected = remote->connect(*job); !connected)
       return tl::unexpected(connected.error());
-  auto result = std::unique_ptr<data_parallel>(
-    new data_parallel(rt, std::move(o), std::move(observer), std::move(job), std::move(*initial), std::move(remote)));
+  auto result = std::unique_ptr<data_parallel>(new data_parallel(rt, std::move(o), std::move(observer), std::move(job),
+                                                                 std::move(*initial), std::move(remote), until));
   if (!result->remote_ && result->options_.precision == learn::precision::bf16)
     if (auto usable = learn::make_replica(*model, result->devices_.front()); !usable)
       return tl::unexpected(usable.error());
@@ -152,7 +158,8 @@ expected<std::unique_ptr<data_parallel>> data_parallel::prepare(runtime& rt, con
 }
 
 data_parallel::data_parallel(runtime& rt, job_options options, job_observer observer, std::shared_ptr<hosted_job> job,
-                             std::shared_ptr<const model_state> initial, std::shared_ptr<remote_agents> remote)
+                             std::shared_ptr<const model_state> initial, std::shared_ptr<remote_agents> remote,
+                             uint64_t until)
   : leader("coordinator/0",
            [this](const start_context& c) -> started {
              return announce(*job_, {"coordinator", 0}, c.number,
@@ -171,7 +178,7 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
              return announce(*job_, role, c.number,
                              spawn_in_place<data_broker>(c.system, c.link(), {role, job_, initial_->version}));
            }),
-    runtime_(rt), options_(std::move(options)), observer_(std::move(observer)), job_(std::move(job)),
+    runtime_(rt), options_(std::move(options)), observer_(std::move(observer)), until_(until), job_(std::move(job)),
     initial_(std::move(initial)), vault_(std::make_shared<shard_vault>()), record_(std::make_shared<run_record>()),
     remote_(std::move(remote)), journal_(journal_of(options_)), files_(gpu::device::host({1000, 1})),
     journal_lane_(gpu::device::host({1001, 1})), outcome_(std::make_shared<std::optional<expected<run_outcome>>>()) {
@@ -287,6 +294,7 @@ coordinator::config data_parallel::leader_config() {
   c.first = initial_->version;
   c.epochs = o.epochs;
   c.steps = o.steps;
+  c.until = until_;
   c.optimizer = optimizer_of(o);
   c.combine = o.combine;
   c.schedule = o.local_steps > 1 ? learn::schedule_options{} : whole_run(o.schedule, o, c.sizes);
@@ -324,6 +332,7 @@ supervision_tree data_parallel::tree(std::optional<restart_limit> limit) const {
 }
 
 void data_parallel::request_stop() const {
+  record_->stop_asked = true;
   if (auto handle = job_->roles->find_as<coordinator_actor>({"coordinator", 0}))
     troupe::anon_send(handle, stop_run{});
 }
@@ -334,6 +343,8 @@ expected<job_report> data_parallel::run(const supervision_tree& tree, const std:
     tree, stop, [this] { request_stop(); }, std::move(on_report));
   if (!end)
     return tl::unexpected(end.error());
+  if (leaves_off() && stop.stop_requested())
+    (*outcome_)->value().cause = coordinator_core::stop_cause::interrupted;
   return report(*end);
 }
 
@@ -354,6 +365,8 @@ expected<job_report> data_parallel::report(const tree_end& end) {
     break;
   case coordinator_core::stop_cause::target_reached:
     r.reason = stop_reason::target_reached;
+    break;
+  case coordinator_core::stop_cause::part_done:
     break;
   case coordinator_core::stop_cause::interrupted:
     r.reason = stop_reason::interrupted;
@@ -379,12 +392,24 @@ expected<job_report> data_parallel::report(const tree_end& end) {
   r.dropped_messages = job_->dropped + outcome->agent_drops;
   r.parameters = layout.parameters();
   r.tree = print_tree(tree());
-  if (!options_.export_to.empty())
+  if (!options_.export_to.empty() && !leaves_off())
     if (auto written =
           learn::write_safetensors(options_.export_to, layout, outcome->final.parameters.values(), r.steps);
         !written)
       return tl::unexpected(written.error());
   return r;
+}
+
+bool data_parallel::leaves_off() const {
+  if (!outcome_->has_value())
+    return until_ != 0 && initial_->version.value >= until_;
+  auto& outcome = **outcome_;
+  return outcome && outcome->cause == coordinator_core::stop_cause::part_done;
+}
+
+handover data_parallel::hand_over() const {
+  auto state = outcome_->has_value() ? std::make_shared<const model_state>((*outcome_)->value().final) : initial_;
+  return {std::move(state), job_->model, job_->data};
 }
 
 } // namespace troupe

@@ -19,6 +19,13 @@ namespace troupe {
 
 class remote_agents;
 
+/// Where a part of a run leaves off: what the next part, which synchronises otherwise, begins with.
+struct handover {
+  std::shared_ptr<const model_state> state;
+  std::shared_ptr<const learn::model> model;
+  learn::data_source data;
+};
+
 /// The parts of synchronous data-parallel training with parameter shards, ready to be put into a supervision tree:
 ///
 ///     auto parts = data_parallel::prepare(rt, options);
@@ -35,8 +42,11 @@ class data_parallel {
 public:
   /// Opens the data, builds the model, loads or draws the first parameters, connects to nodes and starts worker
   /// processes. One sentence where something is not as the options say; nothing is left behind then.
+  /// `from`: what a part of the run before has left off with, instead of the first parameters. `until`: where this part
+  /// leaves off; 0: it goes to the end.
   static expected<std::unique_ptr<data_parallel>> prepare(runtime& rt, const job_options& options,
-                                                          job_observer observer = {});
+                                                          job_observer observer = {}, uint64_t until = 0,
+                                                          const std::optional<handover>& from = {});
 
   startable leader; ///< the coordinator; ends normally when the run is done
   startable locks;  ///< checkpoints are written under a lock
@@ -56,11 +66,17 @@ public:
   expected<job_report> run(const supervision_tree& tree, const std::stop_token& stop = {},
                            std::function<void(const supervision_report&)> on_report = {});
 
-  /// Asks the leader to stop after the step in progress. Any thread.
+  /// Asks the leader to stop after the step in progress, also where it has not been started yet. Any thread.
   void request_stop() const;
 
-  /// What the run yielded, for a tree that was run otherwise and has ended; writes `options.export_to`.
+  /// What the run yielded, for a tree that was run otherwise and has ended; writes `options.export_to` if it was the
+  /// last part.
   expected<job_report> report(const tree_end& end);
+
+  /// This part has nothing to do, or has done it, and another one follows.
+  [[nodiscard]] bool leaves_off() const;
+  /// What the next part begins with, where this one leaves off.
+  [[nodiscard]] handover hand_over() const;
 
   [[nodiscard]] const hosted_job& job() const { return *job_; }
   /// For roles of one's own in the tree, which need it in their configuration.
@@ -72,7 +88,7 @@ public:
 
 private:
   data_parallel(runtime& rt, job_options options, job_observer observer, std::shared_ptr<hosted_job> job,
-                std::shared_ptr<const model_state> initial, std::shared_ptr<remote_agents> remote);
+                std::shared_ptr<const model_state> initial, std::shared_ptr<remote_agents> remote, uint64_t until);
 
   coordinator::config leader_config();
   startable make_agent(uint32_t rank);
@@ -82,6 +98,7 @@ private:
   runtime& runtime_;
   job_options options_;
   job_observer observer_;
+  uint64_t until_;
   std::shared_ptr<hosted_job> job_;
   uint64_t lent_before_ = shared_memory::of_this_process().lent_bytes(); // by other jobs of this process
   uint64_t not_lent_before_ = shared_memory::of_this_process().not_lent();

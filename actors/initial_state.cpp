@@ -74,7 +74,8 @@ last_good_state(const job_options& o, std::shared_ptr<const hosted_job> job,
   return [o, job = std::move(job), initial = std::move(initial)]() -> expected<std::shared_ptr<const model_state>> {
     if (o.checkpoint.empty() || !learn::has_checkpoint(o.checkpoint))
       return initial;
-    return from_checkpoint(o, *job, {});
+    auto saved = from_checkpoint(o, *job, {});
+    return saved && (*saved)->version < initial->version ? initial : saved; // of a part of the run before
   };
 }
 

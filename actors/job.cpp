@@ -11,26 +11,103 @@
 
 #include "actors/agent_host.hpp"
 #include "actors/data_parallel.hpp"
+#include "actors/mode_change.hpp"
 #include "actors/node.hpp"
 #include "actors/planned_faults.hpp"
 #include "actors/runtime.hpp"
 
 namespace troupe {
 
+namespace {
+
+using std::chrono::steady_clock;
+
+// What all parts of a run report as one.
+class whole_run {
+public:
+  explicit whole_run(const job_observer& to) : to_(to) {}
+
+  job_observer observer() {
+    return {[this](const step_progress& at) { committed(at); },
+            [this](const epoch_progress& at) {
+              if (to_.on_epoch)
+                to_.on_epoch({at.epoch, at.test_accuracy, at.test_loss, seconds_before_ + at.seconds});
+            },
+            to_.on_note};
+  }
+
+  // A part has ended, and the next one begins at this step.
+  void change(uint64_t at) { changed_ = at; }
+
+  void add(job_report part) {
+    auto now = steady_clock::now();
+    if (ended_) // from there on it has lasted, however much of it this part had
+      part.seconds = std::chrono::duration<double>(now - *ended_).count();
+    ended_ = now;
+    report_ = report_ ? merge(std::move(*report_), part) : std::move(part);
+    seconds_before_ = report_->seconds;
+  }
+
+  job_report report() && {
+    report_->changes = std::move(changes_);
+    return std::move(*report_);
+  }
+
+private:
+  void committed(step_progress at) {
+    auto now = steady_clock::now();
+    if (auto since = std::exchange(changed_, std::nullopt); since && last_commit_)
+      changes_.emplace_back(*since, std::chrono::duration<double>(now - *last_commit_).count());
+    last_commit_ = now;
+    at.samples += report_ ? report_->samples : 0;
+    if (to_.on_step)
+      to_.on_step(at);
+  }
+
+  const job_observer& to_;
+  std::optional<job_report> report_;
+  double seconds_before_ = 0;
+  std::vector<std::pair<uint64_t, double>> changes_;
+  std::optional<uint64_t> changed_; // and not yet gone on
+  std::optional<steady_clock::time_point> last_commit_;
+  std::optional<steady_clock::time_point> ended_; // the last part
+};
+
+} // namespace
+
+// Each part is a topology of its own. The model, its optimiser's state and the data go from one to the next in memory.
 expected<job_report> run_job(const job_options& options, const job_observer& observer, const std::stop_token& stop) {
+  auto parts = parts_of(options);
+  if (!parts)
+    return tl::unexpected(parts.error());
   auto planned = planned_faults::arm(options.faults);
   if (!planned)
     return tl::unexpected(planned.error());
   auto remote = options.isolation == isolation::process || !options.nodes.empty();
   auto rt = runtime{{.network = remote}};
-  auto parts = data_parallel::prepare(rt, options, observer);
-  if (!parts)
-    return tl::unexpected(parts.error());
   auto say = [&](const supervision_report& r) {
     if (observer.on_note)
       observer.on_note(to_string(r));
   };
-  return (*parts)->run((*parts)->tree(), stop, say);
+  auto whole = whole_run{observer};
+  auto from = std::optional<handover>{};
+  for (auto& part : *parts) {
+    auto topology = data_parallel::prepare(rt, part.options, whole.observer(), part.until, from);
+    if (!topology)
+      return tl::unexpected(topology.error());
+    auto& t = **topology;
+    if (!t.leaves_off()) { // else the run is resumed behind this part
+      auto report = t.run(t.tree(), stop, say);
+      if (!report)
+        return tl::unexpected(report.error());
+      whole.add(std::move(*report));
+      if (!t.leaves_off())
+        break;
+      whole.change(part.until);
+    }
+    from = t.hand_over();
+  }
+  return std::move(whole).report();
 }
 
 namespace {

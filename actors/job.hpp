@@ -30,6 +30,15 @@ enum class nonfinite : uint8_t {
   rewind, ///< the run goes back to its last checkpoint; where that does not help, it stops
 };
 
+/// From step `at` on agents synchronise otherwise: an option, spelled as on the command line, has another value.
+struct mode_change {
+  uint64_t at = 0; ///< steps that have committed
+  std::string option;
+  std::string value;
+
+  bool operator==(const mode_change&) const = default;
+};
+
 /// One training job, as the command line, a TOML job file or an app describes it.
 struct job_options {
   std::string model = "lenet";
@@ -74,11 +83,12 @@ struct job_options {
   bool resume = false;           ///< go on from the newest checkpoint; where there is none yet, begin
   nonfinite on_nonfinite = nonfinite::stop;
   std::chrono::milliseconds handler_limit{
-    60000};                   ///< an agent's process that works on one message for longer is ended; 0: no limit
-  double target_accuracy = 0; ///< fraction of the test set; stop after an epoch that reaches it
-  uint64_t log_every = 10;    ///< steps between entries of `job_report::train_loss`
-  bool evaluate = true;       ///< test accuracy after each epoch
-  std::vector<fault> faults;  ///< what is to go wrong, to see what comes of it
+    60000};                         ///< an agent's process that works on one message for longer is ended; 0: no limit
+  double target_accuracy = 0;       ///< fraction of the test set; stop after an epoch that reaches it
+  uint64_t log_every = 10;          ///< steps between entries of `job_report::train_loss`
+  bool evaluate = true;             ///< test accuracy after each epoch
+  std::vector<mode_change> changes; ///< of sync, staleness, fan-in, shards, combine or compress while the run goes on
+  std::vector<fault> faults;        ///< what is to go wrong, to see what comes of it
 };
 
 /// After a committed step.
@@ -133,7 +143,8 @@ struct job_report {
   uint64_t lent_bytes = 0;     ///< of tensors that processes lent to others of their host instead of sending them
   uint64_t not_lent = 0;       ///< tensors that were to be lent and were sent, since a bound was reached
   uint64_t parameters = 0;
-  std::string tree; ///< the supervision tree as `--print-tree` shows it
+  std::string tree; ///< the supervision tree as `--print-tree` shows it; one for each way to synchronise
+  std::vector<std::pair<uint64_t, double>> changes; ///< of mode: (step, seconds from the commit before to the next)
 };
 
 /// Refuses a job that cannot run, with one sentence, before anything is started or written.

@@ -6,6 +6,7 @@
 
 #include "actors/data_parallel.hpp"
 #include "actors/groups.hpp"
+#include "actors/mode_change.hpp"
 #include "actors/node_link.hpp"
 #include "actors/planned_faults.hpp"
 
@@ -199,9 +200,9 @@ expected<job_options> resolve(job_options o) {
 }
 
 expected<void> validate(const job_options& options) {
-  auto resolved = resolve(options);
-  if (!resolved)
-    return tl::unexpected(resolved.error());
+  auto parts = parts_of(options);
+  if (!parts)
+    return tl::unexpected(parts.error());
   return {};
 }
 
@@ -233,10 +234,18 @@ supervision_tree shape_of(const job_options& o) {
 }
 
 expected<std::string> describe_tree(const job_options& options) {
-  auto resolved = resolve(options);
-  if (!resolved)
-    return tl::unexpected(resolved.error());
-  return print_tree(shape_of(*resolved));
+  auto parts = parts_of(options);
+  if (!parts)
+    return tl::unexpected(parts.error());
+  auto text = std::string{};
+  auto from = uint64_t{0};
+  for (auto& part : *parts) {
+    if (from != 0)
+      text += fmt::format("\nfrom step {} on:\n", from);
+    text += print_tree(shape_of(resolve(part.options).value()));
+    from = part.until;
+  }
+  return text;
 }
 
 } // namespace troupe

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "actors/mode_change.hpp"
 #include "actors/version.hpp"
 #include "apps/troupe/names.hpp"
 #include "learn/file_system.hpp"
@@ -96,6 +97,8 @@ json options_of(const job_options& job) {
   number("checkpoint-every", job.checkpoint_every);
   if (!job.nodes.empty())
     out["nodes"] = job.nodes;
+  for (const auto& change : job.changes)
+    out["switch"].push_back(to_string(change));
   for (const auto& [key, text] : {std::pair{"init", &job.init},
                                   {"export", &job.export_to},
                                   {"checkpoint", &job.checkpoint},
@@ -146,6 +149,7 @@ nlohmann::ordered_json report_of(const job_options& job, const job_report& repor
           {"restarts", report.restarts},
           {"skipped_steps", report.skipped_steps},
           {"staleness", histogram_of(report.staleness)},
+          {"switches", report.changes},
           {"sent_bytes", report.sent_bytes},
           {"received_bytes", report.received_bytes},
           {"shared_memory", {{"lent_bytes", report.lent_bytes}, {"tensors_not_lent", report.not_lent}}},

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "actors/mode_change.hpp"
 #include "apps/troupe/checks.hpp"
 #include "apps/troupe/help.hpp"
 #include "apps/troupe/job_file.hpp"
@@ -227,6 +228,14 @@ void train_options::declare_agents() {
     ->option_text("N|async")
     ->check(parsed_by(parse_staleness))
     ->capture_default_str();
+  app_
+    .add_option("--switch", changes_,
+                "from a step on, synchronise otherwise: STEP:OPTION=VALUE, as in 200:sync=ring, with sync, staleness, "
+                "fan-in, shards, combine or compress; may be repeated")
+    ->option_text("CHANGE")
+    ->delimiter(',')
+    ->check(parsed_by(parse_mode_change))
+    ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app_.add_option("--device", job.device, "what agents compute on")->option_text("NAME")->capture_default_str();
   app_.add_option("--threads", job.threads, "per agent [the machine's cores, shared out]")
     ->option_text("N")
@@ -339,6 +348,8 @@ expected<train> train_options::finish() {
   job.handler_limit = std::chrono::seconds{handler_limit_};
   job.augment = !no_augment_;
   job.evaluate = !no_evaluate_;
+  for (const auto& text : changes_)
+    job.changes.push_back(parse_mode_change(text).value());
   for (const auto& text : faults_)
     job.faults.push_back(parse_fault(text).value());
   return result_;

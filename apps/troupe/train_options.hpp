@@ -38,6 +38,7 @@ private:
   std::string combine_;
   std::string compression_;
   uint64_t handler_limit_ = 0;
+  std::vector<std::string> changes_;
   std::vector<std::string> faults_;
   bool no_augment_ = false;
   bool no_evaluate_ = false;
