@@ -130,15 +130,21 @@ double children(caf::actor_system& system, bool shells, size_t n) {
 }
 
 void scale(caf::actor_system& system, bool shells) {
-  children(system, shells, 100'000); // pages that were never touched cost ten times a copy
-  std::vector<double> few, many;
-  for (int i = 0; i < 9; ++i)
-    few.push_back(children(system, shells, 1000));
-  for (int i = 0; i < 3; ++i)
-    many.push_back(children(system, shells, 100'000));
-  std::printf("children (%s), start and stop: 1,000 in %.2f ms, 100,000 in %.0f ms, %.2f x linear\n",
-              shells ? "shells" : "plain actors", 1e3 * median(few), 1e3 * median(many),
-              median(many) / (100 * median(few)));
+  constexpr size_t few = 1000;
+  constexpr size_t many = 100'000;
+  children(system, shells, many); // pages that were never touched cost ten times a copy
+  std::vector<double> small, large, ratios;
+  for (int round = 0; round < 7; ++round) {
+    double seconds = 0;
+    for (size_t i = 0; i < many / few; ++i)
+      seconds += children(system, shells, few);
+    small.push_back(seconds);
+    large.push_back(children(system, shells, many));
+    ratios.push_back(large.back() / small.back());
+  }
+  std::printf("children (%s), start and stop, medians of 7: 100 times 1,000 in %.0f ms, 100,000 in %.0f ms, "
+              "%.2f x linear\n",
+              shells ? "shells" : "plain actors", 1e3 * median(small), 1e3 * median(large), median(ratios));
 }
 
 /// Restarts one child `n` times, in place or by killing it; the resident memory before and after.
