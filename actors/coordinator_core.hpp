@@ -212,7 +212,7 @@ private:
   void take_over(actions& out);
   void rewind(const std::string& why, actions& out);
   void lost_parameters(const join& j, actions& out);
-  [[nodiscard]] bool sums_are_lost(step version) const;
+  [[nodiscard]] bool sums_are_lost(uint32_t shard, step version) const;
   void rewind_if_hopeless(actions& out);
   void end_if_done(actions& out);
   void end_if_deserted(actions& out);
@@ -250,6 +250,7 @@ private:
   std::map<role_id, member> members_;
   std::map<uint32_t, step> holds_;      ///< version of each shard, as it last said; none: it has no parameters
   std::map<uint32_t, lateness> behind_; ///< shards that came back without the sums of updates that have committed
+  std::map<uint32_t, std::vector<step>> kept_sums_; ///< that holders came back with
   std::set<uint32_t> loaded_;
   std::map<step, std::map<uint64_t, outcome>> results_; ///< by step and micro-batch
   std::map<step, std::map<block_id, reported>> norms_;

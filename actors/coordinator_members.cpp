@@ -99,6 +99,7 @@ coordinator_core::actions coordinator_core::on_join(const join& said) {
     holds_.erase(j.who.role.index);
     if (j.loaded)
       holds_[j.who.role.index] = j.version;
+    kept_sums_[j.who.role.index] = j.loaded ? j.sums : std::vector<step>{};
     if (j.loaded && j.version == current())
       behind_.erase(j.who.role.index);
   }
@@ -196,19 +197,23 @@ void coordinator_core::lost_parameters(const join& j, actions& out) {
                          x.second == current() || (!log().recent.empty() && x.second >= log().recent.front().version);
                        return x.first != j.who.role.index && reaches;
                      });
-  if ((j.loaded && known && !sums_are_lost(j.version)) || others_know)
+  if ((j.loaded && known && !sums_are_lost(j.who.role.index, j.version)) || others_know)
     behind_[j.who.role.index] = {j.version, 0};
   else
     rewind(fmt::format("{} lost its parameters", to_string(j.who.role)), out);
 }
 
-// Whoever contributed to an update that a shard of this version lacks is gone, and nobody else has it.
-bool coordinator_core::sums_are_lost(step version) const {
+// Whoever contributed to an update that a shard of this version lacks is gone, nobody else has it, and neither has the
+// shard the sum.
+bool coordinator_core::sums_are_lost(uint32_t shard, step version) const {
   if (config_.ring || config_.aggregators > 0)
     return false;
+  auto kept = kept_sums_.find(shard);
   return std::any_of(log().recent.begin(), log().recent.end(), [&](auto& c) {
     auto all = log().givers.find(c.at);
-    return c.version >= version && all != log().givers.end() &&
+    auto has_sum =
+      kept != kept_sums_.end() && std::find(kept->second.begin(), kept->second.end(), c.at) != kept->second.end();
+    return c.version >= version && !has_sum && all != log().givers.end() &&
            !std::all_of(all->second.begin(), all->second.end(), [&](auto& m) { return has(m); });
   });
 }
@@ -218,7 +223,7 @@ void coordinator_core::rewind_if_hopeless(actions& out) {
   if (!has_begun())
     return;
   for (auto& [shard, late] : behind_)
-    if (sums_are_lost(late.version)) {
+    if (sums_are_lost(shard, late.version)) {
       rewind(fmt::format("{}/{} lacks what somebody contributed who has gone", holder_kind(), shard), out);
       return;
     }
@@ -242,6 +247,7 @@ void coordinator_core::rewind(const std::string& why, actions& out) {
   norms_.clear();
   summed_.clear();
   behind_.clear();
+  kept_sums_.clear();
   loaded_.clear();
   round_.reset();
   log().recent.clear();

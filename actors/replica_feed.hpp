@@ -1,7 +1,9 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "messages/membership.hpp"
@@ -36,6 +38,14 @@ public:
   answer on_follow(const follow_shard& f, step now, view rewound);
   /// The whole state was taken, as of this version.
   void on_state(step taken);
+  /// All contributions to a step are summed up. True: send the replica the sums, and say nothing of them before it has
+  /// acknowledged them.
+  bool on_summed(step at);
+  void on_sums_replicated(const sums_replicated& r);
+  /// Whether the holder may not say yet that it has the sums of that step.
+  [[nodiscard]] bool waits(step at) const;
+  /// Whether the replica has them.
+  [[nodiscard]] bool has_sums(step at) const;
   /// An update begins; true: send it.
   bool on_update(const replicate_update& u);
   /// It is done.
@@ -60,6 +70,7 @@ public:
 private:
   void acknowledged();
   void show();
+  void feed(const std::optional<member>& who);
 
   role_id role_;
   std::optional<member> replica_;        ///< that is being fed
@@ -67,6 +78,8 @@ private:
   bool awaits_state_ = false;            ///< it was promised the whole state, which has not been taken yet
   bool caught_up_ = false;               ///< it had all that was shown
   step floor_;                           ///< it has all before this, or is being sent it
+  std::map<step, bool> summed_;          ///< steps of which it was sent the sums: whether it has them
+  std::set<step> sure_;                  ///< versions whose sums it has, not shown yet
   std::deque<replicate_update> updates_; ///< from there on
   std::deque<version> made_;             ///< not shown yet
   std::optional<version> shown_;

@@ -92,6 +92,14 @@ shard_core::intake shard_core::on_push(const push_gradients& p) {
   return result;
 }
 
+bool shard_core::on_sum(step at, block_id block, uint64_t micro_batches) {
+  auto ours = std::find(blocks_.begin(), blocks_.end(), block) != blocks_.end();
+  if (!open(at) || !ours || apart_ || micro_batches == 0)
+    return false;
+  auto& sums = steps_[at].sums.try_emplace(block, micro_batches).first->second;
+  return !sums.complete() && sums.insert(sums.tree().root()).verdict == partial_sums::verdict::accepted;
+}
+
 bool shard_core::rejects(step at, const block_norm& norm) {
   if (!open(at) || norm.finite || !steps_[at].rejected.insert(norm.block).second)
     return false;

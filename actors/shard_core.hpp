@@ -40,6 +40,8 @@ public:
   /// the shard is empty again until it is loaded.
   std::vector<member> on_view(const view_changed& v);
   intake on_push(const push_gradients& p);
+  /// The whole sum of a block is there, from before: measure its norm. False: it is of no use.
+  bool on_sum(step at, block_id block, uint64_t micro_batches);
   /// The norm of a block's sum was measured, and is the first of this block and step that is not finite: its
   /// contributions count no more (T6). True: forget them, and ask the agents for them again.
   bool rejects(step at, const block_norm& norm);

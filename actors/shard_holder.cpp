@@ -48,13 +48,14 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
       auto before = core_.rewound();
       auto fresh = core_.on_view(v);
       if (core_.rewound() != before) {
-        sums_.clear();
+        forget_all_sums();
         feed_.clear();
       }
       auto shown = shown_version();
       feed_.on_view(v);
       leaving_ = leaving_ && feed_.replica();
       publish_news(shown);
+      report_withheld();
       for (auto& agent : fresh)
         publish(agent);
     },
@@ -71,6 +72,8 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
         announce(); // the word that it was replaced may be what was lost
       for (auto& u : feed_.open())
         to_replica(u);
+      for (auto at : std::set{withheld_})
+        replicate_sums_of(at);
       report_replica(false);
       report_sums(); // a report or its commit may be
       for (auto& [at, block] : core_.rejected())
@@ -104,6 +107,12 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
       report_replica(before);
       hand_over();
     },
+    [this](const sums_replicated& r) {
+      if (r.since != core_.rewound())
+        return;
+      feed_.on_sums_replicated(r);
+      report_withheld();
+    },
     [this](const hand_over_shard&) {
       leaving_ = feed_.replica().has_value();
       hand_over();
@@ -113,9 +122,23 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
 
 void shard_holder::restore() {
   restored_ = true;
-  if (auto kept = memory_.restore(); kept && core_.on_loaded(kept->applied, kept->since))
+  if (auto kept = memory_.restore(); kept && core_.on_loaded(kept->applied, kept->since)) {
     feed_.on_loaded({core_.applied(), memory_.values()});
+    for (auto& [at, sums] : memory_.kept_sums(kept->since))
+      restore_sums(at, sums);
+  }
   announce();
+}
+
+// What the holder before had sent its replica, and had said that it has.
+void shard_holder::restore_sums(step at, const shard_vault::sums& kept) {
+  auto tree = sum_tree{learn::micro_batches_of_step(config_.job->sizes(), at.value)};
+  for (size_t i = 0; i < kept.blocks.size(); ++i)
+    if (core_.on_sum(at, kept.blocks[i], tree.leaves())) {
+      sums_[{at, kept.blocks[i], tree.root()}] = kept.values[i];
+      measure(at, kept.blocks[i]);
+      restored_sums_.insert(at);
+    }
 }
 
 void shard_holder::announce() {
@@ -123,7 +146,11 @@ void shard_holder::announce() {
     return;
   report_sums();
   if (auto coordinator = config_.job->roles->find_as<coordinator_actor>({"coordinator", 0}))
-    troupe::anon_send(coordinator, join{core_.self(), core_.version(), core_.loaded(), core_.rewound()});
+    troupe::anon_send(coordinator, join{core_.self(),
+                                        core_.version(),
+                                        core_.loaded(),
+                                        core_.rewound(),
+                                        {restored_sums_.begin(), restored_sums_.end()}});
 }
 
 void shard_holder::load(const load_shard& l) {
@@ -133,7 +160,7 @@ void shard_holder::load(const load_shard& l) {
   }
   if (!memory_.load(core_.applied(), core_.rewound(), l.values, l.state))
     return self_->quit(); // there is a newer one
-  sums_.clear();
+  forget_all_sums();
   feed_.on_loaded({core_.applied(), memory_.values()});
   for (auto& agent : core_.agents())
     publish(agent);
@@ -256,8 +283,21 @@ void shard_holder::measured(step at, view begun, const block_norm& norm) {
     for (auto& who : core_.contributors())
       ask_again(at, norm.block, who.role);
   } else if (core_.on_norm(at, norm)) {
-    report_sums(at);
+    summed(at);
   }
+}
+
+// A robust rule's choice is made when the step is committed; its contributions are not replicated before.
+void shard_holder::summed(step at) {
+  if (!config_.job->combine().is_robust() && feed_.on_summed(at))
+    replicate_sums_of(at);
+  report_sums(at);
+}
+
+void shard_holder::forget_all_sums() {
+  sums_.clear();
+  withheld_.clear();
+  restored_sums_.clear();
 }
 
 void shard_holder::forget_sums_of(step at, block_id id) {
@@ -269,7 +309,13 @@ void shard_holder::ask_again(step at, block_id id, const role_id& who) {
     troupe::anon_send(handle, reject_gradients{core_.from(), at, id});
 }
 
+// Not before a replica has them: then nothing of the step is lost with this holder once it is committed.
 void shard_holder::report_sums(step at) {
+  if (feed_.waits(at)) {
+    withheld_.insert(at);
+    return;
+  }
+  withheld_.erase(at);
   if (auto coordinator = config_.job->roles->find_as<coordinator_actor>({"coordinator", 0}))
     troupe::anon_send(coordinator, shard_summed{core_.from(), at, core_.version(), core_.norms(at)});
 }
@@ -277,6 +323,15 @@ void shard_holder::report_sums(step at) {
 void shard_holder::report_sums() {
   for (auto at : core_.summed())
     report_sums(at);
+}
+
+void shard_holder::report_withheld() {
+  for (auto at : std::set{withheld_}) {
+    if (!core_.summed(at))
+      withheld_.erase(at);
+    else
+      report_sums(at);
+  }
 }
 
 // Of what Krum has looked at, one contribution stays, as large as if all were like it.
@@ -304,8 +359,11 @@ void shard_holder::apply(const commit_step& c) {
     u.blocks.push_back(std::get<block_id>(i->first));
     u.sums.push_back(std::move(i->second));
   }
+  auto sums_are_there = feed_.has_sums(c.at);
   if (feed_.on_update(u)) {
-    if (config_.job->combine().kind == learn::combine_kind::krum) // its sums are being made on the stream
+    if (sums_are_there)
+      to_replica(replicate_update{u.from, u.since, c, {}, {}});
+    else if (config_.job->combine().kind == learn::combine_kind::krum) // its sums are being made on the stream
       stream_.on_complete([this, now = now_, u] { now.post([this, u] { to_replica(u); }); });
     else
       to_replica(u);
@@ -324,6 +382,7 @@ void shard_holder::applied(view begun, const payload& next) {
     return; // the run went back meanwhile
   memory_.adopt(next);
   auto ready = core_.on_applied();
+  std::erase_if(restored_sums_, [&](step at) { return core_.applied().contains(at); });
   auto shown = shown_version();
   feed_.on_applied({core_.applied(), next});
   publish_news(shown);
@@ -371,6 +430,7 @@ void shard_holder::follow(const follow_shard& f) {
   auto before = feed_.replicated() && feed_.replica() == member{f.from.role, f.from.incarnation};
   auto answer = feed_.on_follow(f, core_.version(), core_.rewound());
   publish_news(shown);
+  report_withheld();
   report_replica(before);
   for (auto& u : answer.updates)
     to_replica(u);
@@ -393,17 +453,28 @@ void shard_holder::send_state() {
   auto shown = shown_version();
   feed_.on_state(core_.version());
   publish_news(shown);
-  stream_.on_complete([this, now = now_, what] { now.post([this, what] { to_replica(what); }); });
+  stream_.on_complete([this, now = now_, what] { now.post([this, what] { state_to_replica(what); }); });
 }
 
 // The state is written in place where it arrives, so it is not lent.
-void shard_holder::to_replica(const shard_state& what) {
+void shard_holder::state_to_replica(const shard_state& what) {
   if (auto& to = feed_.replica())
     if (auto handle = config_.job->roles->find_as<shard_replica_actor>(to->role))
       troupe::anon_send(handle, what);
 }
 
-void shard_holder::to_replica(replicate_update what) {
+void shard_holder::replicate_sums_of(step at) {
+  auto what = replicate_sums{core_.from(), core_.rewound(), at, {}, {}};
+  for (auto i = sums_.lower_bound({at, {}, {}}); i != sums_.end() && std::get<step>(i->first) == at; ++i) {
+    what.blocks.push_back(std::get<block_id>(i->first));
+    what.sums.push_back(i->second);
+  }
+  to_replica(std::move(what));
+}
+
+// Either what is there before a commit or the update that follows.
+template <class Message>
+void shard_holder::to_replica(Message what) {
   auto& to = feed_.replica();
   if (!to)
     return;

@@ -2,6 +2,7 @@
 
 #include <caf/typed_event_based_actor.hpp>
 #include <map>
+#include <set>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -20,13 +21,13 @@ namespace troupe {
 
 /// Owns the blocks of one shard: parameters, optimiser state and the sums of the steps in progress (see `shard_core`).
 /// Receives `load_shard`, `commit_step`, `take_snapshot`, `view_changed`, `hand_over_shard` (coordinator),
-/// `push_gradients` (agents or aggregators), `pull_parameters` (agents), `follow_shard`, `update_replicated` (the
-/// shard's replica), `role_bound` (directory); sends `shard_summed`, `shard_replicated` to the coordinator,
-/// `parameters` to the agents, `shard_state` and `replicate_update` to the replica. Fails with a reason when its stream
-/// does. Owns one stream. Parameters are never written after they were published: an update reads one buffer and writes
-/// another, so agents of the same process use the holder's memory as it is. A new life comes back with the shard's last
-/// commit
-/// (`shard_vault`), also where that is the replica's; contributions to the step in progress are pushed to it again.
+/// `push_gradients` (agents or aggregators), `pull_parameters` (agents), `follow_shard`, `sums_replicated`,
+/// `update_replicated` (the shard's replica), `role_bound` (directory); sends `shard_summed`, `shard_replicated` to the
+/// coordinator, `parameters` to the agents, `shard_state`, `replicate_sums` and `replicate_update` to the replica. Fails
+/// with a reason when its stream does. Owns one stream. Parameters are never written after they were published: an
+/// update reads one buffer and writes another, so agents of the same process use the holder's memory as it is. A new
+/// life comes back with the shard's last commit (`shard_vault`), also where that is the replica's, and with the sums
+/// that were replicated; contributions to the step in progress are pushed to it again.
 class shard_holder {
 public:
   using interface = shard_holder_actor;
@@ -70,8 +71,12 @@ private:
   void choose(step at, uint64_t chosen);
   void forget_sums_of(step at, block_id block);
   void ask_again(step at, block_id block, const role_id& who);
+  void restore_sums(step at, const shard_vault::sums& kept);
+  void summed(step at);
+  void forget_all_sums();
   void report_sums(step at);
   void report_sums();
+  void report_withheld();
   void apply(const commit_step& c);
   void applied(view begun, const payload& next);
   [[nodiscard]] std::optional<step> shown_version() const;
@@ -80,8 +85,10 @@ private:
   void load(const load_shard& l);
   void follow(const follow_shard& f);
   void send_state();
-  void to_replica(const shard_state& what);
-  void to_replica(replicate_update what);
+  void replicate_sums_of(step at);
+  void state_to_replica(const shard_state& what);
+  template <class Message>
+  void to_replica(Message what);
   void publish_news(const std::optional<step>& before);
   void hand_over();
   void report_replica(bool before);
@@ -96,9 +103,11 @@ private:
   gpu::stream stream_;
   shard_memory memory_;
   replica_feed feed_;
-  bool replica_waits_ = false;  // for the whole state
-  bool leaving_ = false;        // as soon as the replica has everything
-  std::map<key, payload> sums_; // parts of the steps in progress
+  std::set<step> withheld_;      // steps whose sums the replica has not acknowledged
+  std::set<step> restored_sums_; // that a holder before had replicated, until they are applied
+  bool replica_waits_ = false;   // for the whole state
+  bool leaving_ = false;         // as soon as the replica has everything
+  std::map<key, payload> sums_;  // parts of the steps in progress
   snapshot_queue snapshots_;
 };
 

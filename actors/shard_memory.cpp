@@ -30,6 +30,12 @@ bool shard_memory::load(const step_set& applied, view since, const payload& valu
   return vault_->keep(shard_, claim_, {applied, values_, state_, since});
 }
 
+std::map<step, shard_vault::sums> shard_memory::kept_sums(view since) const {
+  auto all = vault_->find_sums(shard_);
+  std::erase_if(all, [&](auto& x) { return x.second.since != since; });
+  return all;
+}
+
 bool shard_memory::update(gpu::stream& on, const commit_step& c, const std::vector<block_id>& blocks,
                           const std::vector<payload>& sums, step_set applied, view since,
                           std::function<void(payload)> done) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -34,6 +35,10 @@ public:
   /// shard.
   bool update(gpu::stream& on, const commit_step& c, const std::vector<block_id>& blocks,
               const std::vector<payload>& sums, step_set applied, view since, std::function<void(payload)> done);
+  /// Keeps the sums of a step that may be committed. False: somebody else has claimed the shard.
+  bool keep_sums(step at, shard_vault::sums what) { return vault_->keep_sums(shard_, claim_, at, std::move(what)); }
+  /// Those of steps that have not been applied, as of the view in which the run last went back.
+  [[nodiscard]] std::map<step, shard_vault::sums> kept_sums(view since) const;
   /// The update is done.
   void adopt(payload values) { values_ = std::move(values); }
   /// Nobody comes back to what the vault has.

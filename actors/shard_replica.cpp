@@ -53,11 +53,13 @@ shard_replica_actor::behavior_type shard_replica::make_behavior() {
       perform(core_.on_state(s));
       counted(before);
     },
+    [this](const replicate_sums& s) { keep(s); },
     [this](const replicate_update& u) {
-      if (!memory_ || !fits(u))
+      auto whole = memory_ ? with_sums(u) : u;
+      if (!memory_ || !fits(whole.blocks, whole.sums, u.what.skip))
         return void(++config_.job->dropped);
       auto before = core_.dropped();
-      perform(core_.on_update(u));
+      perform(core_.on_update(whole));
       counted(before);
     },
     [this](const hand_over_shard&) {
@@ -68,13 +70,38 @@ shard_replica_actor::behavior_type shard_replica::make_behavior() {
   };
 }
 
-bool shard_replica::fits(const replicate_update& u) const {
+// Kept before they are acknowledged: a holder that starts here finds them.
+void shard_replica::keep(const replicate_sums& s) {
+  auto current = s.since == core_.rewound() && core_.loaded();
+  if (!memory_ || superseded_ || !current || !fits(s.blocks, s.sums, false))
+    return void(++config_.job->dropped);
+  if (!core_.applied().contains(s.at) && !memory_->keep_sums(s.at, {s.since, s.blocks, s.sums})) {
+    superseded_ = true;
+    return self_->quit();
+  }
+  if (auto holder = config_.job->roles->find_as<shard_holder_actor>({"shard_holder", config_.role.index}))
+    troupe::anon_send(holder, sums_replicated{core_.from(), core_.rewound(), s.at});
+}
+
+// What was sent before the commit is not sent again.
+replicate_update shard_replica::with_sums(replicate_update u) const {
+  if (u.what.skip || !u.blocks.empty())
+    return u;
+  auto kept = memory_->kept_sums(u.since);
+  if (auto i = kept.find(u.what.at); i != kept.end()) {
+    u.blocks = i->second.blocks;
+    u.sums = i->second.values;
+  }
+  return u;
+}
+
+bool shard_replica::fits(const std::vector<block_id>& ids, const std::vector<payload>& sums, bool may_lack) const {
   auto blocks = config_.job->model->layout().blocks();
   auto& ours = config_.job->shards.blocks(config_.role.index);
-  auto good = u.blocks.size() == u.sums.size() && (u.what.skip || u.blocks.size() == ours.size());
-  for (size_t i = 0; good && i < u.blocks.size(); ++i)
-    good = std::binary_search(ours.begin(), ours.end(), u.blocks[i].value) && u.sums[i].type() == dtype::f32 &&
-           u.sums[i].elements() == blocks[u.blocks[i].value].size;
+  auto good = ids.size() == sums.size() && (may_lack || ids.size() == ours.size());
+  for (size_t i = 0; good && i < ids.size(); ++i)
+    good = std::binary_search(ours.begin(), ours.end(), ids[i].value) && sums[i].type() == dtype::f32 &&
+           sums[i].elements() == blocks[ids[i].value].size;
   return good;
 }
 

@@ -17,9 +17,10 @@ namespace troupe {
 /// Keeps a second copy of a shard, parameters and optimiser state, in another process than its holder's (see
 /// `replica_core`). When the holder is lost, or moves, its next incarnation starts in the replica's process and comes
 /// back with what is in the vault there; the replica ends then, and begins elsewhere.
-/// Receives `shard_state`, `replicate_update` (the holder), `view_changed`, `hand_over_shard` (coordinator), upon which
-/// it ends, `role_bound` (directory); sends `follow_shard`, `update_replicated` to the holder and `join` to the
-/// coordinator, as soon as it has the shard. Fails with a reason when its stream does. Owns one stream.
+/// Receives `shard_state`, `replicate_sums`, `replicate_update` (the holder), `view_changed`, `hand_over_shard`
+/// (coordinator), upon which it ends, `role_bound` (directory); sends `follow_shard`, `sums_replicated`,
+/// `update_replicated` to the holder and `join` to the coordinator, as soon as it has the shard. Fails with a reason
+/// when its stream does. Owns one stream.
 class shard_replica {
 public:
   using interface = shard_replica_actor;
@@ -44,7 +45,9 @@ private:
   void perform(const replica_core::apply& a);
   void perform(const replica_core::acknowledge& a);
   void perform(const replica_core::announce&);
-  [[nodiscard]] bool fits(const replicate_update& u) const;
+  void keep(const replicate_sums& s);
+  [[nodiscard]] replicate_update with_sums(replicate_update u) const;
+  [[nodiscard]] bool fits(const std::vector<block_id>& ids, const std::vector<payload>& sums, bool may_lack) const;
   void counted(uint64_t dropped_before);
   void schedule_tick();
 

@@ -23,7 +23,7 @@ void shard_vault::settle(uint32_t shard, std::optional<commit> made) {
   {
     auto guard = std::lock_guard{mutex_};
     if (made)
-      commits_.insert_or_assign(shard, std::move(*made));
+      put(shard, std::move(*made));
     if (--under_way_[shard] == 0)
       waiting = std::exchange(waiting_[shard], {});
   }
@@ -46,13 +46,35 @@ bool shard_vault::keep(uint32_t shard, uint64_t claim, commit what) {
   auto guard = std::lock_guard{mutex_};
   if (claims_[shard] != claim)
     return false;
-  commits_.insert_or_assign(shard, std::move(what));
+  put(shard, std::move(what));
   return true;
+}
+
+void shard_vault::put(uint32_t shard, commit what) {
+  std::erase_if(sums_[shard], [&](auto& x) { return x.second.since < what.since || what.applied.contains(x.first); });
+  commits_.insert_or_assign(shard, std::move(what));
+}
+
+bool shard_vault::keep_sums(uint32_t shard, uint64_t claim, step at, sums what) {
+  auto guard = std::lock_guard{mutex_};
+  if (claims_[shard] != claim)
+    return false;
+  sums_[shard].insert_or_assign(at, std::move(what));
+  return true;
+}
+
+std::map<step, shard_vault::sums> shard_vault::find_sums(uint32_t shard) const {
+  auto guard = std::lock_guard{mutex_};
+  auto i = sums_.find(shard);
+  return i == sums_.end() ? std::map<step, sums>{} : i->second;
 }
 
 bool shard_vault::forget(uint32_t shard, uint64_t claim) {
   auto guard = std::lock_guard{mutex_};
-  return claims_[shard] == claim && commits_.erase(shard) > 0;
+  if (claims_[shard] != claim)
+    return false;
+  sums_.erase(shard);
+  return commits_.erase(shard) > 0;
 }
 
 std::optional<shard_vault::commit> shard_vault::find(uint32_t shard) const {
@@ -64,6 +86,7 @@ std::optional<shard_vault::commit> shard_vault::find(uint32_t shard) const {
 void shard_vault::clear() {
   auto guard = std::lock_guard{mutex_};
   commits_.clear();
+  sums_.clear();
 }
 
 } // namespace troupe

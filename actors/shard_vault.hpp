@@ -26,6 +26,13 @@ public:
     view since; ///< in which the run last went back before
   };
 
+  /// The sums of the contributions to a step that may be committed, or has been, and has not been applied here.
+  struct sums {
+    view since; ///< as above
+    std::vector<block_id> blocks;
+    std::vector<payload> values;
+  };
+
   /// An update that is under way on some stream, perhaps for a holder that is gone. One that is dropped before it is
   /// kept has half written the state: nothing is left to come back with.
   class update {
@@ -53,17 +60,22 @@ public:
   void when_settled(uint32_t shard, std::function<void()> then);
   /// False, and nothing is done: somebody else has claimed the shard since.
   bool keep(uint32_t shard, uint64_t claim, commit what);
+  /// Until a commit that has the step is kept.
+  bool keep_sums(uint32_t shard, uint64_t claim, step at, sums what);
   bool forget(uint32_t shard, uint64_t claim);
   [[nodiscard]] std::optional<commit> find(uint32_t shard) const;
+  [[nodiscard]] std::map<step, sums> find_sums(uint32_t shard) const;
   /// The run goes back: what is kept is void.
   void clear();
 
 private:
   void settle(uint32_t shard, std::optional<commit> made);
+  void put(uint32_t shard, commit what);
 
   mutable std::mutex mutex_;
   std::map<uint32_t, uint64_t> claims_;
   std::map<uint32_t, commit> commits_;
+  std::map<uint32_t, std::map<step, sums>> sums_;
   std::map<uint32_t, size_t> under_way_;
   std::map<uint32_t, std::vector<std::function<void()>>> waiting_;
 };

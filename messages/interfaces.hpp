@@ -36,14 +36,15 @@ using shard_holder_actor = caf::typed_actor<caf::result<void>(role_bound),      
                                             caf::result<void>(pull_parameters), //
                                             caf::result<void>(commit_step),     //
                                             caf::result<shard_snapshot>(take_snapshot),
-                                            caf::result<void>(follow_shard),      //
-                                            caf::result<void>(update_replicated), //
+                                            caf::result<void>(follow_shard),                                          //
+                                            caf::result<void>(update_replicated), caf::result<void>(sums_replicated), //
                                             caf::result<void>(hand_over_shard)>;
 
 using shard_replica_actor = caf::typed_actor<caf::result<void>(role_bound),   //
                                              caf::result<void>(view_changed), //
                                              caf::result<void>(shard_state),  //
-                                             caf::result<void>(replicate_update), caf::result<void>(hand_over_shard)>;
+                                             caf::result<void>(replicate_update), caf::result<void>(replicate_sums),
+                                             caf::result<void>(hand_over_shard)>;
 
 /// Stands between a group of agents and the shard holders.
 using aggregator_actor = caf::typed_actor<caf::result<void>(role_bound),       //

@@ -40,14 +40,15 @@ struct member {
 /// coordinator appears. Idempotent; a higher incarnation replaces a lower one.
 struct join {
   member who;
-  step version;        ///< of the parameters it holds; meaningful for shard holders
-  bool loaded = false; ///< a shard holder or replica that has parameters
-  view since = {};     ///< of those: the view in which the run last went back when they were current
+  step version;                ///< of the parameters it holds; meaningful for shard holders
+  bool loaded = false;         ///< a shard holder or replica that has parameters
+  view since = {};             ///< of those: the view in which the run last went back when they were current
+  std::vector<step> sums = {}; ///< of which a shard holder has come back with the sum of the gradients
 
   template <class Inspector>
   friend bool inspect(Inspector& f, join& x) {
     return f.object(x).fields(f.field("who", x.who), f.field("version", x.version), f.field("loaded", x.loaded),
-                              f.field("since", x.since));
+                              f.field("since", x.since), f.field("sums", x.sums));
   }
 };
 

@@ -98,9 +98,11 @@ CAF_ADD_TYPE_ID(troupe, (troupe::leave_run))
 
 CAF_ADD_TYPE_ID(troupe, (troupe::follow_shard))
 CAF_ADD_TYPE_ID(troupe, (troupe::hand_over_shard))
+CAF_ADD_TYPE_ID(troupe, (troupe::replicate_sums))
 CAF_ADD_TYPE_ID(troupe, (troupe::replicate_update))
 CAF_ADD_TYPE_ID(troupe, (troupe::shard_replicated))
 CAF_ADD_TYPE_ID(troupe, (troupe::shard_state))
+CAF_ADD_TYPE_ID(troupe, (troupe::sums_replicated))
 CAF_ADD_TYPE_ID(troupe, (troupe::update_replicated))
 CAF_ADD_TYPE_ID(troupe, (std::vector<troupe::block_id>))
 

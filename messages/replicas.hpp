@@ -41,13 +41,42 @@ struct shard_state {
   }
 };
 
+/// shard_holder → shard_replica: the sums of a step's contributions, before the holder says that it has them: so that
+/// they are not lost with the holder when the step is committed. Keyed by the step; sent again until they are
+/// acknowledged.
+struct replicate_sums {
+  origin from;
+  view since;
+  step at;
+  std::vector<block_id> blocks; ///< all of the shard
+  std::vector<payload> sums;    ///< (floats of the block) f32 each
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, replicate_sums& x) {
+    return f.object(x).fields(f.field("from", x.from), f.field("since", x.since), f.field("at", x.at),
+                              f.field("blocks", x.blocks), f.field("sums", x.sums));
+  }
+};
+
+/// shard_replica → shard_holder: these sums are kept, and found by a holder that starts there.
+struct sums_replicated {
+  origin from;
+  view since;
+  step at;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, sums_replicated& x) {
+    return f.object(x).fields(f.field("from", x.from), f.field("since", x.since), f.field("at", x.at));
+  }
+};
+
 /// shard_holder → shard_replica: an update that has been committed. Keyed by its version; sent again until it is
 /// acknowledged.
 struct replicate_update {
   origin from;
   view since;
   commit_step what;
-  std::vector<block_id> blocks; ///< none where the step changes nothing
+  std::vector<block_id> blocks; ///< none where the step changes nothing, or where the replica has the sums
   std::vector<payload> sums;    ///< of the contributions to each
 
   template <class Inspector>

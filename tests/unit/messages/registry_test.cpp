@@ -72,11 +72,17 @@ TEST_CASE("what a shard and its replica say to each other crosses the wire") {
   CHECK(u.sums[0].elements() == 48);
   auto r = through_the_wire(update_replicated{somebody, {6}, {7}});
   CHECK((r.from == somebody && r.since == view{6} && r.version == step{7}));
+  auto p = through_the_wire(replicate_sums{somebody, {6}, {7}, {{4}}, {payload::floats(48)}});
+  CHECK((p.since == view{6} && p.at == step{7} && p.blocks == std::vector<block_id>{{4}}));
+  REQUIRE(p.sums.size() == 1);
+  CHECK(p.sums[0].elements() == 48);
+  auto q = through_the_wire(sums_replicated{somebody, {6}, {7}});
+  CHECK((q.from == somebody && q.since == view{6} && q.at == step{7}));
   auto done = through_the_wire(shard_replicated{somebody, {{"shard_replica", 1}, {2}}});
   CHECK((done.from == somebody && done.replica == member{{"shard_replica", 1}, {2}}));
   CHECK(through_the_wire(hand_over_shard{{5}}).number == view{5});
-  auto j = through_the_wire(join{{{"shard_holder", 1}, {2}}, {3}, true, {4}});
-  CHECK((j.version == step{3} && j.loaded && j.since == view{4}));
+  auto j = through_the_wire(join{{{"shard_holder", 1}, {2}}, {3}, true, {4}, {{5}}});
+  CHECK((j.version == step{3} && j.loaded && j.since == view{4} && j.sums == std::vector<step>{{5}}));
 }
 
 TEST_CASE("the greeting is the first type of the registry, so that any version can read it") {
