@@ -14,7 +14,8 @@ enum class purpose : uint32_t {
   training_digit = 3,
   test_digit = 4,
   random_image = 5,
-  random_label = 6
+  random_label = 6,
+  shard_order = 7
 };
 
 /// A sequence of random numbers that is a pure function of (seed, purpose, first, second), on every platform (R10).

@@ -4,29 +4,39 @@
 #include <cstdint>
 #include <vector>
 
+#include "learn/exchange.hpp"
+
 namespace troupe::learn {
 
 enum class order_kind : uint8_t { shuffled, sequential };
-
-/// The order of samples: which sample stands at a position of an epoch. A pure function of (kind, seed, epoch, size)
-/// (R5).
-class sample_order {
-public:
-  sample_order(order_kind kind, uint64_t seed, size_t samples);
-  /// The permutation of an epoch (from 0); `result[position]` is the sample id.
-  [[nodiscard]] std::vector<uint32_t> of_epoch(uint64_t epoch) const;
-
-private:
-  order_kind kind_;
-  uint64_t seed_;
-  size_t samples_;
-};
 
 /// Sizes of a job's steps.
 struct batch_sizes {
   size_t samples = 0;     ///< in the training set
   size_t batch = 0;       ///< samples per step
   size_t micro_batch = 0; ///< samples per micro-batch, divides batch
+};
+
+/// The order of samples: which sample stands at a position of an epoch. A pure function of (kind, seed, epoch, size)
+/// and, where the set is cut into shards, of the exchange and the sizes of steps (R5). Whatever it is, each sample
+/// stands at one position (I1).
+class sample_order {
+public:
+  sample_order(order_kind kind, uint64_t seed, size_t samples);
+  /// Micro-batches have the samples of their slot's shard, in an order of the shard's own. Where a shard has run out,
+  /// at the end of an epoch, they take those of the shard that has most left.
+  sample_order(order_kind kind, uint64_t seed, const batch_sizes& sizes, const exchange_options& exchange);
+  /// The permutation of an epoch (from 0); `result[position]` is the sample id.
+  [[nodiscard]] std::vector<uint32_t> of_epoch(uint64_t epoch) const;
+
+private:
+  [[nodiscard]] std::vector<uint32_t> of_shard(size_t shard, uint64_t epoch) const;
+  [[nodiscard]] std::vector<uint32_t> of_all_shards(uint64_t epoch) const;
+
+  order_kind kind_;
+  uint64_t seed_;
+  batch_sizes sizes_;
+  exchange_options exchange_;
 };
 
 /// Which part of an epoch a micro-batch covers.

@@ -59,7 +59,9 @@ struct job_description {
   uint8_t arithmetic = 0; ///< learn::precision
   std::string data;       ///< name or folder, on the host where the agent runs
   uint64_t seed = 0;
-  uint8_t order = 0; ///< learn::order_kind
+  uint8_t order = 0;        ///< learn::order_kind
+  uint8_t exchange = 0;     ///< learn::exchange_kind
+  uint32_t data_shards = 1; ///< with an exchange of shards: how many
   bool augment = false;
   uint64_t samples = 0; ///< of the training set; a host whose set differs refuses
   uint64_t batch = 0;
@@ -82,17 +84,17 @@ struct job_description {
 
   template <class Inspector>
   friend bool inspect(Inspector& f, job_description& x) {
-    return f.object(x).fields(f.field("job_id", x.job_id), f.field("model", x.model), f.field("channels", x.channels),
-                              f.field("height", x.height), f.field("width", x.width), f.field("classes", x.classes),
-                              f.field("arithmetic", x.arithmetic), f.field("data", x.data), f.field("seed", x.seed),
-                              f.field("order", x.order), f.field("augment", x.augment), f.field("samples", x.samples),
-                              f.field("batch", x.batch), f.field("micro_batch", x.micro_batch),
-                              f.field("shards", x.shards), f.field("ahead", x.ahead), f.field("in_order", x.in_order),
-                              f.field("ring", x.ring), f.field("sharded", x.sharded), f.field("fan_in", x.fan_in),
-                              f.field("optimizer", x.optimizer), f.field("local", x.local),
-                              f.field("compression", x.compression), f.field("compression_keep", x.compression_keep),
-                              f.field("combine", x.combine), f.field("combine_bad", x.combine_bad),
-                              f.field("threads", x.threads), f.field("handler_limit_ms", x.handler_limit_ms));
+    return f.object(x).fields(
+      f.field("job_id", x.job_id), f.field("model", x.model), f.field("channels", x.channels),
+      f.field("height", x.height), f.field("width", x.width), f.field("classes", x.classes),
+      f.field("arithmetic", x.arithmetic), f.field("data", x.data), f.field("seed", x.seed), f.field("order", x.order),
+      f.field("exchange", x.exchange), f.field("data_shards", x.data_shards), f.field("augment", x.augment),
+      f.field("samples", x.samples), f.field("batch", x.batch), f.field("micro_batch", x.micro_batch),
+      f.field("shards", x.shards), f.field("ahead", x.ahead), f.field("in_order", x.in_order), f.field("ring", x.ring),
+      f.field("sharded", x.sharded), f.field("fan_in", x.fan_in), f.field("optimizer", x.optimizer),
+      f.field("local", x.local), f.field("compression", x.compression), f.field("compression_keep", x.compression_keep),
+      f.field("combine", x.combine), f.field("combine_bad", x.combine_bad), f.field("threads", x.threads),
+      f.field("handler_limit_ms", x.handler_limit_ms));
   }
 };
 
