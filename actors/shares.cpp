@@ -55,4 +55,21 @@ std::vector<uint64_t> shares(uint64_t micro_batches, std::vector<double> seconds
   return time_of(by_speed, seconds) < worth_it * time_of(equal, seconds) ? by_speed : equal;
 }
 
+uint64_t worth_giving(uint64_t waiting, double seconds, double others) {
+  constexpr auto under_way = 0.5; // of a micro-batch, on average
+  if (waiting < 2)
+    return 0;
+  auto own = seconds > 0 ? seconds : others > 0 ? others : 1;
+  auto other = others > 0 ? others : own;
+  auto time = [&](uint64_t given) {
+    auto left = static_cast<double>(waiting - given) + under_way;
+    return std::max(left * own, static_cast<double>(given) * other);
+  };
+  auto best = uint64_t{0};
+  for (uint64_t given = 1; given <= waiting; ++given)
+    if (time(given) < time(best))
+      best = given;
+  return time(best) < worth_it * time(0) ? best : 0;
+}
+
 } // namespace troupe

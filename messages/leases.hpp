@@ -42,6 +42,47 @@ struct lease {
   }
 };
 
+/// agent → data_broker: it has done all that it was leased of `at` and has time. Answered by a `lease` if another one
+/// gives up a part of its own.
+struct offer_help {
+  origin from;
+  step at;
+  double micro_batch_seconds = 0; ///< what a micro-batch has taken it lately; 0: it does not know
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, offer_help& x) {
+    return f.object(x).fields(f.field("from", x.from), f.field("at", x.at),
+                              f.field("micro_batch_seconds", x.micro_batch_seconds));
+  }
+};
+
+/// data_broker → agent: another one has done its part of `at` and has time. Answered by `lease_split`.
+struct split_lease {
+  step at;
+  double micro_batch_seconds = 0; ///< what a micro-batch takes the other one; 0: not known
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, split_lease& x) {
+    return f.object(x).fields(f.field("at", x.at), f.field("micro_batch_seconds", x.micro_batch_seconds));
+  }
+};
+
+/// agent → data_broker: of its micro-batches [first, last) of `at` it computes those before `kept`, and has not begun
+/// the others. `kept` == `last`: it gives up nothing.
+struct lease_split {
+  origin from;
+  step at;
+  uint64_t first = 0;
+  uint64_t kept = 0;
+  uint64_t last = 0;
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, lease_split& x) {
+    return f.object(x).fields(f.field("from", x.from), f.field("at", x.at), f.field("first", x.first),
+                              f.field("kept", x.kept), f.field("last", x.last));
+  }
+};
+
 /// coordinator → data_broker: all of `at` took effect; its leases are done.
 struct step_committed {
   troupe::view view;

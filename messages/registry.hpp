@@ -106,6 +106,10 @@ CAF_ADD_TYPE_ID(troupe, (troupe::sums_replicated))
 CAF_ADD_TYPE_ID(troupe, (troupe::update_replicated))
 CAF_ADD_TYPE_ID(troupe, (std::vector<troupe::block_id>))
 
+CAF_ADD_TYPE_ID(troupe, (troupe::lease_split))
+CAF_ADD_TYPE_ID(troupe, (troupe::offer_help))
+CAF_ADD_TYPE_ID(troupe, (troupe::split_lease))
+
 CAF_END_TYPE_ID_BLOCK(troupe)
 
 namespace troupe {

@@ -30,3 +30,19 @@ TEST_CASE("every micro-batch goes to somebody, whatever the speeds") {
       CHECK(std::accumulate(got.begin(), got.end(), uint64_t{0}) == total);
     }
 }
+
+TEST_CASE("what has not begun is shared so that both are done as early as possible") {
+  CHECK(worth_giving(6, 1, 1) == 3);
+  CHECK(worth_giving(9, 3, 1) == 7);
+  CHECK(worth_giving(9, 1, 3) == 2);
+  CHECK(worth_giving(4, 0, 0) == 2); // nothing is known of either
+  CHECK(worth_giving(4, 2, 0) == worth_giving(4, 2, 2));
+  CHECK(worth_giving(4, 0, 2) == worth_giving(4, 2, 2));
+}
+
+TEST_CASE("nothing is given where it is hardly worth while") {
+  CHECK(worth_giving(0, 1, 1) == 0);
+  CHECK(worth_giving(1, 9, 1) == 0); // its owner begins it at any moment
+  CHECK(worth_giving(2, 1, 5) == 0);
+  CHECK(worth_giving(10, 1, 20) == 0);
+}
