@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <stdexcept>
+#include <utility>
 
 #include "actors/fault_places.hpp"
 #include "actors/step_work.hpp"
@@ -16,14 +17,17 @@ namespace {
 // slow peer is not helped by repetition.
 constexpr uint64_t min_patience_ms = 1000;
 constexpr uint64_t max_patience_ms = 30000;
+// Micro-batches that the stream has at a time where others may take over the rest: the next one is there when one ends.
+constexpr size_t handed_ahead = 2;
 
 } // namespace
 
 agent::agent(interface::pointer self, life now, const config& c)
   : self_(self), now_(std::move(now)), config_(c),
     core_({config_.role, now_.number()}, config_.job->description.shards, config_.job->pace(), config_.job->ring(),
-          config_.job->aggregates() ? config_.job->taker(0, config_.role) : role_id{}),
-    stream_(config_.where, fail_with_stream(now_, config_.role)), patience_ms_(min_patience_ms) {
+          config_.job->aggregates() ? config_.job->taker(0, config_.role) : role_id{}, config_.job->splits_leases()),
+    stream_(config_.where, fail_with_stream(now_, config_.role)),
+    queue_(config_.job->splits_leases() ? handed_ahead : 0), patience_ms_(min_patience_ms) {
   // nop
 }
 
@@ -69,6 +73,7 @@ agent_actor::behavior_type agent::make_behavior() {
       if (fault.is(fault_kind::leave))
         perform(core_.on_leave());
     },
+    [this](const split_lease& word) { split(word); },
     [this](const reject_gradients& r) { perform(core_.on_rejected(r)); },
     [this](const evaluate& e) { perform(core_.on_evaluate(e)); },
     [this](const leave_run&) { perform(core_.on_leave()); },
@@ -101,6 +106,11 @@ void agent::perform(const agent_core::ask& a) {
     troupe::anon_send(broker, request_lease{core_.from(), a.at, core_.applied(), micro_batch_seconds_});
 }
 
+void agent::perform(const agent_core::offer& a) {
+  if (auto broker = config_.job->roles->find_as<data_broker_actor>({"data_broker", 0}))
+    troupe::anon_send(broker, offer_help{core_.from(), a.at, micro_batch_seconds_});
+}
+
 void agent::perform(const agent_core::pull& a) {
   if (auto holder = config_.job->roles->find_as<shard_holder_actor>(config_.job->holder(a.shard, config_.role)))
     troupe::anon_send(holder, pull_parameters{core_.from(), !core_.version(), core_.version().value_or(step{})});
@@ -108,6 +118,9 @@ void agent::perform(const agent_core::pull& a) {
 
 void agent::perform(const agent_core::forget&) {
   arrived_.clear();
+  to_fetch_.clear();
+  queue_.abandon([](step) { return true; });
+  feed();
   done_.clear();
   doubted_.clear();
   if (feedback_)
@@ -136,6 +149,8 @@ void agent::perform(const agent_core::use_parameters& a) {
   auto& applied = core_.applied();
   std::erase_if(done_, [&](auto& work) { return applied.contains(work->what().at); });
   std::erase_if(doubted_, [&](auto& x) { return applied.contains(x.first); });
+  queue_.abandon([&](step at) { return applied.contains(at); });
+  feed();
   std::erase_if(inputs_, [&](auto& x) { return applied.contains(x.first.first); });
 }
 
@@ -179,6 +194,8 @@ learn::micro_batch_data agent::view_of(const input& x) const {
 }
 
 void agent::perform(const agent_core::fetch& a) {
+  if (!queue_.is_empty()) // what is started goes first
+    return to_fetch_.push_back(a.what);
   for (auto m = a.what.first; m < a.what.last; ++m)
     samples_of(a.what.at, m);
 }
@@ -191,20 +208,63 @@ void agent::perform(const agent_core::compute& a) {
 
 void agent::train(const lease& what, step base, bool again) {
   auto work = std::make_shared<step_work>(config_.job, core_.from(), what, step_work::how{base, again, feedback_});
-  for (auto m = what.first; m < what.last; ++m) {
-    auto in = samples_of(what.at, m);
-    work->gathers(m, in.ids);
-    pass(what, m, in, work);
-  }
   if (under_way_++ == 0) {
     began_ = self_->home_system().clock().now();
     timed_ = 0;
+    finished_ = 0;
   }
   timed_ += what.last - what.first;
-  stream_.on_complete([now = now_, this, work, dropped = core_.dropped()] {
-    work->report(dropped); // from here, not by way of the mailbox: the step waits for it
-    now.post([this, work] { computed(work); });
-  });
+  works_.emplace(queue_.add(what), std::move(work));
+  feed();
+}
+
+// The stream gets what it may have of the work that was started.
+void agent::feed() {
+  while (auto piece = queue_.next()) {
+    auto& work = works_.at(piece->work);
+    auto in = samples_of(work->what().at, piece->micro_batch);
+    work->gathers(piece->micro_batch, in.ids);
+    pass(work->what(), piece->micro_batch, in, work);
+    if (config_.job->splits_leases())
+      stream_.on_complete([now = now_, this] {
+        now.post([this] {
+          ++finished_;
+          queue_.on_done();
+          feed();
+        });
+      });
+  }
+  while (auto complete = queue_.next_complete()) {
+    auto work = std::move(works_.extract(complete->work).mapped());
+    if (auto given = work->what().last - complete->end; given > 0) {
+      timed_ -= std::min(given, timed_);
+      stream_.enqueue([work, end = complete->end] { work->end_at(end); });
+    }
+    stream_.on_complete([now = now_, this, work, dropped = core_.dropped()] {
+      work->report(dropped); // from here, not by way of the mailbox: the step waits for it
+      now.post([this, work] { computed(work); });
+    });
+  }
+  if (queue_.is_empty())
+    for (auto& what : std::exchange(to_fetch_, {}))
+      perform(agent_core::fetch{what});
+}
+
+// Another agent has time: it gets what is not begun here, if that is worth while.
+void agent::split(const split_lease& word) {
+  auto range = queue_.give_up(word.at, seconds_now(), word.micro_batch_seconds);
+  core_.on_split(word.at, range.first, range.kept, range.last);
+  if (auto broker = config_.job->roles->find_as<data_broker_actor>({"data_broker", 0}))
+    troupe::anon_send(broker, lease_split{core_.from(), word.at, range.first, range.kept, range.last});
+  feed();
+}
+
+// What a micro-batch takes, also where it has just begun to take longer.
+double agent::seconds_now() const {
+  if (!began_)
+    return micro_batch_seconds_;
+  auto took = std::chrono::duration<double>(self_->home_system().clock().now() - *began_).count();
+  return std::max(micro_batch_seconds_, took / static_cast<double>(finished_ + 1));
 }
 
 // One micro-batch: forward and backward once, or the steps of a worker that is on its own until the next average.

@@ -11,6 +11,7 @@
 
 #include "actors/agent_core.hpp"
 #include "actors/hosted_job.hpp"
+#include "actors/work_queue.hpp"
 #include "gpu/stream.hpp"
 #include "learn/compression.hpp"
 #include "learn/local_steps.hpp"
@@ -23,11 +24,11 @@ namespace troupe {
 class step_work;
 
 /// Trains a replica of the model on the micro-batches leased to it (see `agent_core`).
-/// Receives `parameters` (shard holders), `lease` (data broker), `evaluate`, `view_changed` (coordinator), `role_bound`
-/// (directory), `leave_run` (its host), upon which it ends normally as soon as what it has begun has taken effect;
-/// sends `push_gradients` per finished block, `micro_batches_done`, `request_lease`, `evaluation`. Fails with a reason
-/// when its stream does or the device cannot run the model. Owns one stream and one replica. A new life pulls the
-/// current parameters and is leased its part of the step again.
+/// Receives `parameters` (shard holders), `lease`, `split_lease` (data broker), `evaluate`, `view_changed`
+/// (coordinator), `role_bound` (directory), `leave_run` (its host), upon which it ends normally as soon as what it has
+/// begun has taken effect; sends `push_gradients` per finished block, `micro_batches_done`, `request_lease`,
+/// `evaluation`. Fails with a reason when its stream does or the device cannot run the model. Owns one stream and one
+/// replica. A new life pulls the current parameters and is leased its part of the step again.
 class agent {
 public:
   using interface = agent_actor;
@@ -56,6 +57,7 @@ private:
   void perform(const agent_core::announce&);
   void perform(const agent_core::use_parameters& a);
   void perform(const agent_core::ask& a);
+  void perform(const agent_core::offer& a);
   void perform(const agent_core::fetch& a);
   void perform(const agent_core::compute& a);
   void perform(const agent_core::measure& a);
@@ -69,6 +71,9 @@ private:
   input gather_training(step at, uint64_t index);
   learn::micro_batch_data view_of(const input& x) const;
   void train(const lease& what, step base, bool again);
+  void feed();
+  void split(const split_lease& word);
+  [[nodiscard]] double seconds_now() const;
   void pass(const lease& what, uint64_t index, const input& in, const std::shared_ptr<step_work>& work);
   void computed(const std::shared_ptr<step_work>& work);
   void measure_speed();
@@ -87,13 +92,17 @@ private:
   std::shared_ptr<learn::error_feedback> feedback_;     // null: gradients are not compressed
   std::map<uint32_t, std::map<step, payload>> arrived_; // by shard: versions not in use yet
   std::map<std::pair<step, uint64_t>, input> inputs_;
-  std::map<uint64_t, std::vector<uint32_t>> orders_;  // by epoch
-  std::vector<std::shared_ptr<step_work>> done_;      // kept until its step takes effect
-  std::set<std::pair<step, block_id>> doubted_;       // of steps that have not
-  size_t under_way_ = 0;                              // pieces of work on the stream
-  std::optional<caf::actor_clock::time_point> began_; // of training that is under way, if nothing else is
-  uint64_t timed_ = 0;                                // micro-batches of it
-  double micro_batch_seconds_ = 0;                    // lately; 0: not known
+  std::map<uint64_t, std::vector<uint32_t>> orders_; // by epoch
+  work_queue queue_;
+  std::map<uint64_t, std::shared_ptr<step_work>> works_; // of the queue
+  std::vector<lease> to_fetch_;                          // when the stream has what is started
+  std::vector<std::shared_ptr<step_work>> done_;         // kept until its step takes effect
+  std::set<std::pair<step, block_id>> doubted_;          // of steps that have not
+  size_t under_way_ = 0;                                 // pieces of work on the stream
+  std::optional<caf::actor_clock::time_point> began_;    // of training that is under way, if nothing else is
+  uint64_t timed_ = 0;                                   // micro-batches of it
+  uint64_t finished_ = 0;                                // of these
+  double micro_batch_seconds_ = 0;                       // lately; 0: not known
   uint64_t patience_ms_;
 };
 

@@ -192,6 +192,13 @@ void agent_core::start(const lease& l, actions& out) {
     ask_for(l.at.next(), out);
 }
 
+// All of it, also as a part of another lease: the broker may not know yet that one was split.
+bool agent_core::has_started(const lease& l) const {
+  return l.first < l.last && std::any_of(started_.begin(), started_.end(), [&](auto& x) {
+           return x.at == l.at && x.first <= l.first && l.last <= x.last;
+         });
+}
+
 agent_core::actions agent_core::on_lease(const lease& l) {
   auto out = actions{};
   if (leaving_ && (started_.empty() || l.at > started_.rbegin()->at)) {
@@ -199,8 +206,7 @@ agent_core::actions agent_core::on_lease(const lease& l) {
     return out;
   }
   auto same = [&](auto& x) { return x.at == l.at && x.first == l.first && x.last == l.last; };
-  if (applied_.contains(l.at) || started_.contains({l.at, l.first, l.last}) ||
-      std::any_of(waiting_.begin(), waiting_.end(), same)) {
+  if (applied_.contains(l.at) || has_started(l) || std::any_of(waiting_.begin(), waiting_.end(), same)) {
     ++dropped_;
     if (!pace_.in_order && !answered_ && version_) // a broker that has just begun gives out what is done already
       out.emplace_back(ask{*asked_});
@@ -229,7 +235,18 @@ agent_core::actions agent_core::on_computed() {
   start_what_may(out);
   if (!pace_.in_order && version_)
     ask_for_more(out);
+  // Who has had one micro-batch may take it that the others have as few.
+  uint64_t done = 0;
+  for (auto& x : started_)
+    done += version_ && x.at == *version_ ? x.last - x.first : 0;
+  if (helps_ && !leaving_ && busy_ == 0 && done > 1)
+    out.emplace_back(offer{*version_});
   return out;
+}
+
+void agent_core::on_split(step at, uint64_t first, uint64_t kept, uint64_t last) {
+  if (started_.erase({at, first, last}) > 0 && first < kept)
+    started_.insert({at, first, kept});
 }
 
 agent_core::actions agent_core::on_rejected(const reject_gradients& r) {

@@ -21,8 +21,11 @@ namespace troupe {
 class agent_core {
 public:
   /// `ring`: its own ring peer takes the place of the shard holders. `aggregator`: to whom it pushes, if not to them.
-  agent_core(member self, uint32_t shards, pace how = {}, bool ring = false, role_id aggregator = {})
-    : self_(std::move(self)), shards_(shards), pace_(how), ring_(ring), aggregator_(std::move(aggregator)) {}
+  /// `helps`: it takes over what slower agents have not begun.
+  agent_core(member self, uint32_t shards, pace how = {}, bool ring = false, role_id aggregator = {},
+             bool helps = false)
+    : self_(std::move(self)), shards_(shards), pace_(how), ring_(ring), aggregator_(std::move(aggregator)),
+      helps_(helps) {}
 
   /// Versions kept of a shard that is ahead of others (R13).
   static constexpr size_t max_versions = 4;
@@ -34,6 +37,9 @@ public:
   struct ask {
     step at;
   }; ///< send `request_lease`
+  struct offer {
+    step at;
+  }; ///< send `offer_help`
   struct fetch {
     lease what;
   }; ///< read and augment the samples
@@ -55,7 +61,7 @@ public:
   struct forget {}; ///< the run went back: nothing that was received or computed counts any more
   struct go {};     ///< everything that was begun has taken effect: end normally
   using action =
-    std::variant<announce, use_parameters, ask, fetch, compute, measure, push_again, prove, pull, forget, go>;
+    std::variant<announce, use_parameters, ask, offer, fetch, compute, measure, push_again, prove, pull, forget, go>;
   using actions = std::vector<action>;
 
   /// A coordinator appeared: the one before may have taken what it was told with it.
@@ -68,6 +74,8 @@ public:
   actions on_rejected(const reject_gradients& r);
   /// What was started with `compute` is done.
   actions on_computed();
+  /// Of what was started, [first, last) of `at`, micro-batches from `kept` on were given up.
+  void on_split(step at, uint64_t first, uint64_t kept, uint64_t last);
   actions on_evaluate(const evaluate& e);
   /// The evaluation of test samples from `first` on was answered.
   void on_measured(step version, uint64_t first);
@@ -97,6 +105,7 @@ private:
   void ask_for_more(actions& out);
   void ask_again(actions& out) const;
   [[nodiscard]] bool may_start(step at) const;
+  [[nodiscard]] bool has_started(const lease& l) const;
   [[nodiscard]] std::optional<uint32_t> shard_of(const role_id& holder) const;
   void go_if_done(actions& out);
   void bind(std::vector<step> versions, const step_set& applied, actions& out);
@@ -113,6 +122,7 @@ private:
   pace pace_;
   bool ring_;
   role_id aggregator_; // no kind: there is none
+  bool helps_;
   view view_;
   view rewound_;
   std::map<role_id, incarnation> peers_; // brokers, shard holders and its aggregator, of the last view

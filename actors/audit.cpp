@@ -120,7 +120,7 @@ private:
   uint32_t wanted(uint64_t at, uint64_t index) {
     auto where = learn::positions(head_->sizes, at, index);
     if (epoch_ != where.epoch)
-      order_ = learn::sample_order{head_->order, head_->seed, head_->sizes.samples}.of_epoch(where.epoch);
+      order_ = learn::sample_order{head_->order, head_->seed, head_->sizes, head_->exchange}.of_epoch(where.epoch);
     epoch_ = where.epoch;
     return learn::crc32c(std::as_bytes(std::span{order_}.subspan(where.first, where.last - where.first)));
   }

@@ -33,12 +33,22 @@ void broker_core::parted_step::give(size_t index, const std::optional<member>& t
     of[*to].push_back(index);
 }
 
+uint64_t broker_core::parted_step::load(const member& of_whom) const {
+  uint64_t sum = 0;
+  if (auto i = of.find(of_whom); i != of.end())
+    for (auto index : i->second)
+      sum += parts[index].last - parts[index].first;
+  return sum;
+}
+
 broker_core::parted_step& broker_core::plan(step at) {
   auto [i, added] = plans_.try_emplace(at);
   if (added) {
     auto total = learn::micro_batches_of_step(sizes_, at.value);
     if (agents_.empty())
       i->second.add({0, total, std::nullopt, attempt{1}});
+    else if (exchange_.has_shards())
+      return cut_by_slots(at, i->second), i->second;
     uint64_t first = 0;
     auto each = shares_now(total);
     for (size_t rank = 0; rank < agents_.size(); ++rank) {
@@ -47,6 +57,30 @@ broker_core::parted_step& broker_core::plan(step at) {
     }
   }
   return i->second;
+}
+
+// Those of slots whose agent is not there are spread over the others in runs, which cost the sum's tree least.
+void broker_core::cut_by_slots(step at, parted_step& to) const {
+  auto slots = exchange_.shards;
+  auto owners = std::vector<member>(slots, agents_.front());
+  auto taken = std::vector<bool>(slots);
+  for (auto& m : agents_)
+    if (m.role.index < slots) {
+      owners[m.role.index] = m;
+      taken[m.role.index] = true;
+    }
+  auto free = static_cast<size_t>(std::count(taken.begin(), taken.end(), false));
+  for (size_t slot = 0, n = 0; slot < slots; ++slot)
+    if (!taken[slot])
+      owners[slot] = agents_[n++ * agents_.size() / free];
+  auto bounds = learn::parts_of_slots(sizes_, slots, at.value);
+  for (size_t slot = 0; slot < slots;) {
+    auto end = slot + 1;
+    while (end < slots && owners[end] == owners[slot])
+      ++end;
+    to.add({bounds[slot], bounds[end], owners[slot], attempt{1}});
+    slot = end;
+  }
 }
 
 std::vector<uint64_t> broker_core::shares_now(uint64_t micro_batches) const {
@@ -74,19 +108,12 @@ broker_core::grant broker_core::make_grant(step at, const member& to, const part
 }
 
 std::optional<member> broker_core::stand_in(const parted_step& plan, const role_id& preferred) const {
-  auto load = [&](const member& m) {
-    uint64_t sum = 0;
-    if (auto i = plan.of.find(m); i != plan.of.end())
-      for (auto index : i->second)
-        sum += plan.parts[index].last - plan.parts[index].first;
-    return sum;
-  };
   auto result = std::optional<member>{};
   auto least = uint64_t{0};
   for (auto& m : agents_) {
     if (m.role == preferred)
       return m;
-    if (auto has = load(m); !result || has < least) {
+    if (auto has = plan.load(m); !result || has < least) {
       result = m;
       least = has;
     }
@@ -124,7 +151,10 @@ std::vector<broker_core::grant> broker_core::on_view(const view_changed& v) {
     if (m.role.kind == "agent" && (!ring_ || has_peer(m)))
       agents_.push_back(m);
   std::sort(agents_.begin(), agents_.end());
-  for (auto& [at, plan] : plans_)
+  for (auto& [at, plan] : plans_) {
+    auto gone = [&](auto& m) { return !present(m); };
+    std::erase_if(plan.idle, [&](auto& x) { return gone(x.first); });
+    std::erase_if(plan.asked, gone);
     for (size_t i = 0; i < plan.parts.size(); ++i) {
       auto& p = plan.parts[i];
       if (p.owner && (present(*p.owner) || planted(canary::lease_not_queued_again)))
@@ -133,9 +163,12 @@ std::vector<broker_core::grant> broker_core::on_view(const view_changed& v) {
       if (p.owner)
         p.number = p.number.next();
       plan.give(i, heir);
-      if (heir && p.first < p.last)
+      if (heir && p.first < p.last) {
         grants.push_back(make_grant(at, *heir, p));
+        plan.idle.erase(*heir);
+      }
     }
+  }
   std::erase_if(waiting_, [&](auto& x) { return !present(x.second.first); });
   for (auto& g : serve_waiting())
     grants.push_back(g);
@@ -241,6 +274,64 @@ std::vector<broker_core::grant> broker_core::on_request(const request_lease& r) 
     waiting_.insert_or_assign(who.role, std::pair{who, r.at});
   }
   return grants;
+}
+
+// -- leases that are split --------------------------------------------------------------------------------------------
+
+// As many are asked as have time. The shares are known only roughly: who has begun everything says so.
+std::vector<broker_core::question> broker_core::ask_busy(step at, parted_step& plan) const {
+  auto questions = std::vector<question>{};
+  for (auto helper = plan.idle.begin(); helper != plan.idle.end() && plan.asked.size() < plan.idle.size(); ++helper) {
+    auto busiest = static_cast<const member*>(nullptr);
+    for (auto& m : agents_)
+      if (!plan.idle.contains(m) && !plan.asked.contains(m) && !plan.spent.contains(m) && plan.load(m) > 1 &&
+          (busiest == nullptr || plan.load(m) > plan.load(*busiest)))
+        busiest = &m;
+    if (busiest == nullptr)
+      break;
+    plan.asked.insert(*busiest);
+    questions.push_back({*busiest, {at, helper->second}});
+  }
+  return questions;
+}
+
+broker_core::answers broker_core::on_offer(const offer_help& o) {
+  auto who = member{o.from.role, o.from.incarnation};
+  auto plan = plans_.find(o.at);
+  if (o.at != committed_.floor || plan == plans_.end() || o.from.is_void(rewound_) || !present(who)) {
+    ++dropped_;
+    return {};
+  }
+  plan->second.idle.insert_or_assign(who, o.micro_batch_seconds);
+  return {{}, ask_busy(o.at, plan->second)};
+}
+
+broker_core::answers broker_core::on_split(const lease_split& s) {
+  auto who = member{s.from.role, s.from.incarnation};
+  auto i = plans_.find(s.at);
+  if (i == plans_.end() || s.from.is_void(rewound_) || !present(who)) {
+    ++dropped_;
+    return {};
+  }
+  auto& plan = i->second;
+  plan.asked.erase(who);
+  if (s.kept >= s.last) {
+    plan.spent.insert(who);
+    return {{}, ask_busy(s.at, plan)};
+  }
+  auto mine = std::find_if(plan.parts.begin(), plan.parts.end(), [&](auto& p) {
+    return p.owner == who && p.first == s.first && p.last == s.last && p.first <= s.kept;
+  });
+  if (mine == plan.parts.end()) { // doubled, or of a broker before this one: what is its is its to do
+    ++dropped_;
+    return {answer(who, s.at), {}};
+  }
+  mine->last = s.kept;
+  auto helper = plan.idle.empty() ? who : plan.idle.begin()->first;
+  auto given = part{s.kept, s.last, helper, mine->number.next()};
+  plan.idle.erase(helper);
+  plan.add(given);
+  return {{make_grant(s.at, helper, given)}, ask_busy(s.at, plan)};
 }
 
 std::vector<broker_core::grant> broker_core::on_committed(const step_committed& c) {

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "actors/pace.hpp"
@@ -15,9 +16,10 @@ namespace troupe {
 
 /// Who computes which micro-batches: the pure core of the data broker (R1). A step's micro-batches are split into
 /// contiguous parts over the agents of the view in rank order, smaller ones for slower agents (see `shares`); where the
-/// pace is asynchronous, a step goes to one agent whole, the next one to whoever asks next. The part of an agent that
-/// is gone goes to the others, with the next attempt number. Every micro-batch of a step is leased until the step
-/// commits, so no sample is lost (I1).
+/// pace is asynchronous, a step goes to one agent whole, the next one to whoever asks next. Where the data set is cut
+/// into shards, an agent's part is the micro-batches of its slot, and those of slots whose agent is not there go to the
+/// others. The part of an agent that is gone goes to the others, with the next attempt number. Every micro-batch of a
+/// step is leased until the step commits, so no sample is lost (I1).
 class broker_core {
 public:
   /// How large an agent's part of a step is: equal where the bits of the sum depend on who computes what, so that no
@@ -25,8 +27,9 @@ public:
   enum class parts { by_speed, equal };
 
   /// `ring`: agents work only with a ring peer at their side.
-  broker_core(learn::batch_sizes sizes, step first, pace how = {}, bool ring = false, parts cut = parts::by_speed)
-    : sizes_(sizes), pace_(how), ring_(ring), cut_(cut), committed_{first, {}} {}
+  broker_core(learn::batch_sizes sizes, step first, pace how = {}, bool ring = false, parts cut = parts::by_speed,
+              learn::exchange_options exchange = {})
+    : sizes_(sizes), pace_(how), ring_(ring), cut_(cut), exchange_(exchange), committed_{first, {}} {}
 
   /// A lease to hand to an agent.
   struct grant {
@@ -34,10 +37,26 @@ public:
     lease what;
   };
 
+  /// A word to an agent whose lease may be split.
+  struct question {
+    member to;
+    split_lease what;
+  };
+  struct answers {
+    std::vector<grant> grants;
+    std::vector<question> questions;
+  };
+
   /// The members changed: parts of agents that are gone are granted again. Or the run went back: every lease is void.
   std::vector<grant> on_view(const view_changed& v);
   /// An agent asks for work. Asking again gets the same answer.
   std::vector<grant> on_request(const request_lease& r);
+  /// An agent is done with its part of a step in which leases may be split, and has time: the one that has most to do
+  /// is asked what it has not begun.
+  answers on_offer(const offer_help& o);
+  /// What it has not begun goes to who has time, with the next attempt number. Nothing hangs on the answer: who hears
+  /// nothing asks for its lease again, and gets the rest again.
+  answers on_split(const lease_split& s);
   /// A ring peer or an aggregator asks who contributes what. One who knows of a later view than is known here waits for
   /// it.
   std::optional<step_plan> on_plan_request(const request_plan& r);
@@ -62,17 +81,23 @@ private:
   struct parted_step {
     std::vector<part> parts;
     std::map<member, std::vector<size_t>> of; ///< by owner: which parts
+    std::map<member, double> idle;            ///< who have done theirs: what a micro-batch takes them
+    std::set<member> asked;                   ///< to split their leases
+    std::set<member> spent;                   ///< who have nothing to give
 
     void add(part p);
     void give(size_t index, const std::optional<member>& to);
+    [[nodiscard]] uint64_t load(const member& of_whom) const;
   };
 
   void forget_committed();
   parted_step& plan(step at);
+  void cut_by_slots(step at, parted_step& to) const;
   void notice_speed(const request_lease& r);
   std::vector<uint64_t> shares_now(uint64_t micro_batches) const;
   grant make_grant(step at, const member& to, const part& p) const;
   std::vector<grant> answer(const member& who, step at);
+  std::vector<question> ask_busy(step at, parted_step& plan) const;
   std::optional<grant> whole_step(const member& who, step from);
   std::vector<grant> serve_waiting();
   bool present(const member& who) const;
@@ -83,6 +108,7 @@ private:
   pace pace_;
   bool ring_;
   parts cut_;
+  learn::exchange_options exchange_;
   step_set committed_;
   view view_;
   view rewound_;

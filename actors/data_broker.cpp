@@ -8,7 +8,8 @@ namespace troupe {
 data_broker::data_broker(interface::pointer self, life now, const config& c)
   : self_(self), now_(std::move(now)), config_(c),
     core_(config_.job->sizes(), config_.first, config_.job->pace(), config_.job->ring(),
-          config_.job->ring() || config_.job->compresses() ? broker_core::parts::equal : broker_core::parts::by_speed) {
+          config_.job->ring() || config_.job->compresses() ? broker_core::parts::equal : broker_core::parts::by_speed,
+          config_.job->exchange()) {
   // nop
 }
 
@@ -16,6 +17,13 @@ void data_broker::hand_out(const std::vector<broker_core::grant>& grants) {
   for (auto& g : grants)
     if (auto agent = config_.job->roles->find_as<agent_actor>(g.to.role))
       troupe::anon_send(agent, g.what);
+}
+
+void data_broker::pass_on(const broker_core::answers& answers) {
+  hand_out(answers.grants);
+  for (auto& q : answers.questions)
+    if (auto agent = config_.job->roles->find_as<agent_actor>(q.to.role))
+      troupe::anon_send(agent, q.what);
 }
 
 void data_broker::send_plan(const role_id& to, const step_plan& plan) {
@@ -49,6 +57,16 @@ data_broker_actor::behavior_type data_broker::make_behavior() {
       if (!struck(self_, now_, TROUPE_FAULT(places::broker_on_request, config_.role, now_.number(), r.at.value),
                   handle))
         handle();
+    },
+    [this](const offer_help& o) {
+      auto before = core_.dropped();
+      pass_on(core_.on_offer(o));
+      config_.job->dropped += core_.dropped() - before;
+    },
+    [this](const lease_split& s) {
+      auto before = core_.dropped();
+      pass_on(core_.on_split(s));
+      config_.job->dropped += core_.dropped() - before;
     },
     [this](const request_plan& r) {
       auto before = core_.dropped();

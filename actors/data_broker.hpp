@@ -10,8 +10,9 @@
 namespace troupe {
 
 /// Hands out the micro-batches of each step (see `broker_core`).
-/// Receives `view_changed`, `step_committed` (coordinator), `request_lease` (agents), `request_plan` (ring peers,
-/// aggregators),/// `role_bound` (directory); answers with `lease` and `step_plan`. Fails never by itself. Owns nothing
+/// Receives `view_changed`, `step_committed` (coordinator), `request_lease`, `offer_help`, `lease_split` (agents),
+/// `request_plan` (ring peers, aggregators), `role_bound` (directory); answers with `lease` and `step_plan`, and asks
+/// agents with `split_lease` for what they have not begun. Fails never by itself. Owns nothing
 /// but its core; a new life learns from the next view where the run is.
 class data_broker {
 public:
@@ -29,6 +30,7 @@ public:
 
 private:
   void hand_out(const std::vector<broker_core::grant>& grants);
+  void pass_on(const broker_core::answers& answers);
   void send_plan(const role_id& to, const step_plan& plan);
 
   interface::pointer self_;

@@ -71,6 +71,8 @@ job_description describe(const job_options& o, const learn::data_source& data) {
   d.data = o.data;
   d.seed = o.seed;
   d.order = static_cast<uint8_t>(o.order);
+  d.exchange = static_cast<uint8_t>(o.exchange);
+  d.data_shards = static_cast<uint32_t>(o.agents);
   d.augment = o.augment;
   d.samples = data.train->size();
   d.batch = o.batch * o.local_steps; // a step is a round of local steps, a micro-batch a worker's samples for it
@@ -103,7 +105,7 @@ std::shared_ptr<ledger> ledger_of(const job_options& o, const hosted_job& job, s
   if (o.ledger.empty() && o.checkpoint.empty())
     return nullptr;
   auto folder = o.ledger.empty() ? std::filesystem::path{o.checkpoint} / "ledger" : std::filesystem::path{o.ledger};
-  return std::make_shared<ledger>(std::move(folder), ledger_head{o.order, o.seed, job.sizes(), first});
+  return std::make_shared<ledger>(std::move(folder), ledger_head{o.order, o.seed, job.sizes(), job.exchange(), first});
 }
 
 // Binds a started role, so that its peers find it.

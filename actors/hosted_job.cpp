@@ -57,12 +57,14 @@ hosted_job::hosted_job(job_description what, std::shared_ptr<const learn::model>
   : description(std::move(what)), model(std::move(m)), data(std::move(d)),
     augmentation(description.augment ? learn::default_augmentation(data.name) : learn::augmentation{}),
     shards(model->layout(), description.shards),
-    order(static_cast<learn::order_kind>(description.order), description.seed, description.samples),
+    order(static_cast<learn::order_kind>(description.order), description.seed, sizes(), exchange()),
     roles(std::move(r)) {
   // nop
 }
 
 expected<std::shared_ptr<hosted_job>> hosted_job::open(const job_description& what, std::shared_ptr<directory> roles) {
+  if (what.data_shards == 0)
+    return fail("a data set of no shards");
   auto data = learn::open_data(what.data, what.seed);
   if (!data)
     return tl::unexpected(data.error());

@@ -40,6 +40,9 @@ struct hosted_job {
   [[nodiscard]] learn::batch_sizes sizes() const {
     return {description.samples, description.batch, description.micro_batch};
   }
+  [[nodiscard]] learn::exchange_options exchange() const {
+    return {static_cast<learn::exchange_kind>(description.exchange), description.data_shards};
+  }
   [[nodiscard]] bool ring() const { return description.ring; }
   [[nodiscard]] bool sharded() const { return description.sharded; }
   /// Whether the holder of a shard lives beside the agent: what they hand each other does not leave their process.
@@ -68,6 +71,11 @@ struct hosted_job {
     return {static_cast<learn::combine_kind>(description.combine), description.combine_bad};
   }
   [[nodiscard]] learn::optimizer_options optimizer() const;
+  /// Whether an agent that is done takes over what a slower one has not begun: where steps are shared, each sum follows
+  /// the tree, and nobody has to know beforehand who contributes what.
+  [[nodiscard]] bool splits_leases() const {
+    return pace() == troupe::pace::synchronous() && !ring() && !aggregates() && !compresses();
+  }
   [[nodiscard]] troupe::pace pace() const { return {description.ahead, description.in_order}; }
 
   /// Opens data and model as described; one sentence where this host cannot take part.

@@ -24,6 +24,10 @@ learn::checkpoint_meta meta_of(const job_options& o, const hosted_job& job, step
   };
   if (o.local_steps > 1)
     m.job["local-steps"] = std::to_string(o.local_steps);
+  if (job.exchange().has_shards()) {
+    m.job["exchange"] = learn::to_string(o.exchange);
+    m.job["data shards"] = std::to_string(job.exchange().shards);
+  }
   auto per_epoch = learn::steps_per_epoch(job.sizes());
   m.step = version.value;
   m.epoch = version.value / per_epoch;

@@ -74,6 +74,8 @@ struct job_options {
     worker_program; ///< what hosts agents with `isolation::process`, called as `troupe node …` is; empty: this program
   uint64_t seed = 1;
   learn::order_kind order = learn::order_kind::shuffled;
+  /// Who has which samples. With shards there is one for each agent of the most that may come.
+  learn::exchange_kind exchange = learn::exchange_kind::global;
   bool augment = true;           ///< the data set's usual augmentation; always off with sequential order
   std::string init;              ///< safetensors to start from
   std::string export_to;         ///< safetensors to write at the end

@@ -89,6 +89,21 @@ expected<void> check_tree(const job_options& o) {
   return {};
 }
 
+expected<void> check_exchange(const job_options& o) {
+  if (o.exchange == learn::exchange_kind::global)
+    return {};
+  auto how = learn::to_string(o.exchange);
+  if (o.asynchronous)
+    return fail(fmt::format("an asynchronous step is one agent's work and has samples of every shard: leave out "
+                            "--exchange {}, or choose a number of updates for --staleness",
+                            how));
+  if (o.reproducible)
+    return fail(fmt::format("with --exchange {} there is a shard of the data set for each agent, so the samples of a "
+                            "step depend on their number: leave out --exchange or --reproducible",
+                            how));
+  return {};
+}
+
 // `o.micro_batch` is known.
 expected<void> check_combine(const job_options& o) {
   auto how = learn::to_string(o.combine);
@@ -123,6 +138,8 @@ expected<job_options> resolve(job_options o) {
   if (auto ok = check_tree(o); !ok)
     return tl::unexpected(ok.error());
   if (auto ok = check_local_steps(o); !ok)
+    return tl::unexpected(ok.error());
+  if (auto ok = check_exchange(o); !ok)
     return tl::unexpected(ok.error());
   auto compresses = o.compression.kind != learn::compression_kind::none;
   if (compresses && !pushes_to_shards(o))

@@ -47,6 +47,10 @@ void put(std::vector<std::byte>& to, const ledger_head& h) {
   for (uint64_t x :
        {h.seed, uint64_t{h.sizes.samples}, uint64_t{h.sizes.batch}, uint64_t{h.sizes.micro_batch}, h.first.value})
     put(to, x);
+  if (!h.exchange.has_shards()) // as ever
+    return;
+  put(to, static_cast<uint32_t>(h.exchange.kind));
+  put(to, static_cast<uint32_t>(h.exchange.shards));
 }
 
 void put(std::vector<std::byte>& to, const ledger_step& s) {
@@ -93,6 +97,12 @@ expected<ledger_record> ledger_record_from(std::span<const std::byte> payload) {
     h.sizes.batch = in.take<uint64_t>();
     h.sizes.micro_batch = in.take<uint64_t>();
     h.first.value = in.take<uint64_t>();
+    if (in.left() > 0) {
+      h.exchange.kind = static_cast<learn::exchange_kind>(in.take<uint32_t>());
+      h.exchange.shards = in.take<uint32_t>();
+    }
+    if (h.exchange.kind > learn::exchange_kind::rotating || h.exchange.shards == 0)
+      return fail("it was written by another version");
     if (h.sizes.samples == 0 || h.sizes.batch == 0 || h.sizes.micro_batch == 0 || h.sizes.samples > UINT32_MAX)
       return fail("it was written by another version");
     result = h;

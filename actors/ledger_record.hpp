@@ -46,6 +46,7 @@ struct ledger_head {
   learn::order_kind order = learn::order_kind::shuffled;
   uint64_t seed = 0;
   learn::batch_sizes sizes;
+  learn::exchange_options exchange;
   step first;
 };
 

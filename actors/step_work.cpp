@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "actors/fault_places.hpp"
 #include "gpu/kernels/reduce.hpp"
@@ -39,6 +40,14 @@ void step_work::finished(uint64_t index, size_t b, payload gradient) {
   push({from_, lease_.at, how_.base, {b}, node, lease_.micro_batches, std::move(values[node]), how_.again});
   values.erase(node);
   sums.remove(node);
+}
+
+// What was to be a part of a larger sum is final as it is.
+void step_work::end_at(uint64_t end) {
+  lease_.last = end;
+  for (size_t b = 0; b < blocks_.size(); ++b)
+    for (auto& [node, value] : std::exchange(blocks_[b].values, {}))
+      push({from_, lease_.at, how_.base, {b}, node, lease_.micro_batches, std::move(value), how_.again});
 }
 
 void step_work::push(push_gradients p) {
@@ -88,8 +97,10 @@ bool step_work::is_doubtful(block_id which) const {
 }
 
 void step_work::report(uint64_t dropped) const {
+  if (lease_.first == lease_.last) // all of it was given up
+    return;
   auto done = micro_batches_done{from_, lease_.at, how_.base, lease_.micro_batches, {}, dropped, lease_.number};
-  for (size_t i = 0; i < results_.size(); ++i) {
+  for (size_t i = 0; i < lease_.last - lease_.first; ++i) {
     auto& r = results_[i];
     done.results.push_back({lease_.first + i, r.loss_sum, r.correct, r.samples, ids_[i] ? *ids_[i] : 0});
   }

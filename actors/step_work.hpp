@@ -35,6 +35,9 @@ public:
   /// Block `b` of micro-batch `index` is final. On the stream's thread.
   void finished(uint64_t index, size_t b, payload gradient);
 
+  /// Micro-batches from `end` on are another agent's. On the stream's thread, when all before it are final.
+  void end_at(uint64_t end);
+
   /// Sends every push once more.
   void push_again() const;
   /// Sends those of one block once more.

@@ -25,6 +25,7 @@ using agent_actor = caf::typed_actor<caf::result<void>(role_bound),       //
                                      caf::result<void>(view_changed),     //
                                      caf::result<void>(parameters),       //
                                      caf::result<void>(lease),            //
+                                     caf::result<void>(split_lease),      //
                                      caf::result<void>(reject_gradients), //
                                      caf::result<void>(evaluate),         //
                                      caf::result<void>(leave_run)>;
@@ -70,6 +71,8 @@ using data_broker_actor = caf::typed_actor<caf::result<void>(role_bound),    //
                                            caf::result<void>(view_changed),  //
                                            caf::result<void>(request_lease), //
                                            caf::result<void>(request_plan),  //
+                                           caf::result<void>(offer_help),    //
+                                           caf::result<void>(lease_split),   //
                                            caf::result<void>(step_committed)>;
 
 using agent_host_actor = caf::typed_actor<caf::result<hello>(hello),               //

@@ -26,6 +26,10 @@ inline constexpr name_table<nonfinite, 3> nonfinite_names{
 inline constexpr name_table<learn::order_kind, 2> order_names{
   {{"shuffled", learn::order_kind::shuffled}, {"sequential", learn::order_kind::sequential}}};
 
+inline constexpr name_table<learn::exchange_kind, 3> exchange_names{{{"global", learn::exchange_kind::global},
+                                                                     {"static", learn::exchange_kind::fixed},
+                                                                     {"rotate", learn::exchange_kind::rotating}}};
+
 inline constexpr name_table<stop_reason, 4> stop_reason_names{{{"epochs done", stop_reason::epochs_done},
                                                                {"steps done", stop_reason::steps_done},
                                                                {"target reached", stop_reason::target_reached},

@@ -56,6 +56,7 @@ json options_of(const job_options& job) {
   json out = {{"model", job.model},
               {"data", job.data},
               {"order", name_of(order_names, job.order)},
+              {"exchange", name_of(exchange_names, job.exchange)},
               {"no-augment", !job.augment},
               {"seed", job.seed},
               {"batch", job.batch},

@@ -66,6 +66,7 @@ train_options::train_options(CLI::App& app)
   : app_(app), optimizer_(to_string(result_.job.optimizer.kind)),
     precision_(name_of(precision_names, result_.job.precision)),
     isolation_(name_of(isolation_names, result_.job.isolation)), order_(name_of(order_names, result_.job.order)),
+    exchange_(name_of(exchange_names, result_.job.exchange)),
     on_nan_(name_of(nonfinite_names, result_.job.on_nonfinite)), staleness_("0"),
     combine_(to_string(result_.job.combine)), compression_(to_string(result_.job.compression)),
     handler_limit_(static_cast<uint64_t>(result_.job.handler_limit.count()) / 1000) {
@@ -236,6 +237,13 @@ void train_options::declare_agents() {
     ->delimiter(',')
     ->check(parsed_by(parse_mode_change))
     ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app_
+    .add_option("--exchange", exchange_,
+                "which samples an agent works on: any (global), those of its shard of the data set (static), or each "
+                "epoch those of the next shard (rotate)")
+    ->option_text("HOW")
+    ->check(one_of_table(exchange_names))
+    ->capture_default_str();
   app_.add_option("--device", job.device, "what agents compute on")->option_text("NAME")->capture_default_str();
   app_.add_option("--threads", job.threads, "per agent [the machine's cores, shared out]")
     ->option_text("N")
@@ -340,6 +348,7 @@ expected<train> train_options::finish() {
   job.precision = value_of(precision_names, precision_).value();
   job.isolation = value_of(isolation_names, isolation_).value();
   job.order = value_of(order_names, order_).value();
+  job.exchange = value_of(exchange_names, exchange_).value();
   job.on_nonfinite = value_of(nonfinite_names, on_nan_).value();
   job.combine = learn::parse_combine(combine_).value();
   job.compression = learn::parse_compression(compression_).value();

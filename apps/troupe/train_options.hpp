@@ -33,6 +33,7 @@ private:
   std::string agents_ = "1";
   std::string isolation_;
   std::string order_;
+  std::string exchange_;
   std::string on_nan_;
   std::string staleness_;
   std::string combine_;

@@ -60,3 +60,30 @@ TEST_CASE("agents of a node that is gone are started again on another one") {
   CHECK(run.wait(deadline) == 0);
   CHECK(report_in(folder)["weights_sha256"] == undisturbed_long_job(steps));
 }
+
+TEST_CASE(
+  "with shards of the data set that go round, worker processes end with the weights of threads, and so do those "
+  "that are killed (I1, I10)") {
+  const temporary_folder folder;
+  const auto weights = [&](const words& more) {
+    process run(long_job(3, steps, words{"--exchange", "rotate", "--quiet"} + more), folder.path());
+    REQUIRE(run.wait(deadline) == 0);
+    return report_in(folder)["weights_sha256"];
+  };
+  const auto wanted = weights({});
+  CHECK(weights({"--isolation", "process"}) == wanted);
+  process run(long_job(3, steps, {"--exchange", "rotate", "--isolation", "process", "--ledger", "kept"}),
+              folder.path());
+  REQUIRE(run.wait_for_output("step 1/", deadline));
+  const auto workers = run.children();
+  REQUIRE(workers.size() == 3);
+  ::kill(workers[1], SIGKILL);
+  REQUIRE(children_changed(run, workers));
+  CHECK(run.wait(deadline) == 0);
+  const auto report = report_in(folder);
+  CHECK(report["weights_sha256"] == wanted);
+  CHECK(report["restarts"] == 1);
+  process audit({TROUPE_COMMAND, "audit", "kept"}, folder.path());
+  CHECK(audit.wait(deadline) == 0);
+  CHECK_THAT(audit.out(), ContainsSubstring("missing 0, doubled 0"));
+}

@@ -1,5 +1,5 @@
-// The data broker on a host of its own: it dies and is cut off, agents die while they hold leases, and every sample
-// still takes effect once.
+// The data broker on a host of its own: it dies and is cut off, agents die while they hold leases or take over what
+// others have not begun, some data sets are cut into shards, and every sample still takes effect once.
 
 #include "tests/simulation/scenarios.hpp"
 #include "tests/simulation/training_world.hpp"
@@ -20,12 +20,30 @@ constexpr fault_mix most{.loss = 0.1,
                          .haste = 0.05};
 
 void play(simulation& world) {
-  training_shape shape{.shards = 1, .shards_apart = false, .broker_apart = true, .broker = mortality::mortal};
-  shape.agents = static_cast<uint32_t>(2 + world.chance().below(4));
-  train_in_a_storm(world, shape);
+  const auto shapes = shapes_of_the_broker();
+  train_in_a_storm(world, shapes[world.chance().below(shapes.size())]);
 }
 
 } // namespace
+
+// With a sample to a micro-batch there are enough of them for agents to help each other.
+std::vector<training_shape> troupe::testing::shapes_of_the_broker() {
+  using enum troupe::learn::exchange_kind;
+  std::vector<training_shape> result;
+  for (uint32_t agents = 2; agents < 6; ++agents)
+    for (const size_t micro_batch : {1, 4, 4})
+      for (const auto exchange : {global, fixed, rotating}) {
+        training_shape shape{.agents = agents,
+                             .shards = 1,
+                             .shards_apart = false,
+                             .broker_apart = true,
+                             .broker = mortality::mortal,
+                             .exchange = exchange};
+        shape.sizes.micro_batch = micro_batch;
+        result.push_back(shape);
+      }
+  return result;
+}
 
 scenario troupe::testing::broker_scenario() {
   return {.most = most, .play = play};

@@ -63,7 +63,7 @@ public:
     const auto found = audit_ledger(folder_);
     if (!found)
       world_.violated("I1: " + found.error().sentence);
-    else if (!found->is_good() || found->steps != undisturbed_run::known().steps())
+    else if (!found->is_good() || found->steps != undisturbed_run::known({}).steps())
       world_.violated("I1: the ledger says: " + to_string(*found));
   }
 
@@ -89,7 +89,7 @@ public:
     acknowledged_ = version;
     for (size_t b = 0; b < layout_.blocks().size(); ++b) {
       const auto& where = layout_.blocks()[b];
-      if (const auto wrong = undisturbed_run::known().differs(
+      if (const auto wrong = undisturbed_run::known({}).differs(
             version, b, std::as_const(read->parameters).values().subspan(where.offset, where.size)))
         world_.violated("I7: the checkpoint holds other parameters: " + *wrong);
     }

@@ -1,8 +1,15 @@
 #pragma once
 
+#include <vector>
+
 #include "tests/support/explore.hpp"
 
 namespace troupe::testing {
+
+struct training_shape;
+
+/// What `broker_scenario` draws one of.
+std::vector<training_shape> shapes_of_the_broker();
 
 /// The project's own topologies, each in its file.
 scenario supervision_scenario();

@@ -34,6 +34,8 @@ job_description description_of(const training_shape& shape) {
   d.seed = 1;
   d.samples = shape.sizes.samples;
   d.batch = shape.sizes.batch;
+  d.exchange = static_cast<uint8_t>(shape.exchange);
+  d.data_shards = shape.agents;
   d.micro_batch = shape.sizes.micro_batch;
   d.shards = shape.shards;
   d.ahead = shape.pace.ahead;
@@ -103,7 +105,7 @@ std::shared_ptr<const model_state> training_world::first_state() {
 
 ledger_head training_world::ledger_from(step first) {
   const auto d = description_of({});
-  return {static_cast<learn::order_kind>(d.order), d.seed, training_shape{}.sizes, first};
+  return {static_cast<learn::order_kind>(d.order), d.seed, training_shape{}.sizes, {}, first};
 }
 
 training_world::training_world(simulation& world, training_shape shape, hosts where,
@@ -405,7 +407,7 @@ void training_world::check(const commit_step& c) {
 }
 
 void training_world::check_near(const parameters& p) {
-  if (const auto wrong = undisturbed_run::known().is_far(p.applied.version(), layout(), p.values.as_floats()))
+  if (const auto wrong = undisturbed_run::known(shape_).is_far(p.applied.version(), layout(), p.values.as_floats()))
     world_.violated(*wrong);
 }
 
@@ -434,7 +436,7 @@ void training_world::check(const parameters& p) {
     return check_alike(p);
   const auto& places = job_on(where_.leader)->shards;
   for (const auto b : places.blocks(p.from.role.index))
-    if (const auto wrong = undisturbed_run::known().differs(
+    if (const auto wrong = undisturbed_run::known(shape_).differs(
           p.applied.version(), b, p.values.as_floats().subspan(places.offset(b), layout().blocks()[b].size)))
       world_.violated(*wrong);
 }
@@ -451,7 +453,7 @@ void training_world::check_end() {
       world_.violated("I8: the run gave up: " + outcome_->error().sentence);
     return;
   }
-  const auto& known = undisturbed_run::known();
+  const auto& known = undisturbed_run::known(shape_);
   const auto& done = **outcome_;
   const auto steps = shape_.epochs * learn::steps_per_epoch(shape_.sizes);
   if (done.final.version.value != steps)
@@ -479,7 +481,7 @@ void training_world::check_end() {
 }
 
 void train_in_a_storm(simulation& world, const training_shape& shape) {
-  static_cast<void>(undisturbed_run::known()); // while nothing is armed
+  static_cast<void>(undisturbed_run::known(shape)); // while nothing is armed
   const armed_faults planned{draw_faults(world.chance(), shape)};
   auto& run = world.make<training_world>(world, shape, training_world::add_hosts(world, shape));
   world.run_until([&] { return run.is_ready() || run.has_ended(); }, 1min);

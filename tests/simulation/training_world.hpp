@@ -37,7 +37,9 @@ struct training_shape {
   uint64_t local_steps = 1;
   learn::combine_options combine = {};
   learn::compression_kind compression = learn::compression_kind::none;
-  uint64_t checkpoint_every = 0;                         ///< steps; 0: none, where there is a `saver`
+  uint64_t checkpoint_every = 0; ///< steps; 0: none, where there is a `saver`
+  /// Who has which samples; with shards of the data set there is one for each agent.
+  learn::exchange_kind exchange = learn::exchange_kind::global;
   bool compare = true;                                   ///< with the undisturbed run; needs the synchronous pace
   nanoseconds work_time = std::chrono::milliseconds{20}; ///< most that a piece of work takes
 };

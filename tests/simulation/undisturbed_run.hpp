@@ -12,11 +12,14 @@
 
 namespace troupe::testing {
 
-/// The parameters of every version, block by block, as a run without faults has them. They depend on nothing that a
-/// seed of the simulation draws (R5, R6, I10).
+struct training_shape;
+
+/// The parameters of every version, block by block, as a run without faults has them. Of what a seed of the simulation
+/// draws they depend on how a step is cut into micro-batches, and on which samples these have (R5, R6, I10).
 class undisturbed_run {
 public:
-  static const undisturbed_run& known();
+  /// Kept from then on.
+  static const undisturbed_run& known(const training_shape& shape);
 
   /// Sentence on the first difference, if there is one.
   [[nodiscard]] std::optional<std::string> differs(step version, size_t block, std::span<const float> values) const;
@@ -27,6 +30,8 @@ public:
   [[nodiscard]] uint64_t steps() const { return last_.value; }
 
 private:
+  static undisturbed_run play(const training_shape& shape);
+
   std::map<std::pair<step, size_t>, std::vector<float>> parameters_;
   std::vector<double> accuracy_;
   step last_;

@@ -262,3 +262,37 @@ TEST_CASE("what a leaving agent has begun is no obstacle any more when the run g
   auto back = view_changed{{2}, {0}, {me}, {2}, {2}};
   CHECK(count<agent_core::go>(core.on_view(back)) == 1);
 }
+
+TEST_CASE("an agent that has done its part of the step offers help, one that has had a single micro-batch does not") {
+  auto core = agent_core{me, 1, {}, false, {}, true};
+  core.on_parameters(of_shard(0), {0});
+  core.on_lease(part(0, 0, 2));
+  core.on_lease(part(0, 3, 4));
+  CHECK(count<agent_core::offer>(core.on_computed()) == 0);
+  CHECK(count<agent_core::offer>(core.on_computed()) == 1);
+  core.on_parameters(of_shard(0), {1});
+  core.on_lease(part(1, 0, 1));
+  CHECK(count<agent_core::offer>(core.on_computed()) == 0);
+  auto other = agent_core{me, 1};
+  other.on_parameters(of_shard(0), {0});
+  other.on_lease(part(0, 0, 2));
+  CHECK(count<agent_core::offer>(other.on_computed()) == 0);
+}
+
+TEST_CASE("what an agent has kept of a split lease is computed once, and what it gave up if it gets it again") {
+  auto core = agent_core{me, 1, {}, false, {}, true};
+  core.on_parameters(of_shard(0), {0});
+  core.on_lease(part(0, 0, 4));
+  core.on_split({0}, 0, 2, 4);
+  CHECK(count<agent_core::compute>(core.on_lease(part(0, 0, 2))) == 0);
+  CHECK(core.dropped() == 1);
+  CHECK(count<agent_core::compute>(core.on_lease(part(0, 2, 4))) == 1);
+}
+
+TEST_CASE("a lease of a broker that does not know of the split yet is computed whole: nothing is lost (I1)") {
+  auto core = agent_core{me, 1, {}, false, {}, true};
+  core.on_parameters(of_shard(0), {0});
+  core.on_lease(part(0, 0, 4));
+  core.on_split({0}, 0, 2, 4);
+  CHECK(count<agent_core::compute>(core.on_lease(part(0, 0, 4))) == 1);
+}

@@ -210,3 +210,130 @@ TEST_CASE("an agent that says that it is slow gets a smaller part of the next st
   CHECK(many[0].what.last == 4);
   CHECK(core.on_request(slow)[0].what.last == 1); // a step that is split up stays as it is
 }
+
+namespace {
+
+broker_core with_shards(size_t slots, learn::batch_sizes how = sizes) {
+  return broker_core{how, {0}, {}, false, broker_core::parts::by_speed, {learn::exchange_kind::rotating, slots}};
+}
+
+constexpr auto fine = learn::batch_sizes{96, 48, 4}; // steps of 12 micro-batches
+
+offer_help offer(const member& who, uint64_t at, double seconds = 0) {
+  return {{who.role, who.incarnation, {1}}, {at}, seconds};
+}
+
+lease_split kept(const member& who, uint64_t at, uint64_t first, uint64_t kept, uint64_t last) {
+  return {{who.role, who.incarnation, {1}}, {at}, first, kept, last};
+}
+
+} // namespace
+
+TEST_CASE("with shards of the data set an agent's part is its slot's, whatever its speed") {
+  auto core = with_shards(2, fine);
+  core.on_view(members(1, {agent(0), agent(1)}));
+  auto slow = ask(agent(0), 0);
+  slow.micro_batch_seconds = 9;
+  auto fast = ask(agent(1), 0);
+  fast.micro_batch_seconds = 1;
+  core.on_request(slow);
+  core.on_request(fast);
+  slow.at = fast.at = {1};
+  CHECK(core.on_request(slow)[0].what.last == 6);
+  CHECK(core.on_request(fast)[0].what.first == 6);
+}
+
+TEST_CASE("with shards of the data set the parts of slots whose agent is not there go to the others, in runs") {
+  auto core = with_shards(6, fine); // two micro-batches each
+  core.on_view(members(1, {agent(0), agent(4)}));
+  auto first = core.on_request(ask(agent(0), 0));
+  auto second = core.on_request(ask(agent(4), 0));
+  REQUIRE(first.size() == 1); // its own, and slots 1 and 2
+  CHECK(first[0].what.first == 0);
+  CHECK(first[0].what.last == 6);
+  REQUIRE(second.size() == 1); // slots 3 and 5 around its own
+  CHECK(second[0].what.first == 6);
+  CHECK(second[0].what.last == 12);
+  auto moved = core.on_view(members(2, {agent(4)}));
+  REQUIRE(moved.size() == 1);
+  CHECK(moved[0].what.last == 6);
+  CHECK(moved[0].what.number == attempt{2});
+}
+
+TEST_CASE("who is done gets what the busiest has not begun, with the next attempt number") {
+  auto core = broker_core{fine, {0}};
+  core.on_view(members(1, {agent(0), agent(1)}));
+  core.on_request(ask(agent(0), 0));
+  core.on_request(ask(agent(1), 0));
+  auto asked = core.on_offer(offer(agent(0), 0, 0.5));
+  REQUIRE(asked.questions.size() == 1);
+  CHECK(asked.grants.empty());
+  CHECK(asked.questions[0].to == agent(1));
+  CHECK(asked.questions[0].what.at == step{0});
+  CHECK(asked.questions[0].what.micro_batch_seconds == 0.5);
+  CHECK(core.on_offer(offer(agent(0), 0)).questions.empty()); // it has been asked
+  auto split = core.on_split(kept(agent(1), 0, 6, 9, 12));
+  REQUIRE(split.grants.size() == 1);
+  CHECK(split.grants[0].to == agent(0));
+  CHECK(split.grants[0].what.first == 9);
+  CHECK(split.grants[0].what.last == 12);
+  CHECK(split.grants[0].what.number == attempt{2});
+  auto rest = core.on_request(ask(agent(1), 0));
+  REQUIRE(rest.size() == 1);
+  CHECK(rest[0].what.last == 9);
+  CHECK(core.on_request(ask(agent(0), 0)).size() == 2);
+  CHECK(core.dropped() == 0);
+}
+
+TEST_CASE("a part that changed hands goes on from there when its new owner dies") {
+  auto core = broker_core{fine, {0}};
+  core.on_view(members(1, {agent(0), agent(1)}));
+  core.on_request(ask(agent(0), 0));
+  core.on_offer(offer(agent(0), 0));
+  core.on_split(kept(agent(1), 0, 6, 8, 12));
+  auto moved = core.on_view(members(2, {agent(1)}));
+  REQUIRE(moved.size() == 2); // its own part, and the one it had taken over
+  CHECK(moved[1].what.first == 8);
+  CHECK(moved[1].what.number == attempt{3});
+}
+
+TEST_CASE("who has begun everything is not asked again, and the next one is") {
+  auto core = broker_core{fine, {0}};
+  core.on_view(members(1, {agent(0), agent(1), agent(2)}));
+  core.on_request(ask(agent(0), 0));
+  CHECK(core.on_offer(offer(agent(0), 0)).questions[0].to == agent(1));
+  auto next = core.on_split(kept(agent(1), 0, 0, 0, 0));
+  CHECK(next.grants.empty());
+  REQUIRE(next.questions.size() == 1);
+  CHECK(next.questions[0].to == agent(2));
+  CHECK(core.on_split(kept(agent(2), 0, 8, 12, 12)).questions.empty());
+  CHECK(core.on_offer(offer(agent(0), 0)).questions.empty());
+}
+
+TEST_CASE("a split that comes twice, of a part that nobody has, or that finds no helper any more loses nothing (I1)") {
+  auto core = broker_core{fine, {0}};
+  core.on_view(members(1, {agent(0), agent(1)}));
+  core.on_request(ask(agent(1), 0));
+  core.on_offer(offer(agent(0), 0));
+  core.on_split(kept(agent(1), 0, 6, 8, 12));
+  auto again = core.on_split(kept(agent(1), 0, 6, 8, 12));
+  REQUIRE(again.grants.size() == 1); // what it has to do, which it knows
+  CHECK(again.grants[0].what.first == 6);
+  CHECK(again.grants[0].what.last == 8);
+  CHECK(core.dropped() == 1);
+  auto alone = core.on_split(kept(agent(1), 0, 6, 7, 8));
+  REQUIRE(alone.grants.size() == 1);
+  CHECK(alone.grants[0].to == agent(1));
+  CHECK(alone.grants[0].what.first == 7);
+}
+
+TEST_CASE("offers of the past, of zombies and for steps to come change nothing and are counted (I13, I15)") {
+  auto core = broker_core{fine, {3}};
+  core.on_view(members(2, {agent(0, 2), agent(1)}));
+  core.on_request(ask(agent(1), 3));
+  CHECK(core.on_offer(offer(agent(0, 1), 3)).questions.empty());
+  CHECK(core.on_offer(offer(agent(0, 2), 2)).questions.empty());
+  CHECK(core.on_offer(offer(agent(0, 2), 4)).questions.empty());
+  CHECK(core.on_split(kept(agent(0, 1), 3, 0, 1, 6)).grants.empty());
+  CHECK(core.dropped() == 4);
+}

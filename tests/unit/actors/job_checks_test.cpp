@@ -49,6 +49,14 @@ TEST_CASE("jobs that contradict themselves are refused with one sentence") {
           o.reproducible = true;
           o.asynchronous = true;
         }).find("--reproducible") != std::string::npos);
+  CHECK(refused([](auto& o) {
+          o.exchange = learn::exchange_kind::fixed;
+          o.asynchronous = true;
+        }).find("leave out --exchange static, or choose a number of updates") != std::string::npos);
+  CHECK(refused([](auto& o) {
+          o.exchange = learn::exchange_kind::rotating;
+          o.reproducible = true;
+        }).find("leave out --exchange or --reproducible") != std::string::npos);
   CHECK(refused([](auto& o) { o.device = "cuda"; }).find("cpu") != std::string::npos);
   CHECK(refused([](auto& o) { o.resume = true; }).find("--checkpoint") != std::string::npos);
   CHECK(refused([](auto& o) { o.nodes = {"somewhere"}; }).find("HOST:PORT") != std::string::npos);

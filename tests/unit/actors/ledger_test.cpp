@@ -22,7 +22,7 @@ namespace {
 constexpr auto sizes = learn::batch_sizes{.samples = 50, .batch = 20, .micro_batch = 4}; // 5, 5 and 3 micro-batches
 
 ledger_head head(uint64_t first = 0) {
-  return {learn::order_kind::shuffled, 7, sizes, {first}};
+  return {learn::order_kind::shuffled, 7, sizes, {}, {first}};
 }
 
 /// The step as it should be.
@@ -205,4 +205,37 @@ TEST_CASE("a folder without a ledger is refused with a sentence") {
         "there is no ledger in " + folder.path().string() + ": name the folder of --ledger or --checkpoint");
   std::ofstream{ledger_file(folder.path(), 1)} << "something else";
   CHECK_THAT(audit_ledger(folder.path()).error().sentence, ContainsSubstring("cannot be read"));
+}
+
+TEST_CASE("a head says how the data set is cut into shards; one of before there were any says that it is not") {
+  auto back = [](const learn::exchange_options& how) {
+    auto h = head(4);
+    h.exchange = how;
+    auto bytes = std::vector<std::byte>{};
+    append_frame(bytes, h);
+    return std::get<ledger_head>(ledger_record_from(std::span{bytes}.subspan(sizeof(learn::frame_header))).value());
+  };
+  CHECK(back({learn::exchange_kind::rotating, 3}).exchange ==
+        learn::exchange_options{learn::exchange_kind::rotating, 3});
+  CHECK(back({learn::exchange_kind::global, 3}).exchange == learn::exchange_options{});
+  CHECK(back({learn::exchange_kind::fixed, 2}).first == step{4});
+  auto bytes = std::vector<std::byte>{};
+  auto wrong = head();
+  wrong.exchange = {static_cast<learn::exchange_kind>(9), 2};
+  append_frame(bytes, wrong);
+  CHECK_FALSE(ledger_record_from(std::span{bytes}.subspan(sizeof(learn::frame_header))));
+}
+
+TEST_CASE("samples that another exchange would have given to a micro-batch are found") {
+  auto folder = temporary_folder{};
+  auto disk = failing_file_system{0, failing_file_system::then::goes_on};
+  auto h = head();
+  h.exchange = {learn::exchange_kind::fixed, 2};
+  auto l = ledger{folder / "ledger", h, disk};
+  add(l, 0, 3); // as if it were global
+  REQUIRE(l.flush());
+  auto r = audit_ledger(folder.path()).value();
+  CHECK(r.missing == 50);
+  REQUIRE_FALSE(r.findings.empty());
+  CHECK_THAT(r.findings.front(), ContainsSubstring("took other samples than its own"));
 }

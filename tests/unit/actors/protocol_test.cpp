@@ -12,7 +12,7 @@ using namespace troupe::test;
 
 namespace {
 
-void check_run(uint64_t seed, pace how, protocol_world::mishaps what = {}, uint32_t fan_in = 0) {
+int check_run(uint64_t seed, pace how, protocol_world::mishaps what = {}, uint32_t fan_in = 0) {
   INFO("seed " << seed << " ahead " << how.ahead << (how.in_order ? "" : " asynchronous") << " loss " << what.loss
                << " twice " << what.twice << " death " << what.death << " fan-in " << fan_in);
   auto w = protocol_world{seed, how, what, fan_in};
@@ -24,6 +24,7 @@ void check_run(uint64_t seed, pace how, protocol_world::mishaps what = {}, uint3
   CHECK(w.commits.size() + how.ahead >= 8);
   for (auto& [at, n] : w.commits)
     CHECK(n <= 2);
+  return w.splits;
 }
 
 pace pace_of(uint64_t seed) {
@@ -49,6 +50,14 @@ TEST_CASE("every micro-batch takes effect exactly once while messages are lost a
           "every pace (I1, I3, I8)") {
   for (uint64_t seed = 0; seed < 1400; ++seed)
     check_run(seed, pace_of(seed), drawn_mishaps(seed));
+}
+
+TEST_CASE(
+  "every micro-batch takes effect exactly once where agents take over what slower ones have not begun (I1, I8)") {
+  auto splits = 0;
+  for (uint64_t seed = 0; seed < 600; ++seed)
+    splits += check_run(seed, pace::synchronous(), drawn_mishaps(seed));
+  CHECK(splits > 600);
 }
 
 TEST_CASE("every micro-batch takes effect exactly once by way of aggregators, which die as well (I1, I3, I8)") {

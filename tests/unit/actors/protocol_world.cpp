@@ -7,7 +7,10 @@
 namespace troupe::test {
 
 protocol_world::protocol_world(uint64_t seed, pace how, mishaps what, uint32_t fan_in)
-  : random_(seed), pace_(how), mishaps_(what), fan_in_(fan_in), broker_(sizes, {0}, how), coordinator_(config()) {
+  : random_(seed),
+    pace_(how), exchange_{how.in_order && seed % 4 == 1 ? learn::exchange_kind::rotating : learn::exchange_kind::global,
+                          agents_count},
+    mishaps_(what), fan_in_(fan_in), broker_(make_broker()), coordinator_(config()) {
   for (uint32_t i = 0; i < agents_count; ++i)
     start_agent(i);
   for (uint32_t i = 0; i < shards_count; ++i)
@@ -89,7 +92,9 @@ void protocol_world::deliver() {
 void protocol_world::start_agent(uint32_t i) {
   auto start = incarnation{++starts_[i]};
   auto aggregator = fan_in_ == 0 ? role_id{} : aggregator_of({"agent", i}, fan_in_);
-  agents_.insert_or_assign(i, agent_core{{{"agent", i}, start}, shards_count, pace_, false, aggregator});
+  agents_.insert_or_assign(
+    i, agent_core{
+         {{"agent", i}, start}, shards_count, pace_, false, aggregator, fan_in_ == 0 && pace_ == pace::synchronous()});
   work_.erase(i);
 }
 
@@ -120,7 +125,7 @@ void protocol_world::kill() {
   }
   case 1: {
     auto old = member{{"data_broker", 0}, {broker_starts_++}};
-    broker_ = broker_core{sizes, {0}, pace_};
+    broker_ = make_broker();
     do_coordinator(coordinator_.on_lost(old));
     do_coordinator(coordinator_.on_join({{{"data_broker", 0}, {broker_starts_}}, {}, true}));
     return;
@@ -173,6 +178,8 @@ void protocol_world::agent_gets(uint32_t i, const message& m) {
     do_agent(i, a.on_lease(*l));
   else if (auto* e = std::get_if<evaluate>(&m))
     do_agent(i, a.on_evaluate(*e));
+  else if (auto* s = std::get_if<split_lease>(&m))
+    split(i, *s);
   else if (auto* w = std::get_if<worked>(&m); w && w->from.incarnation == a.self().incarnation) {
     if (!a.is_void(w->from))
       work_[i].push_back(*w);
@@ -190,6 +197,8 @@ void protocol_world::do_agent(uint32_t i, const agent_core::actions& actions) {
       work_[i].clear();
     else if (auto* q = std::get_if<agent_core::ask>(&x))
       send({"data_broker", 0}, request_lease{a.from(), q->at, a.applied()});
+    else if (auto* o = std::get_if<agent_core::offer>(&x))
+      send({"data_broker", 0}, offer_help{a.from(), o->at, 0});
     else if (auto* c = std::get_if<agent_core::compute>(&x))
       compute(i, *c);
     else if (std::get_if<agent_core::push_again>(&x)) {
@@ -205,6 +214,22 @@ void protocol_world::do_agent(uint32_t i, const agent_core::actions& actions) {
       a.on_measured(e->what.version, e->what.first);
     }
   }
+}
+
+// Any part of what is under way may not have begun.
+void protocol_world::split(uint32_t i, const split_lease& word) {
+  auto& a = agents_.at(i);
+  auto answer = lease_split{a.from(), word.at, 0, 0, 0};
+  for (auto& [to, m] : queue_)
+    if (auto* w = std::get_if<worked>(&m);
+        w && w->from.role == a.self().role && w->from.incarnation == a.self().incarnation && w->what.at == word.at) {
+      auto& l = w->what;
+      answer = {a.from(), word.at, l.first, l.first + random_() % (l.last - l.first + 1), l.last};
+      l.last = answer.kept;
+      break;
+    }
+  a.on_split(word.at, answer.first, answer.kept, answer.last);
+  send({"data_broker", 0}, answer);
 }
 
 void protocol_world::compute(uint32_t i, const agent_core::compute& c) {
@@ -230,7 +255,8 @@ void protocol_world::push(uint32_t i, const worked& w) {
   auto done = micro_batches_done{w.from, l.at, w.base, l.micro_batches, {}, 0};
   for (auto m = l.first; m < l.last; ++m)
     done.results.push_back({m, 1, 1, 4});
-  send({"coordinator", 0}, done);
+  if (!done.results.empty())
+    send({"coordinator", 0}, done);
 }
 
 // -- aggregators ------------------------------------------------------------------------------------------------------
@@ -374,6 +400,10 @@ void protocol_world::publish(uint32_t k, const member& to) {
     send(to.role, parameters{shards_[k].from(), shards_[k].applied(), {}});
 }
 
+broker_core protocol_world::make_broker() const {
+  return broker_core{sizes, {0}, pace_, false, broker_core::parts::by_speed, exchange_};
+}
+
 void protocol_world::broker_gets(const message& m) {
   auto grants = std::vector<broker_core::grant>{};
   if (auto* v = std::get_if<view_changed>(&m))
@@ -385,6 +415,16 @@ void protocol_world::broker_gets(const message& m) {
   else if (auto* q = std::get_if<request_plan>(&m))
     if (auto plan = broker_.on_plan_request(*q))
       send(q->from.role, *plan);
+  auto answers = broker_core::answers{};
+  if (auto* o = std::get_if<offer_help>(&m))
+    answers = broker_.on_offer(*o);
+  else if (auto* s = std::get_if<lease_split>(&m))
+    answers = broker_.on_split(*s);
+  splits += static_cast<int>(std::holds_alternative<lease_split>(m) ? answers.grants.size() : 0);
+  for (auto& question : answers.questions)
+    send(question.to.role, question.what);
+  for (auto& g : answers.grants)
+    send(g.to.role, g.what);
   for (auto& [to, plan] : broker_.plans_waited_for())
     send(to, plan);
   for (auto& g : grants)

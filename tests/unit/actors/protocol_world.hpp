@@ -33,11 +33,12 @@ struct worked { // an agent's stream is done with a lease
 
 using message = std::variant<join, view_changed, parameters, lease, evaluate, request_lease, step_committed,
                              push_with_content, micro_batches_done, shard_summed, commit_step, pull_parameters,
-                             evaluation, worked, request_plan, step_plan>;
+                             evaluation, worked, request_plan, step_plan, offer_help, split_lease, lease_split>;
 
 /// Three agents, two shard holders, the data broker and the coordinator, each a core alone, in one loop: messages
 /// arrive in a seeded random order, are lost or doubled, and every role dies and comes back. With a fan-in there are
-/// aggregators between agents and shard holders.
+/// aggregators between agents and shard holders. Without, agents that keep in step help each other. Now and then the
+/// data set has a shard for each agent.
 class protocol_world {
 public:
   /// Shares of messages that are lost or come twice, and of deliveries upon which somebody dies.
@@ -56,6 +57,7 @@ public:
   std::map<uint64_t, int> commits;
   std::vector<std::string> violations;
   int rewinds = 0;
+  int splits = 0; ///< leases of which another agent got a part
 
   static constexpr uint32_t agents_count = 3;
   static constexpr uint32_t shards_count = 2;
@@ -79,6 +81,7 @@ private:
 
   void agent_gets(uint32_t i, const message& m);
   void do_agent(uint32_t i, const agent_core::actions& actions);
+  void split(uint32_t i, const split_lease& word);
   void compute(uint32_t i, const agent_core::compute& c);
   void push(uint32_t i, const worked& w);
 
@@ -92,12 +95,14 @@ private:
   void report(uint32_t k);
   void publish(uint32_t k, const member& to);
 
+  [[nodiscard]] broker_core make_broker() const;
   void broker_gets(const message& m);
   void coordinator_gets(const message& m);
   void do_coordinator(const coordinator_core::actions& actions);
 
   std::mt19937_64 random_;
   pace pace_;
+  learn::exchange_options exchange_;
   mishaps mishaps_;
   int deaths_ = 0;
   bool finished_ = false;

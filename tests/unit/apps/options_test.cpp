@@ -96,6 +96,8 @@ TEST_CASE("every option of a job arrives in its place") {
                                "18446744073709551615",
                                "--order",
                                "sequential",
+                               "--exchange",
+                               "rotate",
                                "--no-augment",
                                "--init",
                                "in.safetensors",
@@ -146,6 +148,7 @@ TEST_CASE("every option of a job arrives in its place") {
         std::vector{parse_fault("agent/1@step=20:kill").value(), parse_fault("coordinator/0:torn-write").value()});
   CHECK(job.seed == UINT64_MAX);
   CHECK(job.order == learn::order_kind::sequential);
+  CHECK(job.exchange == learn::exchange_kind::rotating);
   CHECK_FALSE(job.augment);
   CHECK(job.init == "in.safetensors");
   CHECK(job.export_to == "out.safetensors");
