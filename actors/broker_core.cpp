@@ -298,10 +298,12 @@ std::vector<broker_core::question> broker_core::ask_busy(step at, parted_step& p
 broker_core::answers broker_core::on_offer(const offer_help& o) {
   auto who = member{o.from.role, o.from.incarnation};
   auto plan = plans_.find(o.at);
-  if (o.at != committed_.floor || plan == plans_.end() || o.from.is_void(rewound_) || !present(who)) {
+  if (o.from.is_void(rewound_) || !present(who)) {
     ++dropped_;
     return {};
   }
+  if (o.at != committed_.floor || plan == plans_.end()) // done without help: no fault, as offers and commits cross
+    return {};
   plan->second.idle.insert_or_assign(who, o.micro_batch_seconds);
   return {{}, ask_busy(o.at, plan->second)};
 }
@@ -309,10 +311,12 @@ broker_core::answers broker_core::on_offer(const offer_help& o) {
 broker_core::answers broker_core::on_split(const lease_split& s) {
   auto who = member{s.from.role, s.from.incarnation};
   auto i = plans_.find(s.at);
-  if (i == plans_.end() || s.from.is_void(rewound_) || !present(who)) {
+  if (s.from.is_void(rewound_) || !present(who)) {
     ++dropped_;
     return {};
   }
+  if (i == plans_.end()) // done meanwhile
+    return {};
   auto& plan = i->second;
   plan.asked.erase(who);
   if (s.kept >= s.last) {
