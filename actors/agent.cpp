@@ -24,7 +24,7 @@ constexpr size_t handed_ahead = 2;
 
 agent::agent(interface::pointer self, life now, const config& c)
   : self_(self), now_(std::move(now)), config_(c),
-    core_({config_.role, now_.number()}, config_.job->description.shards, config_.job->pace(), config_.job->ring(),
+    core_({config_.role, now_.number()}, config_.job->description.shards, config_.job->pace(), config_.job->peer_kind(),
           config_.job->aggregates() ? config_.job->taker(0, config_.role) : role_id{}, config_.job->splits_leases()),
     stream_(config_.where, fail_with_stream(now_, config_.role)),
     queue_(config_.job->splits_leases() ? handed_ahead : 0), patience_ms_(min_patience_ms) {
@@ -55,7 +55,7 @@ agent_actor::behavior_type agent::make_behavior() {
     },
     [this](const view_changed& v) { perform(core_.on_view(v)); },
     [this](const parameters& p) {
-      auto shard = config_.job->ring() ? 0 : p.from.role.index;
+      auto shard = config_.job->has_peers() ? 0 : p.from.role.index;
       auto version = p.applied.version();
       if (core_.wants(p.from, version) && p.values.elements() == config_.job->shards.size(shard)) {
         auto& mine = arrived_[shard];

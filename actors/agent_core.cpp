@@ -64,8 +64,8 @@ agent_core::actions agent_core::on_view(const view_changed& v) {
 }
 
 std::optional<uint32_t> agent_core::shard_of(const role_id& holder) const {
-  if (ring_)
-    return holder == role_id{"ring_peer", self_.role.index} ? std::optional{0u} : std::nullopt;
+  if (!peer_kind_.empty())
+    return holder == role_id{peer_kind_, self_.role.index} ? std::optional{0u} : std::nullopt;
   return holder.kind == "shard_holder" && holder.index < shards_ ? std::optional{holder.index} : std::nullopt;
 }
 

@@ -20,12 +20,12 @@ namespace troupe {
 /// parameters is the pace's.
 class agent_core {
 public:
-  /// `ring`: its own ring peer takes the place of the shard holders. `aggregator`: to whom it pushes, if not to them.
-  /// `helps`: it takes over what slower agents have not begun.
-  agent_core(member self, uint32_t shards, pace how = {}, bool ring = false, role_id aggregator = {},
+  /// `peer_kind`: of the role at its side that takes the place of the shard holders, if there is one. `aggregator`: to
+  /// whom it pushes, if not to them. `helps`: it takes over what slower agents have not begun.
+  agent_core(member self, uint32_t shards, pace how = {}, std::string peer_kind = {}, role_id aggregator = {},
              bool helps = false)
-    : self_(std::move(self)), shards_(shards), pace_(how), ring_(ring), aggregator_(std::move(aggregator)),
-      helps_(helps) {}
+    : self_(std::move(self)), shards_(shards), pace_(how), peer_kind_(std::move(peer_kind)),
+      aggregator_(std::move(aggregator)), helps_(helps) {}
 
   /// Versions kept of a shard that is ahead of others (R13).
   static constexpr size_t max_versions = 4;
@@ -120,8 +120,8 @@ private:
   member self_;
   uint32_t shards_;
   pace pace_;
-  bool ring_;
-  role_id aggregator_; // no kind: there is none
+  std::string peer_kind_; // empty: there are shard holders
+  role_id aggregator_;    // no kind: there is none
   bool helps_;
   view view_;
   view rewound_;

@@ -11,6 +11,7 @@
 #include "actors/agent.hpp"
 #include "actors/aggregator.hpp"
 #include "actors/drain.hpp"
+#include "actors/gossip_peer.hpp"
 #include "actors/node_link.hpp"
 #include "actors/ring_peer.hpp"
 #include "actors/shard_holder.hpp"
@@ -155,6 +156,9 @@ caf::strong_actor_ptr agent_host::spawn_role(const spawn_agent& what, in_place_l
   if (role.kind == "ring_peer")
     return caf::actor_cast<caf::strong_actor_ptr>(
       spawn_in_place<ring_peer>(home_system(), std::move(link), {role, job_, vault_, job_->optimizer(), where}));
+  if (role.kind == "gossip_peer")
+    return caf::actor_cast<caf::strong_actor_ptr>(
+      spawn_in_place<gossip_peer>(home_system(), std::move(link), {role, job_, vault_, job_->optimizer(), where}));
   if (role.kind == "shard_holder")
     return caf::actor_cast<caf::strong_actor_ptr>(
       spawn_in_place<shard_holder>(home_system(), std::move(link), {role, job_, vault_, job_->optimizer(), where}));
@@ -231,7 +235,7 @@ void agent_host::read_shared(const process_place& place) {
 }
 
 void agent_host::watch_for_loss(const bind_role& entry) {
-  auto is_ours = entry.role.kind == "aggregator" || entry.role.kind == "ring_peer" || job_->sharded();
+  auto is_ours = entry.role.kind == "aggregator" || entry.role.kind == job_->peer_kind() || job_->sharded();
   if (!is_ours || entry.address.empty() || !entry.handle || hosts_rank(entry.rank))
     return;
   lost_.erase(entry.role);

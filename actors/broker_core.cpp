@@ -140,15 +140,15 @@ std::vector<broker_core::grant> broker_core::on_view(const view_changed& v) {
   crew_since_ = v.crew_since;
   auto has_peer = [&](const member& m) {
     return std::any_of(v.members.begin(), v.members.end(), [&](auto& x) {
-      return x.role == role_id{"ring_peer", m.role.index};
+      return x.role == role_id{peer_kind_, m.role.index};
     });
   };
   peers_.clear();
   for (auto& m : v.members)
-    if (m.role.kind == "ring_peer" || m.role.kind == "aggregator")
+    if (m.role.kind == peer_kind_ || m.role.kind == "aggregator")
       peers_.push_back(m);
   for (auto& m : v.members)
-    if (m.role.kind == "agent" && (!ring_ || has_peer(m)))
+    if (m.role.kind == "agent" && (peer_kind_.empty() || has_peer(m)))
       agents_.push_back(m);
   std::sort(agents_.begin(), agents_.end());
   for (auto& [at, plan] : plans_) {
@@ -203,7 +203,7 @@ std::optional<step_plan> broker_core::on_plan_request(const request_plan& r) {
     ++dropped_; // a zombie (I15)
     return std::nullopt;
   }
-  if (r.from.role.kind == "ring_peer" && r.from.view >= rewound_)
+  if (r.from.role.kind == peer_kind_ && r.from.view >= rewound_)
     committed_.merge({r.at, {}}); // one that asks for it has applied the step before
   forget_committed();
   auto p = step_plan{r.at, crew_since_, learn::micro_batches_of_step(sizes_, r.at.value), {}};

@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "actors/pace.hpp"
@@ -26,10 +27,11 @@ public:
   /// clock is in them.
   enum class parts { by_speed, equal };
 
-  /// `ring`: agents work only with a ring peer at their side.
-  broker_core(learn::batch_sizes sizes, step first, pace how = {}, bool ring = false, parts cut = parts::by_speed,
-              learn::exchange_options exchange = {})
-    : sizes_(sizes), pace_(how), ring_(ring), cut_(cut), exchange_(exchange), committed_{first, {}} {}
+  /// `peer_kind`: agents work only with such a peer at their side; empty: there are none.
+  broker_core(learn::batch_sizes sizes, step first, pace how = {}, std::string peer_kind = {},
+              parts cut = parts::by_speed, learn::exchange_options exchange = {})
+    : sizes_(sizes), pace_(how), peer_kind_(std::move(peer_kind)), cut_(cut), exchange_(exchange),
+      committed_{first, {}} {}
 
   /// A lease to hand to an agent.
   struct grant {
@@ -57,8 +59,8 @@ public:
   /// What it has not begun goes to who has time, with the next attempt number. Nothing hangs on the answer: who hears
   /// nothing asks for its lease again, and gets the rest again.
   answers on_split(const lease_split& s);
-  /// A ring peer or an aggregator asks who contributes what. One who knows of a later view than is known here waits for
-  /// it.
+  /// An agent's peer or an aggregator asks who contributes what. One who knows of a later view than is known here waits
+  /// for it.
   std::optional<step_plan> on_plan_request(const request_plan& r);
   /// Those who waited, as of the last view.
   std::vector<std::pair<role_id, step_plan>> plans_waited_for();
@@ -106,7 +108,7 @@ private:
 
   learn::batch_sizes sizes_;
   pace pace_;
-  bool ring_;
+  std::string peer_kind_;
   parts cut_;
   learn::exchange_options exchange_;
   step_set committed_;
@@ -114,7 +116,7 @@ private:
   view rewound_;
   std::vector<member> agents_; // in rank order
   view crew_since_;
-  std::vector<member> peers_; // of the ring, or aggregators, in that view
+  std::vector<member> peers_; // of agents, or aggregators, in that view
   std::vector<request_plan> early_;
   std::map<step, parted_step> plans_;
   std::map<role_id, double> seconds_;                  // that a micro-batch takes each agent, as far as it matters

@@ -124,6 +124,7 @@ private:
     std::function<void(const std::string& why)> failed;
   };
   void collect(const collection& what);
+  [[nodiscard]] model_state put_together(step version, const std::vector<std::vector<shard_snapshot>>& shards) const;
   /// One after the other, each under the lock on the folder.
   void save(model_state state, std::function<void()> then);
   void save_next();

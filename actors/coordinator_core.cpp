@@ -44,7 +44,7 @@ bool coordinator_core::member_now(const origin& from) const {
 
 std::vector<role_id> coordinator_core::holders() const {
   auto result = std::vector<role_id>{};
-  if (config_.ring) {
+  if (has_peers()) {
     for (auto& [role, m] : members_)
       if (role.kind == holder_kind())
         result.push_back(role);
@@ -55,9 +55,25 @@ std::vector<role_id> coordinator_core::holders() const {
   return result;
 }
 
-role_id coordinator_core::any_holder() const {
+std::vector<std::vector<role_id>> coordinator_core::sources(bool with_state) const {
+  auto result = std::vector<std::vector<role_id>>{};
+  if (!has_peers()) {
+    for (auto& role : holders())
+      result.push_back({role});
+    return result;
+  }
   auto newest = std::max_element(holds_.begin(), holds_.end(), [](auto& a, auto& b) { return a.second < b.second; });
-  return {holder_kind(), newest == holds_.end() ? 0 : newest->first};
+  auto& all = result.emplace_back();
+  auto& rounds = config_.gossip;
+  if (rounds && !(rounds->all_alike_at(current()) && (!with_state || rounds->states_alike_at(current()))))
+    for (auto& [peer, version] : holds_) { // those that are short of the last commit get it again
+      auto role = role_id{holder_kind(), peer};
+      if (version == current() || members_.contains(role))
+        all.push_back(role);
+    }
+  if (all.empty())
+    all.push_back({holder_kind(), newest == holds_.end() ? 0 : newest->first});
+  return result;
 }
 
 std::optional<member> coordinator_core::member_of(const role_id& role) const {
@@ -93,9 +109,12 @@ coordinator_core::actions coordinator_core::on_results(const micro_batches_done&
 
 coordinator_core::actions coordinator_core::on_summed(const shard_summed& s) {
   auto out = actions{};
-  if (phase_ == phase::finished && (config_.ring || !log().applied.contains(s.at)))
-    return out; // agents work ahead until they are stopped
-  auto of_present_ring = !config_.ring || s.from.view >= log().crew_since || log().applied.contains(s.at);
+  if (phase_ == phase::finished && (has_peers() || !log().applied.contains(s.at))) {
+    if (config_.gossip && log().applied.contains(s.at) && member_now(s.from))
+      commit_again(s.version, out); // its part of the final parameters is missing
+    return out;                     // agents work ahead until they are stopped
+  }
+  auto of_present_ring = !has_peers() || s.from.view >= log().crew_since || log().applied.contains(s.at);
   if (!has_begun() || !member_now(s.from) || s.from.is_void(log().rewound) || !of_present_ring) {
     ++dropped_;
     return out;
@@ -115,8 +134,11 @@ coordinator_core::actions coordinator_core::on_summed(const shard_summed& s) {
     ++dropped_;
     return out;
   }
-  for (auto& n : s.norms)
-    norms_[s.at].insert_or_assign(n.block, reported{n, s.from.role.index});
+  for (auto n : s.norms) {
+    auto& known = norms_[s.at][n.block];
+    n.finite = n.finite && (!has_peers() || known.norm.finite); // of gradients of their own, each has to be
+    known = {std::move(n), s.from.role.index};
+  }
   summed_.insert(s.from.role.index);
   try_commit(out);
   return out;
@@ -150,12 +172,12 @@ void coordinator_core::forget_sums(uint32_t shard) {
   summed_.erase(shard);
 }
 
-// In a ring, each has to have the whole sum before any applies it.
+// Where there are peers, each has to have the result before any applies it.
 bool coordinator_core::everyone_summed(step at) const {
   auto norms = norms_.find(at);
   if (norms == norms_.end() || norms->second.size() != config_.blocks)
     return false;
-  if (!config_.ring)
+  if (!has_peers())
     return true;
   auto all = holders();
   return std::all_of(all.begin(), all.end(), [&](auto& role) { return summed_.contains(role.index); });
@@ -402,7 +424,7 @@ coordinator_core::actions coordinator_core::on_tick() {
       if (work.second)
         out.emplace_back(test{{log().view, round_->version, first, work.first}, *work.second});
   for (auto& [shard, late] : behind_)
-    if (!(config_.ring && somebody_holds_current()) && ++late.ticks > behind_limit) {
+    if (!(has_peers() && somebody_holds_current()) && ++late.ticks > behind_limit) {
       rewind(fmt::format("{}/{} misses contributions to the step before", holder_kind(), shard), out);
       break;
     }

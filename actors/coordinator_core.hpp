@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "actors/gossip_rounds.hpp"
 #include "actors/job.hpp"
 #include "actors/ledger_record.hpp"
 #include "actors/pace.hpp"
@@ -29,7 +30,7 @@ struct run_log {
   bool begun = false;                      ///< the shards have been loaded once
   troupe::view view;                       ///< last one published
   troupe::view rewound;                    ///< in which the run last went back
-  std::vector<member> crew;                ///< agents, ring peers, broker of the last view
+  std::vector<member> crew;                ///< agents, their peers, broker of the last view
   troupe::view crew_since;                 ///< in which they last changed
   step_set applied;                        ///< steps that have committed
   std::vector<commit_step> recent;         ///< the latest of their commits, ascending; written before they are sent
@@ -52,8 +53,9 @@ public:
     uint32_t most_agents = 0; ///< so many may join; fewer than `agents`: no more than those
     uint32_t shards = 1;
     uint32_t aggregators = 0; ///< the run begins when so many have joined
-    bool ring = false;        ///< every agent has a ring peer with all parameters; there are no shard holders
-    size_t blocks = 1;        ///< of the layout, over all shards
+    std::string peer_kind;    ///< every agent has such a peer with all parameters; empty: there are shard holders
+    std::optional<gossip_rounds> gossip; ///< what each peer has is its own
+    size_t blocks = 1;                   ///< of the layout, over all shards
     learn::batch_sizes sizes;
     troupe::pace pace;
     step first; ///< where the run begins: 0, or where a checkpoint left off
@@ -170,10 +172,12 @@ public:
   [[nodiscard]] view number() const { return log().view; }
   [[nodiscard]] view rewound() const { return log().rewound; }
   [[nodiscard]] std::optional<member> member_of(const role_id& role) const;
-  /// Who holds parameters: all shard holders there have to be, or the ring peers there are.
+  /// Who holds parameters: all shard holders there have to be, or the peers there are.
   [[nodiscard]] std::vector<role_id> holders() const;
-  /// Of those that hold everything, one with the newest parameters.
-  [[nodiscard]] role_id any_holder() const;
+  [[nodiscard]] const char* holder_kind() const { return has_peers() ? config_.peer_kind.c_str() : "shard_holder"; }
+  /// Whose parameters together are those of the current version, a list for each shard: its holder. Where there are
+  /// peers, one with the newest; or, if each has its own, those of which the mean is to be taken.
+  [[nodiscard]] std::vector<std::vector<role_id>> sources(bool with_state) const;
   [[nodiscard]] uint64_t dropped() const { return dropped_; }
 
 private:
@@ -201,9 +205,10 @@ private:
     int ticks = 0;
   };
 
+  [[nodiscard]] bool has_peers() const { return !config_.peer_kind.empty(); }
   /// Shards that are lost while the final parameters are collected come back, or the run goes back, as before.
   [[nodiscard]] bool has_begun() const {
-    return phase_ == phase::running || (phase_ == phase::finished && !config_.ring);
+    return phase_ == phase::running || (phase_ == phase::finished && !has_peers());
   }
   void publish_view(actions& out);
   void tell_view(actions& out) const;
@@ -224,7 +229,6 @@ private:
   bool open(step at) const;
   void commit_again(step from, actions& out) const;
   void caught_up(const shard_summed& s);
-  [[nodiscard]] const char* holder_kind() const { return config_.ring ? "ring_peer" : "shard_holder"; }
   [[nodiscard]] bool crew_is_back() const;
   [[nodiscard]] bool everyone_summed(step at) const;
   [[nodiscard]] bool somebody_holds_current() const;
@@ -254,7 +258,7 @@ private:
   std::set<uint32_t> loaded_;
   std::map<step, std::map<uint64_t, outcome>> results_; ///< by step and micro-batch
   std::map<step, std::map<block_id, reported>> norms_;
-  std::set<uint32_t> summed_; ///< ring peers that have the sum of the current step, in the present ring
+  std::set<uint32_t> summed_; ///< peers that have the result of the current step, with the present crew
   std::optional<round> round_;
   uint64_t dropped_ = 0;
 };

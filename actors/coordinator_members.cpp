@@ -19,12 +19,12 @@ void coordinator_core::publish_view(actions& out) {
   log().view = log().view.next();
   auto crew = std::vector<member>{};
   for (auto& [role, m] : members_)
-    if (role.kind == "agent" || role.kind == "ring_peer" || role.kind == "data_broker")
+    if (role.kind == "agent" || role.kind == config_.peer_kind || role.kind == "data_broker")
       crew.push_back(m);
   if (crew != log().crew) { // rings form anew, and what is under way in them is begun again
     log().crew = std::move(crew);
     log().crew_since = log().view;
-    if (config_.ring) {
+    if (has_peers()) {
       norms_.clear();
       summed_.clear();
     }
@@ -67,7 +67,7 @@ void coordinator_core::finished_without(const join& j, actions& out) {
   highest = j.who.incarnation;
   if (j.loaded)
     holds_[j.who.role.index] = j.version;
-  else if (fresh && config_.ring)
+  else if (fresh && has_peers())
     holds_.erase(j.who.role.index);
   if (holds_.empty())
     out.emplace_back(give_up{"everybody who had the final parameters was lost before they could be collected: continue "
@@ -78,7 +78,7 @@ coordinator_core::actions coordinator_core::on_join(const join& said) {
   auto out = actions{};
   auto j = said;
   j.loaded = j.loaded && j.since >= log().rewound; // else what it holds is void
-  if (phase_ == phase::finished && config_.ring) {
+  if (phase_ == phase::finished && has_peers()) {
     finished_without(j, out);
     return out;
   }
@@ -121,7 +121,7 @@ coordinator_core::actions coordinator_core::on_join(const join& said) {
   }
   if (known) { // somebody missed something, perhaps the view: the same one again to everyone
     if (holder &&
-        (!j.loaded || (config_.ring && j.version < current()))) // unless it gets there soon, there is no way but back
+        (!j.loaded || (has_peers() && j.version < current()))) // unless it gets there soon, there is no way but back
       behind_.try_emplace(j.who.role.index, lateness{j.version, 0});
     tell_view(out);
     return out;
@@ -142,7 +142,7 @@ void coordinator_core::begin_if_gathered(actions& out) {
       std::count_if(members_.begin(), members_.end(), [&](auto& x) { return x.first.kind == kind; }));
   };
   auto agents_needed = log().begun ? 1 : config_.agents; // of a run that is under way the others join as they come
-  if (count("agent") < agents_needed || count(holder_kind()) < (config_.ring ? agents_needed : config_.shards) ||
+  if (count("agent") < agents_needed || count(holder_kind()) < (has_peers() ? agents_needed : config_.shards) ||
       count("data_broker") < 1 || (!log().begun && count("aggregator") < config_.aggregators))
     return;
   if (log().begun) {
@@ -192,7 +192,7 @@ void coordinator_core::lost_parameters(const join& j, actions& out) {
   if (j.loaded && j.version == current())
     return;
   auto known = !log().recent.empty() && j.version >= log().recent.front().version;
-  auto others_know = config_.ring && std::any_of(holds_.begin(), holds_.end(), [&](auto& x) {
+  auto others_know = has_peers() && std::any_of(holds_.begin(), holds_.end(), [&](auto& x) {
                        auto reaches =
                          x.second == current() || (!log().recent.empty() && x.second >= log().recent.front().version);
                        return x.first != j.who.role.index && reaches;
@@ -206,7 +206,7 @@ void coordinator_core::lost_parameters(const join& j, actions& out) {
 // Whoever contributed to an update that a shard of this version lacks is gone, nobody else has it, and neither has the
 // shard the sum.
 bool coordinator_core::sums_are_lost(uint32_t shard, step version) const {
-  if (config_.ring || config_.aggregators > 0)
+  if (has_peers() || config_.aggregators > 0)
     return false;
   auto kept = kept_sums_.find(shard);
   return std::any_of(log().recent.begin(), log().recent.end(), [&](auto& c) {
@@ -319,7 +319,7 @@ coordinator_core::actions coordinator_core::on_lost(const member& who) {
   if (i == members_.end() || i->second != who)
     return out; // late news of an old incarnation
   members_.erase(i);
-  if (config_.ring && who.role.kind == holder_kind()) {
+  if (has_peers() && who.role.kind == holder_kind()) {
     holds_.erase(who.role.index);
     behind_.erase(who.role.index);
     loaded_.erase(who.role.index);

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "actors/coordinator.hpp"
+#include "gpu/kernels/reduce.hpp"
 
 namespace troupe {
 namespace {
@@ -26,7 +27,7 @@ constexpr auto save_wait = 30s;
 void coordinator::perform(const coordinator_core::load& a) {
   auto& places = config_.job->shards;
   auto blocks = config_.job->model->layout().blocks();
-  auto shard = config_.core.ring ? 0 : a.shard; // a ring peer holds the one there is
+  auto shard = config_.job->has_peers() ? 0 : a.shard; // a peer holds the one there is
   auto part = [&](const learn::flat& flat) {
     auto result = payload::floats(places.size(shard));
     for (auto b : places.blocks(shard))
@@ -37,7 +38,7 @@ void coordinator::perform(const coordinator_core::load& a) {
   auto message = load_shard{core_.rewound(), a.version, part(record_.start->parameters), {}};
   for (auto& s : record_.start->state)
     message.state.push_back(part(s));
-  auto role = role_id{config_.core.ring ? "ring_peer" : "shard_holder", a.shard};
+  auto role = role_id{core_.holder_kind(), a.shard};
   auto holder = config_.job->roles->find_as<shard_holder_actor>(role);
   // What becomes of it matters only while the same holder is waited for: the run may go back, the holder may be
   // replaced.
@@ -127,47 +128,71 @@ void coordinator::perform(const coordinator_core::restore&) {
   });
 }
 
+// What one has, or the mean of what several have, in their order.
+model_state coordinator::put_together(step version, const std::vector<std::vector<shard_snapshot>>& shards) const {
+  auto& places = config_.job->shards;
+  auto& layout = config_.job->model->layout();
+  auto result = model_state{version, learn::flat{layout.size()}, {}};
+  for (uint32_t shard = 0; shard < shards.size(); ++shard) {
+    auto& parts = shards[shard];
+    while (result.state.size() < parts.front().state.size())
+      result.state.emplace_back(layout.size());
+    for (auto b : places.blocks(shard)) {
+      auto& block = layout.blocks()[b];
+      auto fill = [&](learn::flat& to, auto of) {
+        auto from = std::vector<const float*>{};
+        for (auto& p : parts)
+          from.push_back(of(p).as_floats().data() + places.offset(b));
+        if (from.size() == 1)
+          std::memcpy(to.data() + block.offset, from.front(), block.size * sizeof(float));
+        else
+          gpu::kernels::mean(block.size, from, to.data() + block.offset);
+      };
+      fill(
+        result.parameters, [](auto& p) -> auto& { return p.values; });
+      for (size_t i = 0; i < parts.front().state.size(); ++i)
+        fill(
+          result.state[i], [i](auto& p) -> auto& { return p.state[i]; });
+    }
+  }
+  return result;
+}
+
 void coordinator::collect(const collection& what) {
   struct gathering {
     collection what;
-    model_state state;
-    uint32_t missing;
+    std::vector<std::vector<shard_snapshot>> shards;
+    size_t missing = 0;
   };
   auto& job = *config_.job;
-  auto size = job.model->layout().size();
-  auto all = std::make_shared<gathering>(gathering{what, {what.version, learn::flat{size}, {}}, job.shards.shards()});
-  for (uint32_t shard = 0; shard < job.shards.shards(); ++shard) {
-    auto role = config_.core.ring ? core_.any_holder() : role_id{"shard_holder", shard};
+  auto sources = core_.sources(what.with_state);
+  auto all = std::make_shared<gathering>(gathering{what, {}, 0});
+  for (auto& each : sources) {
+    all->shards.emplace_back(each.size());
+    all->missing += each.size();
+  }
+  auto ask = [&](uint32_t shard, size_t index, const role_id& role) {
     auto holder = job.roles->find_as<shard_holder_actor>(role);
     troupe::request(self_, holder, shard_deadline, take_snapshot{{}, what.version, what.with_state})
-      .then(life_.guard([this, all, shard, size, since = core_.rewound()](const shard_snapshot& part) {
-        if (core_.rewound() != since) { // other shards may have handed over what came before
+      .then(life_.guard([this, all, shard, index, since = core_.rewound()](const shard_snapshot& part) {
+        if (core_.rewound() != since) { // others may have handed over what came before
           if (std::exchange(all->missing, 0) != 0)
             all->what.failed("the run went back meanwhile");
           return;
         }
-        auto& places = config_.job->shards;
-        auto blocks = config_.job->model->layout().blocks();
-        while (all->state.state.size() < part.state.size())
-          all->state.state.emplace_back(size);
-        for (auto b : places.blocks(shard)) {
-          auto copy = [&](learn::flat& to, const payload& from) {
-            std::memcpy(to.data() + blocks[b].offset, from.as_floats().data() + places.offset(b),
-                        blocks[b].size * sizeof(float));
-          };
-          copy(all->state.parameters, part.values);
-          for (size_t i = 0; i < part.state.size(); ++i)
-            copy(all->state.state[i], part.state[i]);
-        }
+        all->shards[shard][index] = part;
         if (all->missing != 0 && --all->missing == 0)
-          all->what.use(std::move(all->state));
+          all->what.use(put_together(all->what.version, all->shards));
       }),
             life_.guard([all, role](const caf::error& e) {
               if (std::exchange(all->missing, 0) != 0) // told once
                 all->what.failed(
                   fmt::format("{} did not hand over its parameters: {}", to_string(role), caf::to_string(e)));
             }));
-  }
+  };
+  for (uint32_t shard = 0; shard < sources.size(); ++shard)
+    for (size_t i = 0; i < sources[shard].size(); ++i)
+      ask(shard, i, sources[shard][i]);
 }
 
 void coordinator::save(model_state state, std::function<void()> then) {

@@ -7,8 +7,9 @@ namespace troupe {
 
 data_broker::data_broker(interface::pointer self, life now, const config& c)
   : self_(self), now_(std::move(now)), config_(c),
-    core_(config_.job->sizes(), config_.first, config_.job->pace(), config_.job->ring(),
-          config_.job->ring() || config_.job->compresses() ? broker_core::parts::equal : broker_core::parts::by_speed,
+    core_(config_.job->sizes(), config_.first, config_.job->pace(), config_.job->peer_kind(),
+          config_.job->has_peers() || config_.job->compresses() ? broker_core::parts::equal
+                                                                : broker_core::parts::by_speed,
           config_.job->exchange()) {
   // nop
 }
@@ -27,8 +28,8 @@ void data_broker::pass_on(const broker_core::answers& answers) {
 }
 
 void data_broker::send_plan(const role_id& to, const step_plan& plan) {
-  if (auto peer = config_.job->roles->find_as<ring_peer_actor>(to))
-    troupe::anon_send(peer, plan);
+  if (auto handle = config_.job->roles->find(to))
+    troupe::anon_send(caf::actor_cast<caf::actor>(handle), plan);
 }
 
 data_broker_actor::behavior_type data_broker::make_behavior() {

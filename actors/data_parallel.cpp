@@ -13,6 +13,7 @@
 #include "actors/aggregator.hpp"
 #include "actors/data_broker.hpp"
 #include "actors/drain.hpp"
+#include "actors/gossip_peer.hpp"
 #include "actors/initial_state.hpp"
 #include "actors/lock_service.hpp"
 #include "actors/remote_agents.hpp"
@@ -46,7 +47,7 @@ learn::local_steps::options local_steps_of(const job_options& o, const job_descr
   return {o.local_steps, o.optimizer, schedule};
 }
 
-// What the shard holders and ring peers do with what agents contribute. Local steps contribute differences of
+// What the shard holders and peers do with what agents contribute. Local steps contribute differences of
 // parameters, and the batch norms' statistics as they are.
 learn::optimizer_options optimizer_of(const job_options& o) {
   if (o.local_steps == 1)
@@ -56,6 +57,11 @@ learn::optimizer_options optimizer_of(const job_options& o) {
           .momentum = o.outer_momentum,
           .nesterov = true,
           .statistic_momentum = 1};
+}
+
+uint64_t last_step_of(const job_options& o, const job_description& d) {
+  auto of_epochs = o.epochs * learn::steps_per_epoch({d.samples, d.batch, d.micro_batch});
+  return o.steps != 0 && (o.epochs == 0 || o.steps < of_epochs) ? o.steps : of_epochs;
 }
 
 job_description describe(const job_options& o, const learn::data_source& data) {
@@ -82,10 +88,16 @@ job_description describe(const job_options& o, const learn::data_source& data) {
   d.ahead = how.ahead;
   d.in_order = how.in_order;
   d.ring = o.sync == "ring";
+  d.gossip = o.sync == "gossip";
   d.sharded = o.sync == "sharded";
   d.fan_in = o.sync == "tree" ? static_cast<uint32_t>(o.fan_in) : 0;
   d.optimizer = troupe::describe(optimizer_of(o));
-  if (o.local_steps > 1)
+  if (auto sizes = learn::batch_sizes{d.samples, d.batch, d.micro_batch}; d.gossip) {
+    if (!o.checkpoint.empty())
+      d.meet_every = o.checkpoint_every != 0 ? o.checkpoint_every : learn::steps_per_epoch(sizes);
+    d.last_step = last_step_of(o, d);
+  }
+  if (o.local_steps > 1 || d.gossip)
     d.local = troupe::describe(local_steps_of(o, d));
   d.combine = static_cast<uint8_t>(o.combine.kind);
   d.combine_bad = o.combine.bad;
@@ -186,7 +198,7 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
     journal_lane_(gpu::device::host({1001, 1})), outcome_(std::make_shared<std::optional<expected<run_outcome>>>()) {
   record_->start = initial_;
   ledger_ = ledger_of(options_, *job_, initial_->version);
-  // An agent and a shard holder, or its ring peer, share a device: while the agents wait for an update, their cores
+  // An agent and a shard holder, or its peer, share a device: while the agents wait for an update, their cores
   // work on it. Where agents live elsewhere, or do not wait, the holders that live here have devices of their own.
   auto beside = remote_ && job_->sharded();
   auto apart = !beside && (remote_ || job_->pace() != pace::synchronous());
@@ -194,20 +206,14 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
     for (int i = 0; i < options_.agents; ++i)
       devices_.push_back(gpu::device::host({i, options_.threads}));
   auto first = apart ? devices_.size() : 0;
-  if (apart && !job_->ring())
+  if (apart && !job_->has_peers())
     for (int i = 0; i < options_.shards; ++i)
       devices_.push_back(gpu::device::host({static_cast<int>(first) + i, remote_ ? options_.threads : 1}));
-  for (uint32_t rank = 0; job_->ring() && rank < static_cast<uint32_t>(options_.agents); ++rank)
-    peers.emplace_back(fmt::format("ring_peer/{}", rank), [this, rank](const start_context& c) -> started {
-      auto role = role_id{"ring_peer", rank};
-      if (remote_)
-        return remote_->start(role, rank, c, job_);
-      auto config = ring_peer::config{role, job_, vault_, optimizer_of(options_), devices_[rank]};
-      return announce(*job_, role, c.number, spawn_in_place<ring_peer>(c.system, c.link(), std::move(config)));
-    });
+  for (uint32_t rank = 0; job_->has_peers() && rank < static_cast<uint32_t>(options_.agents); ++rank)
+    peers.push_back(make_peer(rank));
   if (beside)
     make_placed_shards();
-  for (uint32_t i = 0; !beside && !job_->ring() && i < static_cast<uint32_t>(options_.shards); ++i)
+  for (uint32_t i = 0; !beside && !job_->has_peers() && i < static_cast<uint32_t>(options_.shards); ++i)
     shards.emplace_back(fmt::format("shard_holder/{}", i), [this, i, first](const start_context& c) -> started {
       auto role = role_id{"shard_holder", i};
       auto& where = devices_[first + i % (devices_.size() - first)];
@@ -227,6 +233,18 @@ data_parallel::~data_parallel() {
     drain(d);
   drain(files_);
   drain(journal_lane_);
+}
+
+startable data_parallel::make_peer(uint32_t rank) {
+  auto role = role_id{job_->peer_kind(), rank};
+  return {to_string(role), [this, role](const start_context& c) -> started {
+            if (remote_)
+              return remote_->start(role, role.index, c, job_);
+            auto config = model_peer_config{role, job_, vault_, optimizer_of(options_), devices_[role.index]};
+            if (job_->gossip())
+              return announce(*job_, role, c.number, spawn_in_place<gossip_peer>(c.system, c.link(), config));
+            return announce(*job_, role, c.number, spawn_in_place<ring_peer>(c.system, c.link(), config));
+          }};
 }
 
 startable data_parallel::make_agent(uint32_t rank) {
@@ -289,7 +307,8 @@ coordinator::config data_parallel::leader_config() {
   c.most_agents = static_cast<uint32_t>(o.agents);
   c.shards = static_cast<uint32_t>(o.shards);
   c.aggregators = static_cast<uint32_t>(aggregators.size());
-  c.ring = job_->ring();
+  c.peer_kind = job_->peer_kind();
+  c.gossip = job_->gossip();
   c.blocks = job_->model->layout().blocks().size();
   c.sizes = job_->sizes();
   c.pace = job_->pace();
@@ -321,7 +340,7 @@ supervision_tree data_parallel::tree(std::optional<restart_limit> limit) const {
   const auto few = limit.value_or(at_most(3, 1min));
   const auto many = limit.value_or(at_most(16, 1min));
   auto tree = supervise("training", one_for_one, few);
-  tree.child(locks).child(broker).child(job_->ring() ? supervise_agents("peers", many).child(peers, transient)
+  tree.child(locks).child(broker).child(job_->has_peers() ? supervise_agents("peers", many).child(peers, transient)
                                         : job_->sharded()
                                           ? supervise_shards(options_.shards, limit).child(shards).child(replicas)
                                           : supervise("shards", one_for_all, few).child(shards));

@@ -51,10 +51,10 @@ public:
   startable leader; ///< the coordinator; ends normally when the run is done
   startable locks;  ///< checkpoints are written under a lock
   startable broker;
-  std::vector<startable> shards;      ///< shard holders; none in a ring
+  std::vector<startable> shards;      ///< shard holders; none where agents have peers
   std::vector<startable> replicas;    ///< of shards that live in worker processes; behind the holders
   std::vector<startable> aggregators; ///< behind the shard holders; none unless `sync` is "tree"
-  std::vector<startable> peers;       ///< ring peers; none where there are shard holders
+  std::vector<startable> peers;       ///< of agents in a ring, or with gossip; none where there are shard holders
   std::vector<startable> agents;      ///< those that the run waits for
   std::vector<startable> joiners;     ///< the others; they belong behind the leader
 
@@ -92,6 +92,7 @@ private:
 
   coordinator::config leader_config();
   startable make_agent(uint32_t rank);
+  startable make_peer(uint32_t rank);
   startable make_aggregator(uint32_t first);
   void make_placed_shards();
 

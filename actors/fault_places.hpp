@@ -27,6 +27,10 @@ inline constexpr fault_place aggregator_on_push{"actors.aggregator.on_push", "ag
 inline constexpr fault_place peer_on_push{"actors.ring_peer.on_push", "ring_peer", actor_faults | message_faults};
 inline constexpr fault_place peer_on_chunk{"actors.ring_peer.on_chunk", "ring_peer", actor_faults | message_faults};
 inline constexpr fault_place peer_before_apply{"actors.ring_peer.before_apply", "ring_peer", actor_faults};
+inline constexpr fault_place gossip_on_push{"actors.gossip_peer.on_push", "gossip_peer", actor_faults | message_faults};
+inline constexpr fault_place gossip_on_parameters{"actors.gossip_peer.on_parameters", "gossip_peer",
+                                                  actor_faults | message_faults};
+inline constexpr fault_place gossip_before_apply{"actors.gossip_peer.before_apply", "gossip_peer", actor_faults};
 inline constexpr fault_place broker_on_request{"actors.data_broker.on_request", "data_broker",
                                                actor_faults | message_faults};
 inline constexpr fault_place coordinator_before_commit{"actors.coordinator.before_commit", "coordinator", actor_faults};
@@ -39,12 +43,21 @@ inline constexpr fault_place checkpoint_write{"actors.checkpoint.write", "coordi
                                               disk_faults | fault_kinds{fault_kind::torn_write}};
 inline constexpr fault_place checkpoint_file{"actors.checkpoint.file", "coordinator", disk_faults};
 
-inline constexpr std::array all = {agent_on_lease,          agent_before_push,
-                                   holder_on_push,          holder_before_apply,
-                                   aggregator_on_push,      peer_on_push,
-                                   peer_on_chunk,           peer_before_apply,
-                                   broker_on_request,       coordinator_before_commit,
-                                   lock_service_on_acquire, checkpoint_write,
+inline constexpr std::array all = {agent_on_lease,
+                                   agent_before_push,
+                                   holder_on_push,
+                                   holder_before_apply,
+                                   aggregator_on_push,
+                                   peer_on_push,
+                                   peer_on_chunk,
+                                   peer_before_apply,
+                                   gossip_on_push,
+                                   gossip_on_parameters,
+                                   gossip_before_apply,
+                                   broker_on_request,
+                                   coordinator_before_commit,
+                                   lock_service_on_acquire,
+                                   checkpoint_write,
                                    checkpoint_file};
 
 } // namespace places

@@ -48,6 +48,12 @@ learn::local_steps::options hosted_job::local_steps() const {
   return result;
 }
 
+std::optional<gossip_rounds> hosted_job::gossip() const {
+  auto& d = description;
+  return d.gossip ? std::optional{gossip_rounds{learn::steps_per_epoch(sizes()), d.meet_every, d.last_step}}
+                  : std::nullopt;
+}
+
 learn::optimizer_options hosted_job::optimizer() const {
   return options_of(description.optimizer);
 }

@@ -2,8 +2,10 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 
 #include "actors/directory.hpp"
+#include "actors/gossip_rounds.hpp"
 #include "actors/groups.hpp"
 #include "actors/pace.hpp"
 #include "actors/placement.hpp"
@@ -43,16 +45,22 @@ struct hosted_job {
   [[nodiscard]] learn::exchange_options exchange() const {
     return {static_cast<learn::exchange_kind>(description.exchange), description.data_shards};
   }
-  [[nodiscard]] bool ring() const { return description.ring; }
+  /// Who meets whom, where replicas differ.
+  [[nodiscard]] std::optional<gossip_rounds> gossip() const;
+  /// Of the roles that hold everything for one agent each, in place of shard holders; empty: there are none.
+  [[nodiscard]] const char* peer_kind() const {
+    return description.ring ? "ring_peer" : description.gossip ? "gossip_peer" : "";
+  }
+  [[nodiscard]] bool has_peers() const { return description.ring || description.gossip; }
   [[nodiscard]] bool sharded() const { return description.sharded; }
   /// Whether the holder of a shard lives beside the agent: what they hand each other does not leave their process.
   [[nodiscard]] bool beside(uint32_t shard, const role_id& agent) const {
     auto holder = sharded() ? roles->entry({"shard_holder", shard}) : std::nullopt;
     return holder && (holder->rank == leader_rank ? shard : holder->rank) == agent.index;
   }
-  /// Who holds a shard, as an agent sees it: in a ring, its own peer holds everything.
+  /// Who holds a shard, as an agent sees it: its own peer, where there are peers, holds everything.
   [[nodiscard]] role_id holder(uint32_t shard, const role_id& agent) const {
-    return ring() ? role_id{"ring_peer", agent.index} : role_id{"shard_holder", shard};
+    return has_peers() ? role_id{peer_kind(), agent.index} : role_id{"shard_holder", shard};
   }
   /// Agents push to aggregators.
   [[nodiscard]] bool aggregates() const { return description.fan_in != 0; }

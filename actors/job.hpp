@@ -44,7 +44,8 @@ struct job_options {
   std::string model = "lenet";
   std::string data = "digits"; ///< "digits" or a folder, see learn::open_data
   /// Who sums and who updates: "ps" = parameter shards, "sharded" = each agent its part of the parameters, "tree" =
-  /// parameter shards by way of aggregators, "ring" = all-reduce among the agents.
+  /// parameter shards by way of aggregators, "ring" = all-reduce among the agents, "gossip" = each agent a replica of
+  /// its own, averaged with another one's in each step.
   std::string sync = "ps";
   int fan_in = 0;         ///< with "tree": agents that share an aggregator; 0: about as many as there are aggregators
   uint64_t staleness = 0; ///< how many updates old the parameters may be that a gradient is computed with

@@ -39,7 +39,7 @@ bool has_processes(const job_options& o) {
 
 // Shard holders, beside the agents or not.
 bool has_shards(const job_options& o) {
-  return o.sync != "ring";
+  return o.sync != "ring" && o.sync != "gossip";
 }
 
 // What each agent contributes comes there as it is.
@@ -47,11 +47,27 @@ bool pushes_to_shards(const job_options& o) {
   return has_shards(o) && o.sync != "tree";
 }
 
+expected<void> check_gossip(const job_options& o) {
+  if (o.asynchronous || o.staleness != 0)
+    return fail("agents that gossip keep in step: leave out --staleness, or choose --sync ps");
+  if (o.shards != 0)
+    return fail("agents that gossip hold all parameters themselves: leave out --shards, or choose --sync ps");
+  if (o.local_steps > 1)
+    return fail("agents that gossip average after every step: leave out --local-steps, or choose --sync ps or ring");
+  if (o.optimizer.clip_norm > 0)
+    return fail("agents that gossip never have the gradient of the whole batch: leave out --clip-norm, or choose "
+                "--sync ps or ring");
+  if (o.on_nonfinite == nonfinite::skip)
+    return fail("agents that gossip cannot leave out a step that one of them has computed: leave out --on-nan skip, or "
+                "choose --on-nan rewind");
+  return {};
+}
+
 expected<void> check_sync(const job_options& o) {
-  if (o.sync != "ps" && o.sync != "sharded" && o.sync != "tree" && o.sync != "ring")
+  if (o.sync != "ps" && o.sync != "sharded" && o.sync != "tree" && o.sync != "ring" && o.sync != "gossip")
     return fail(fmt::format("there is no way to synchronise called \"{}\": choose ps (parameter shards), sharded (each "
-                            "agent holds its part of the parameters), tree (parameter shards by way of aggregators) or "
-                            "ring (all-reduce)",
+                            "agent holds its part of the parameters), tree (parameter shards by way of aggregators), "
+                            "ring (all-reduce) or gossip (each agent averages with one other at a time)",
                             o.sync));
   if (o.reproducible && (!has_shards(o) || o.asynchronous || o.staleness != 0))
     return fail(
@@ -61,6 +77,8 @@ expected<void> check_sync(const job_options& o) {
     return fail("agents in a ring keep in step: leave out --staleness, or choose --sync ps");
   if (o.sync == "ring" && o.shards != 0)
     return fail("agents in a ring hold all parameters themselves: leave out --shards, or choose --sync ps");
+  if (o.sync == "gossip")
+    return check_gossip(o);
   if (o.sync == "sharded" && o.shards != 0)
     return fail("each agent holds its part of the parameters itself: leave out --shards, or choose --sync ps");
   return {};
@@ -203,7 +221,7 @@ expected<job_options> resolve(job_options o) {
     o.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / o.agents);
   if (o.order == learn::order_kind::sequential)
     o.augment = false;
-  if (o.sync == "ring")
+  if (!has_shards(o))
     o.shards = 1; // each peer has all blocks
   if (o.sync == "sharded")
     o.shards = o.agents; // whoever joins later takes its part
@@ -235,7 +253,8 @@ supervision_tree shape_of(const job_options& o) {
   auto tree = supervise("training", one_for_one, at_most(3, 1min));
   tree.child(startable{"lock_service/0", nothing})
     .child(startable{"data_broker/0", nothing})
-    .child(!has_shards(o) ? supervise_agents("peers").child(numbered("ring_peer", o.agents), transient)
+    .child(!has_shards(o) ? supervise_agents("peers").child(
+                              numbered(o.sync == "ring" ? "ring_peer" : "gossip_peer", o.agents), transient)
            : o.sync == "sharded"
              ? supervise_shards(o.shards)
                  .child(numbered("shard_holder", o.shards))

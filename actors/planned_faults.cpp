@@ -25,13 +25,14 @@ std::string role_kind(const std::string& where, const job_options& o) {
   };
   if (one_of("agent", o.agents))
     return "agent";
-  if (o.sync != "ring" && one_of("shard_holder", o.shards))
+  if (o.sync != "ring" && o.sync != "gossip" && one_of("shard_holder", o.shards))
     return "shard_holder";
   for (int first = 0; o.sync == "tree" && first < o.agents; first += o.fan_in)
     if (where == fmt::format("aggregator/{}", first))
       return "aggregator";
-  if (o.sync == "ring" && one_of("ring_peer", o.agents))
-    return "ring_peer";
+  for (const auto* mode : {"ring", "gossip"})
+    if (auto kind = fmt::format("{}_peer", mode); o.sync == mode && one_of(kind.c_str(), o.agents))
+      return kind;
   if (where == "data_broker/0" || where == "coordinator/0" || where == "lock_service/0")
     return where.substr(0, where.find('/'));
   return {};
@@ -105,8 +106,8 @@ expected<void> check_faults(const job_options& o) {
     if (!possible)
       return fail(
         fmt::format("{} cannot suffer {}: docs/testing.md says who can suffer what", f.where, to_string(f.kind)));
-    auto there =
-      role == "agent" || role == "aggregator" || role == "ring_peer" || (role == "shard_holder" && o.sync == "sharded");
+    auto there = role == "agent" || role == "aggregator" || role.ends_with("_peer") ||
+                 (role == "shard_holder" && o.sync == "sharded");
     if (there && !o.nodes.empty())
       return fail(fmt::format(
         "the agents of --nodes live elsewhere: start their node with TROUPE_FAULTS=\"{}\" instead", to_string(f)));

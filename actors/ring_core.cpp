@@ -20,18 +20,8 @@ chunk_range chunk_range::of(size_t size, uint32_t chunks, uint32_t index) {
 // -- membership and parameters ----------------------------------------------------------------------------------------
 
 bool ring_core::on_loaded(step version, view since, actions& out) {
-  // What is being applied gets there as well.
-  if (since < rewound_ || (since == rewound_ && loaded_ && (version <= version_ || applying_)))
+  if (!take_model(version, since))
     return false;
-  if (since > rewound_) { // it may come before the view that says so
-    rewound_ = since;
-    current_ = {};
-  }
-  applying_ = false;
-  loaded_ = true;
-  version_ = version;
-  progress_ = true;
-  pushed_.clear();
   start_over_if_begun(out);
   replay_early(out);
   return true;
@@ -39,57 +29,28 @@ bool ring_core::on_loaded(step version, view since, actions& out) {
 
 ring_core::actions ring_core::on_view(const view_changed& v) {
   auto out = actions{};
-  if (v.number < view_ || v.number < rewound_) {
-    ++dropped_;
+  auto news = take_view(v);
+  if (news.stale)
     return out;
-  }
-  if (v.rewound > rewound_) {
-    rewound_ = v.rewound;
-    loaded_ = applying_ = false;
-    current_ = {};
-    pushed_.clear();
+  if (news.went_back) {
     empty_step();
     out.emplace_back(start_over{});
   }
-  if (v.number > view_) {
-    view_ = v.number;
-    progress_ = true;
-    ring_.clear();
-    agent_.reset();
-    for (auto& m : v.members)
-      if (m.role.kind == self_.role.kind)
-        ring_.push_back(m);
-      else if (m.role == role_id{"agent", self_.role.index})
-        agent_ = m;
-    std::sort(ring_.begin(), ring_.end());
-    auto here = std::find(ring_.begin(), ring_.end(), self_);
-    place_ = static_cast<uint32_t>(here - ring_.begin());
-    if (here == ring_.end())
-      ring_.clear(); // fenced, or not taken in yet
-    if (v.crew_since > since_) {
-      since_ = v.crew_since;
-      start_over_if_begun(out);
-      replay_early(out);
-    }
+  if (news.new_crew) {
+    start_over_if_begun(out);
+    replay_early(out);
   }
   catch_up(v.current, out);
   return out;
 }
 
-// From a peer that is not where this one is: none is as good as the next.
 void ring_core::catch_up(step current, actions& out) {
-  current_ = std::max(current_, current);
-  if (ring_.size() < 2 || applying_ || (loaded_ && version_ >= current_))
-    return;
-  donor_ = donor_ % static_cast<uint32_t>(ring_.size() - 1) + 1;
-  out.emplace_back(fetch_model{ring_[(place_ + donor_) % ring_.size()], current_});
+  if (auto from = behind(current))
+    out.emplace_back(*from);
 }
 
 void ring_core::empty_step() {
-  plan_.reset();
-  mine_.clear();
-  covered_ = 0;
-  assembling_.clear();
+  forget_plan();
   assembled_.clear();
   seen_.clear();
   parked_.clear();
@@ -102,7 +63,7 @@ void ring_core::empty_step() {
 void ring_core::start_over_if_begun(actions& out) {
   empty_step();
   out.emplace_back(start_over{});
-  if (loaded_ && !ring_.empty())
+  if (takes_part())
     out.emplace_back(ask_plan{version_});
 }
 
@@ -110,65 +71,28 @@ void ring_core::start_over_if_begun(actions& out) {
 
 ring_core::actions ring_core::on_plan(const step_plan& p) {
   auto out = actions{};
-  if (!loaded_ || applying_ || p.at != version_ || p.crew_since != since_ || plan_ || p.micro_batches == 0) {
-    ++dropped_;
-    return out;
-  }
-  uint64_t leased = 0;
-  for (auto& part : p.parts)
-    leased += part.last - std::min(part.first, part.last);
-  if (leased != p.micro_batches)
-    return out; // no agent is there for some of it; the next view brings another plan
-  progress_ = true;
-  plan_ = p;
-  auto tree = sum_tree{p.micro_batches};
-  for (auto& part : p.parts)
-    if (part.rank == self_.role.index && part.first < part.last && part.last <= p.micro_batches) {
-      covered_ += part.last - part.first;
-      for (auto& node : tree.cover(part.first, part.last))
-        mine_.push_back(node);
-    }
-  assemble_what_is_there(out);
+  if (take_plan(p))
+    assemble_what_is_there(out);
   return out;
 }
 
 bool ring_core::on_push(const push_gradients& p, actions& out) {
-  auto known = std::any_of(buckets_.begin(), buckets_.end(), [&](auto& b) {
-    return std::find(b.blocks.begin(), b.blocks.end(), p.block) != b.blocks.end();
-  });
-  auto ours = agent_ && p.from.role == agent_->role && p.from.incarnation == agent_->incarnation;
-  if (!loaded_ || applying_ || p.at != version_ || !ours || p.from.is_void(rewound_) || !known ||
-      p.micro_batches == 0 || !sum_tree{p.micro_batches}.valid(p.node) || !pushed_[p.block].insert(p.node).second) {
-    ++dropped_;
+  if (!take_push(p))
     return false;
-  }
-  progress_ = true;
   assemble_what_is_there(out);
   return true;
 }
 
 void ring_core::assemble_what_is_there(actions& out) {
-  if (!plan_)
-    return;
-  for (uint32_t b = 0; b < buckets_.size(); ++b) {
-    auto whole = [&](block_id block) {
-      auto i = pushed_.find(block);
-      return std::all_of(mine_.begin(), mine_.end(),
-                         [&](auto& node) { return i != pushed_.end() && i->second.contains(node); });
-    };
-    auto& blocks = buckets_[b].blocks;
-    if (!assembling_.contains(b) && std::all_of(blocks.begin(), blocks.end(), whole)) {
-      assembling_.insert(b);
-      out.emplace_back(assemble{b, mine_});
-    }
-  }
+  for (auto& a : to_assemble())
+    out.emplace_back(std::move(a));
 }
 
 ring_core::actions ring_core::on_assembled(view since, uint32_t bucket) {
   auto out = actions{};
   if (since != since_ || !plan_ || !assembled_.insert(bucket).second)
     return out; // begun before the ring was formed again
-  auto w = static_cast<uint32_t>(ring_.size());
+  auto w = static_cast<uint32_t>(peers_.size());
   if (w == 1) {
     if (covered_ == plan_->micro_batches)
       completed(bucket, 0, {}, out);
@@ -217,7 +141,7 @@ void ring_core::replay_early(actions& out) {
 }
 
 void ring_core::take(const ring_chunk& c, actions& out) {
-  auto w = static_cast<uint32_t>(ring_.size());
+  auto w = static_cast<uint32_t>(peers_.size());
   auto expected =
     w > 1 && member{c.from.role, c.from.incarnation} == previous() && c.bucket < buckets_.size() && c.chunk < w;
   if (expected) {
@@ -264,7 +188,7 @@ void ring_core::pass_on(bool gather, uint32_t bucket, uint32_t chunk, uint64_t c
 
 void ring_core::completed(uint32_t bucket, uint32_t chunk, payload values, actions& out) {
   out.emplace_back(complete{bucket, chunk, std::move(values)});
-  if (++complete_ == buckets_.size() * ring_.size())
+  if (++complete_ == buckets_.size() * peers_.size())
     out.emplace_back(measure{version_});
 }
 
@@ -279,7 +203,7 @@ bool ring_core::on_norms(view since, step at, std::vector<block_norm> norms) {
 
 // Of another ring's sum this peer has nothing, unless it is alone: then there is only one.
 bool ring_core::on_commit(const commit_step& c) {
-  auto same_sum = c.crew_since == since_ || ring_.size() == 1;
+  auto same_sum = c.crew_since == since_ || peers_.size() == 1;
   if (!loaded_ || applying_ || c.version != version_ || c.view < rewound_ || !same_sum || !summed()) {
     ++dropped_;
     return false;
@@ -290,10 +214,7 @@ bool ring_core::on_commit(const commit_step& c) {
 
 ring_core::actions ring_core::on_applied() {
   auto out = actions{};
-  version_ = version_.next();
-  current_ = std::max(current_, version_);
-  applying_ = false;
-  pushed_.clear();
+  take_update();
   empty_step();
   out.emplace_back(ask_plan{version_});
   replay_early(out);
@@ -301,7 +222,7 @@ ring_core::actions ring_core::on_applied() {
 }
 
 ring_core::actions ring_core::on_bound(const member& who) const {
-  return ring_.size() > 1 && who == next() ? actions(sent_.begin(), sent_.end()) : actions{};
+  return peers_.size() > 1 && who == next() ? actions(sent_.begin(), sent_.end()) : actions{};
 }
 
 ring_core::actions ring_core::on_tick() {
@@ -312,7 +233,7 @@ ring_core::actions ring_core::on_tick() {
     catch_up(current_, out);
     return out;
   }
-  if (!plan_ && !ring_.empty())
+  if (!plan_ && !peers_.empty())
     out.emplace_back(ask_plan{version_});
   for (auto& s : sent_)
     out.emplace_back(s);

@@ -68,7 +68,7 @@ void step_work::push(push_gradients p) {
 }
 
 void step_work::send(const directory::located<shard_holder_actor>& holder, push_gradients p) const {
-  if (!job_->ring() && !job_->beside(job_->shards.shard_of(p.block.value), from_.role))
+  if (!job_->has_peers() && !job_->beside(job_->shards.shard_of(p.block.value), from_.role))
     job_->sent_bytes += p.gradient.bytes();
   p.gradient = p.gradient.for_reader(holder.process);
   troupe::anon_send(holder.handle, std::move(p));

@@ -67,6 +67,18 @@ using ring_peer_actor = caf::typed_actor<caf::result<void>(role_bound),      //
                                          caf::result<void>(ring_chunk), //
                                          caf::result<void>(leave_run)>;
 
+/// The same where replicas differ, and are averaged with one other at a time.
+using gossip_peer_actor = caf::typed_actor<caf::result<void>(role_bound),      //
+                                           caf::result<void>(view_changed),    //
+                                           caf::result<void>(load_shard),      //
+                                           caf::result<void>(push_gradients),  //
+                                           caf::result<void>(pull_parameters), //
+                                           caf::result<void>(commit_step),     //
+                                           caf::result<shard_snapshot>(take_snapshot),
+                                           caf::result<void>(step_plan),         //
+                                           caf::result<void>(gossip_parameters), //
+                                           caf::result<void>(leave_run)>;
+
 using data_broker_actor = caf::typed_actor<caf::result<void>(role_bound),    //
                                            caf::result<void>(view_changed),  //
                                            caf::result<void>(request_lease), //

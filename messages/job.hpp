@@ -67,17 +67,20 @@ struct job_description {
   uint64_t batch = 0;
   uint64_t micro_batch = 0;
   uint32_t shards = 1;
-  uint64_t ahead = 0;   ///< pace::ahead
-  bool in_order = true; ///< pace::in_order
-  bool ring = false;    ///< agents have ring peers; else there are shard holders
-  bool sharded = false; ///< each shard holder lives beside the agent of its number
-  uint32_t fan_in = 0;  ///< agents whose gradients one aggregator adds up; 0: they push to the shard holders
-  local_description local;
+  uint64_t ahead = 0;      ///< pace::ahead
+  bool in_order = true;    ///< pace::in_order
+  bool ring = false;       ///< agents have ring peers; else there are shard holders
+  bool gossip = false;     ///< agents have gossip peers instead
+  uint64_t meet_every = 0; ///< with gossip: all meet at multiples of so many steps, too; 0: at the ends of epochs only
+  uint64_t last_step = 0;  ///< with gossip: where the run stops; all meet there
+  bool sharded = false;    ///< each shard holder lives beside the agent of its number
+  uint32_t fan_in = 0;     ///< agents whose gradients one aggregator adds up; 0: they push to the shard holders
+  local_description local; ///< with gossip: of one step, the update that each peer makes
   uint8_t compression = 0; ///< learn::compression_options
   float compression_keep = 0;
   uint8_t combine = 0; ///< learn::combine_options
   float combine_bad = 0;
-  optimizer_description optimizer; ///< of ring peers and of shard holders beside agents
+  optimizer_description optimizer; ///< of peers and of shard holders beside agents
   uint32_t threads = 1;            ///< per agent
   uint64_t handler_limit_ms =
     0; ///< an agent that works on one message for longer is stuck, and its process ends; 0: no limit
@@ -91,6 +94,7 @@ struct job_description {
       f.field("exchange", x.exchange), f.field("data_shards", x.data_shards), f.field("augment", x.augment),
       f.field("samples", x.samples), f.field("batch", x.batch), f.field("micro_batch", x.micro_batch),
       f.field("shards", x.shards), f.field("ahead", x.ahead), f.field("in_order", x.in_order), f.field("ring", x.ring),
+      f.field("gossip", x.gossip), f.field("meet_every", x.meet_every), f.field("last_step", x.last_step),
       f.field("sharded", x.sharded), f.field("fan_in", x.fan_in), f.field("optimizer", x.optimizer),
       f.field("local", x.local), f.field("compression", x.compression), f.field("compression_keep", x.compression_keep),
       f.field("combine", x.combine), f.field("combine_bad", x.combine_bad), f.field("threads", x.threads),

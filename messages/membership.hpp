@@ -36,8 +36,8 @@ struct member {
   }
 };
 
-/// agent, shard_holder, shard_replica, ring_peer, data_broker → coordinator: "I am here", when it starts and whenever a
-/// coordinator appears. Idempotent; a higher incarnation replaces a lower one.
+/// agent, shard_holder, shard_replica, ring_peer, gossip_peer, data_broker → coordinator: "I am here", when it starts
+/// and whenever a coordinator appears. Idempotent; a higher incarnation replaces a lower one.
 struct join {
   member who;
   step version;                ///< of the parameters it holds; meaningful for shard holders
@@ -58,7 +58,7 @@ struct view_changed {
   step current; ///< the step being worked on
   std::vector<member> members;
   troupe::view rewound; ///< the view in which the run last went back to an earlier step; what older views said is void
-  troupe::view crew_since; ///< the view in which agents, ring peers or brokers last changed: rings are as old as this
+  troupe::view crew_since; ///< the view in which agents, their peers or brokers last changed: rings are as old as this
 
   template <class Inspector>
   friend bool inspect(Inspector& f, view_changed& x) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "messages/evaluation.hpp"
+#include "messages/gossip.hpp"
 #include "messages/job.hpp"
 #include "messages/leases.hpp"
 #include "messages/locks.hpp"
@@ -109,6 +110,7 @@ CAF_ADD_TYPE_ID(troupe, (std::vector<troupe::block_id>))
 CAF_ADD_TYPE_ID(troupe, (troupe::lease_split))
 CAF_ADD_TYPE_ID(troupe, (troupe::offer_help))
 CAF_ADD_TYPE_ID(troupe, (troupe::split_lease))
+CAF_ADD_TYPE_ID(troupe, (troupe::gossip_parameters))
 
 CAF_END_TYPE_ID_BLOCK(troupe)
 

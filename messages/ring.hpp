@@ -9,8 +9,8 @@
 
 namespace troupe {
 
-/// ring_peer, aggregator → data_broker: who contributes what to `at`, with the members as of `crew_since`? Answered by
-/// a `step_plan`, at once or when the broker knows of that view.
+/// ring_peer, gossip_peer, aggregator → data_broker: who contributes what to `at`, with the members as of `crew_since`?
+/// Answered by a `step_plan`, at once or when the broker knows of that view.
 struct request_plan {
   origin from;
   step at;
@@ -36,8 +36,8 @@ struct plan_part {
   }
 };
 
-/// data_broker → ring_peer, aggregator: all leases of `at` while the members are those of `crew_since`. There is one
-/// such plan.
+/// data_broker → ring_peer, gossip_peer, aggregator: all leases of `at` while the members are those of `crew_since`.
+/// There is one such plan.
 struct step_plan {
   step at;
   view crew_since;

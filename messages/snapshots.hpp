@@ -21,7 +21,7 @@ struct load_shard {
   }
 };
 
-/// coordinator → shard_holder, ring_peer; ring_peer → ring_peer: asks for a copy of what it holds as of `version`,
+/// coordinator → shard_holder, ring_peer, gossip_peer; peer → peer: asks for a copy of what it holds as of `version`,
 /// which is the holder's own version when the request follows the commit that made it. Answered by `shard_snapshot`.
 struct take_snapshot {
   troupe::view view; ///< whoever answers has to have seen it; 0: no matter

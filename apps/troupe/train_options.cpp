@@ -181,9 +181,11 @@ void train_options::declare_agents() {
   app_
     .add_option("--sync", job.sync,
                 "how gradients become an update: ps (parameter shards), sharded (each agent holds its part of the "
-                "parameters), tree (parameter shards by way of aggregators) or ring (all-reduce among agents)")
+                "parameters), tree (parameter shards by way of aggregators), ring (all-reduce among agents) or gossip "
+                "(each agent has "
+                "a replica of its own and averages it with another one's in each step)")
     ->option_text("MODE")
-    ->check(one_of({"ps", "sharded", "tree", "ring"}))
+    ->check(one_of({"ps", "sharded", "tree", "ring", "gossip"}))
     ->capture_default_str();
   app_
     .add_option("--fan-in", job.fan_in,

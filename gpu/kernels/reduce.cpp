@@ -1,5 +1,6 @@
 #include "gpu/kernels/reduce.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
@@ -33,6 +34,24 @@ void difference(size_t n, const float* left, const float* right, float factor, f
 #pragma omp simd
     for (size_t i = begin; i < end; ++i)
       destination[i] = (left[i] - right[i]) * factor;
+  });
+}
+
+void mean(size_t n, std::span<const float* const> from, float* destination) {
+  const auto count = static_cast<double>(from.size());
+  for_chunks(n, [=](size_t begin, size_t end) {
+    constexpr size_t grain = 256; // sums that stay in the cache
+    std::array<double, grain> sums;
+    for (; begin < end; begin += std::min(grain, end - begin)) {
+      const auto m = std::min(grain, end - begin);
+      for (size_t i = 0; i < m; ++i)
+        sums[i] = static_cast<double>(from.front()[begin + i]);
+      for (const auto* each : from.subspan(1))
+        for (size_t i = 0; i < m; ++i)
+          sums[i] += static_cast<double>(each[begin + i]);
+      for (size_t i = 0; i < m; ++i)
+        destination[begin + i] = static_cast<float>(sums[i] / count);
+    }
   });
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 
 namespace troupe::gpu::kernels {
 
@@ -18,6 +19,10 @@ void copy(size_t n, const float* source, float* destination);
 
 /// destination[i] = (left[i] - right[i]) * factor; may alias either.
 void difference(size_t n, const float* left, const float* right, float factor, float* destination);
+
+/// destination[i] = the mean of all `from`[i], added up in double in their order: of equal values, that value. The
+/// destination may be one of them.
+void mean(size_t n, std::span<const float* const> from, float* destination);
 
 /// What one pass over a gradient tells.
 struct norm_result {

@@ -20,6 +20,7 @@ scenario checkpoint_scenario();
 scenario staleness_scenario();
 scenario tree_scenario();
 scenario ring_scenario();
+scenario gossip_scenario();
 scenario sharded_scenario();
 scenario locks_scenario();
 

@@ -31,8 +31,10 @@ void training_rules::handles(const handling& h) {
       reported_[done->at.value].insert(r.index);
   else if (const auto* c = as<commit_step>(h, "shard_holder"))
     check(*c);
-  else if (const auto* committed = as<commit_step>(h, "ring_peer"))
-    check(*committed);
+  else if (const auto* summed = as<commit_step>(h, "ring_peer"))
+    check(*summed);
+  else if (const auto* mixed = as<commit_step>(h, "gossip_peer"))
+    check(*mixed);
   else if (const auto* push = as<push_gradients>(h, "shard_holder"))
     check(h, *push);
   else if (const auto* v = as<view_changed>(h, "shard_holder")) {

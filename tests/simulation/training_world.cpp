@@ -9,6 +9,7 @@
 #include "actors/agent.hpp"
 #include "actors/aggregator.hpp"
 #include "actors/data_broker.hpp"
+#include "actors/gossip_peer.hpp"
 #include "actors/lock_service.hpp"
 #include "actors/ring_peer.hpp"
 #include "actors/shard_holder.hpp"
@@ -41,10 +42,13 @@ job_description description_of(const training_shape& shape) {
   d.ahead = shape.pace.ahead;
   d.in_order = shape.pace.in_order;
   d.ring = shape.ring;
+  d.gossip = shape.gossip;
+  d.meet_every = shape.checkpoint_every;
+  d.last_step = shape.epochs * learn::steps_per_epoch(shape.sizes);
   d.sharded = shape.sharded;
   d.fan_in = shape.fan_in;
   d.local.steps = shape.local_steps;
-  d.local.learning_rate = 0.1f;
+  d.local.learning_rate = shape.gossip ? learn::optimizer_options{}.learning_rate : 0.1f;
   d.local.optimizer.momentum = 0.9f;
   d.local.optimizer.kind = static_cast<uint8_t>(learn::optimizer_kind::momentum);
   d.local.optimizer.statistic_momentum = 0.1f;
@@ -61,8 +65,8 @@ std::vector<fault> draw_faults(dice& with, const training_shape& shape) {
   using enum fault_kind;
   std::vector<fault> result;
   for (auto left = with.below(2) == 0 ? 0 : 1 + with.below(4); left > 0; --left) {
-    const auto kind =
-      std::array{exception, error, kill_actor, drop, delay, duplicate, nan}[with.below(shape.ring ? 6 : 7)];
+    const auto kind = std::array{
+      exception, error, kill_actor, drop, delay, duplicate, nan}[with.below(shape.ring || shape.gossip ? 6 : 7)];
     if (shape.fan_in != 0 && kind != nan && with.below(3) == 0) {
       const role_id agent{"agent", static_cast<uint32_t>(with.below(shape.agents))};
       result.push_back({to_string(aggregator_of(agent, shape.fan_in)), with.below(9), kind, with.between(1ms, 2s)});
@@ -70,6 +74,7 @@ std::vector<fault> draw_faults(dice& with, const training_shape& shape) {
     }
     const auto role =
       kind != nan && shape.broker == mortality::mortal && with.below(3) == 0 ? std::string{"data_broker/0"}
+      : shape.gossip && with.below(3) == 0                 ? fmt::format("gossip_peer/{}", with.below(shape.agents))
       : kind != nan && shape.sharded && with.below(3) == 0 ? fmt::format("shard_holder/{}", with.below(shape.shards))
                                                            : fmt::format("agent/{}", with.below(shape.agents));
     result.push_back({role, with.below(9), kind, with.between(1ms, 2s)});
@@ -137,7 +142,7 @@ training_world::training_world(simulation& world, training_shape shape, hosts wh
                              .on_report =
                                [this](const supervision_report& r) {
                                  world_.note(to_string(r));
-                                 lost_peer_ = lost_peer_ || r.child.starts_with("ring_peer");
+                                 lost_peer_ = lost_peer_ || r.child.find("_peer/") != std::string::npos;
                                  lost_shards_ += r.child.starts_with("shard_holder") ? 1 : 0;
                                },
                              .on_end = [this](const tree_end& e) { end_ = e; }});
@@ -261,7 +266,8 @@ coordinator::config training_world::leader_config() {
   c.agents = shape_.agents;
   c.shards = shape_.shards;
   c.aggregators = shape_.fan_in == 0 ? 0 : aggregators_of(shape_.agents, shape_.fan_in);
-  c.ring = shape_.ring;
+  c.peer_kind = job_on(where_.leader)->peer_kind();
+  c.gossip = job_on(where_.leader)->gossip();
   c.blocks = tiny_model::blocks;
   c.sizes = shape_.sizes;
   c.pace = shape_.pace;
@@ -351,18 +357,22 @@ supervision_tree training_world::tree() {
                                           {{"aggregator", i}, job_on(here), device_of({"aggregator", i}, here)});
       }));
   std::vector<startable> peers;
-  for (uint32_t i = 0; i < shape_.agents; ++i)
-    peers.push_back(role({"ring_peer", i}, where_.agents[i], mortality::mortal, [this, i](const start_context& c) {
-      const auto here = where_.agents[i];
-      return spawn_in_place<ring_peer>(
-        c.system, c.link(), {{"ring_peer", i}, job_on(here), vault_on(here), {}, device_of({"ring_peer", i}, here)});
-    }));
+  for (uint32_t i = 0; i < shape_.agents && job_on(where_.leader)->has_peers(); ++i)
+    peers.push_back(role(
+      {job_on(where_.leader)->peer_kind(), i}, where_.agents[i], mortality::mortal, [this, i](const start_context& c) {
+        const auto here = where_.agents[i];
+        const auto& job = job_on(here);
+        const role_id id{job->peer_kind(), i};
+        const model_peer_config config{id, job, vault_on(here), {}, device_of(id, here)};
+        return shape_.gossip ? caf::actor_cast<caf::actor>(spawn_in_place<gossip_peer>(c.system, c.link(), config))
+                             : caf::actor_cast<caf::actor>(spawn_in_place<ring_peer>(c.system, c.link(), config));
+      }));
   const auto often = at_most(1000, 1min); // the storm is not what the limits are for
   auto tree = supervise("training", one_for_one, often);
   tree.child(locks).child(broker).child(
-    shape_.ring ? supervise("peers", one_for_one, often).child(peers)
-    : placer_   ? supervise("shards", one_for_one, often).child(shards).child(replicas)
-                : supervise("shards", shape_.sharded ? one_for_one : one_for_all, often).child(shards));
+    job_on(where_.leader)->has_peers() ? supervise("peers", one_for_one, often).child(peers)
+    : placer_                          ? supervise("shards", one_for_one, often).child(shards).child(replicas)
+              : supervise("shards", shape_.sharded ? one_for_one : one_for_all, often).child(shards));
   if (!aggregators.empty())
     tree.child(supervise("aggregators", one_for_one, often).child(aggregators));
   tree.child(supervise("agents", one_for_one, often).child(agents, transient)).child(leader, transient, significant);
@@ -377,7 +387,7 @@ void training_world::handles(const handling& h) {
   rules_.handles(h);
   if (h.who.starts_with("agent") && h.what.match_elements<parameters>())
     check(h.what.get_as<parameters>(0));
-  else if ((h.who.starts_with("shard_holder") || h.who.starts_with("ring_peer")) &&
+  else if ((h.who.starts_with("shard_holder") || h.who.starts_with("ring_peer") || h.who.starts_with("gossip_peer")) &&
            h.what.match_elements<commit_step>())
     check(h.what.get_as<commit_step>(0));
   else if (h.who.starts_with("shard_holder") && h.what.match_elements<push_gradients>()) {
@@ -411,12 +421,14 @@ void training_world::check_near(const parameters& p) {
     world_.violated(*wrong);
 }
 
-// Whoever says it, and however often.
+// Whoever says it, and however often. Replicas that gossip are alike where all have met.
 void training_world::check_alike(const parameters& p) {
   if (p.from.view.value == 0 || p.from.is_void(record_->log->rewound) || since_ != record_->log->rewound)
     return;
+  if (const auto rounds = job_on(where_.leader)->gossip(); rounds && !rounds->all_alike_at(p.applied.version()))
+    return;
   const auto& places = job_on(where_.leader)->shards;
-  for (const auto b : places.blocks(shape_.ring ? 0 : p.from.role.index)) {
+  for (const auto b : places.blocks(job_on(where_.leader)->has_peers() ? 0 : p.from.role.index)) {
     const auto values = p.values.as_floats().subspan(places.offset(b), layout().blocks()[b].size);
     auto& known = said_[{p.applied.version(), b}];
     if (known.empty())

@@ -170,7 +170,7 @@ TEST_CASE("T8: when the run goes back the leases are void and the earlier steps 
 
 TEST_CASE(
   "a ring's plan is one for each step and crew; an early request waits for its view, a zombie gets none (I15)") {
-  auto core = broker_core{sizes, {0}, {}, true};
+  auto core = broker_core{sizes, {0}, {}, "ring_peer"};
   auto peer = [](uint32_t rank, uint64_t start = 1) { return member{{"ring_peer", rank}, {start}}; };
   auto wants = [](const member& who, uint64_t at, uint64_t since) {
     return request_plan{{who.role, who.incarnation, {since}}, {at}, {since}};

@@ -217,7 +217,7 @@ TEST_CASE("results that are staler than the bound change nothing and are counted
 
 TEST_CASE("in a ring a step commits when every peer of the present ring has the sum") {
   auto c = small();
-  c.ring = true;
+  c.peer_kind = "ring_peer";
   c.agents = 2;
   auto core = core_t{c};
   auto peer = [](uint32_t i) { return member{{"ring_peer", i}, {1}}; };

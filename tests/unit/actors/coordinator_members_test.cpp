@@ -79,7 +79,7 @@ TEST_CASE("a coordinator that takes over goes on behind the last commit, and say
 TEST_CASE(
   "a coordinator that takes over waits a little for everybody, so that a ring goes on with what it has summed") {
   auto c = small();
-  c.ring = true;
+  c.peer_kind = "ring_peer";
   c.agents = 2;
   auto before = core_t{c};
   const auto everybody =

@@ -19,7 +19,7 @@ TEST_CASE("jobs that contradict themselves are refused with one sentence") {
   CHECK(refused([](auto& o) { o.agents = 7; }).find("at most 6") != std::string::npos);
   CHECK(refused([](auto& o) { o.agents = 0; }).find("at least 1 agent") != std::string::npos);
   CHECK(refused([](auto& o) { o.steps = 0; }).find("--epochs") != std::string::npos);
-  CHECK(refused([](auto& o) { o.sync = "gossip"; }).find("tree") != std::string::npos);
+  CHECK(refused([](auto& o) { o.sync = "gosip"; }).find("tree") != std::string::npos);
   CHECK(refused([](auto& o) { o.fan_in = 2; }).find("--sync tree") != std::string::npos);
   CHECK(refused([](auto& o) {
           o.sync = "ring";
@@ -62,6 +62,43 @@ TEST_CASE("jobs that contradict themselves are refused with one sentence") {
   CHECK(refused([](auto& o) { o.nodes = {"somewhere"}; }).find("HOST:PORT") != std::string::npos);
   CHECK(refused([](auto& o) { o.optimizer.learning_rate = 0; }).find("positive") != std::string::npos);
   CHECK(refused([](auto& o) { o.target_accuracy = 97; }).find("fraction") != std::string::npos);
+}
+
+TEST_CASE("what agents that gossip cannot do is refused with one sentence") {
+  const auto refused = [](auto change) {
+    auto o = job_options{.sync = "gossip", .agents = 2, .batch = 24, .micro_batch = 4, .epochs = 0, .steps = 8};
+    REQUIRE(validate(o));
+    change(o);
+    auto r = validate(o);
+    REQUIRE_FALSE(r);
+    CHECK(r.error().sentence.find('\n') == std::string::npos);
+    return r.error().sentence;
+  };
+  CHECK(refused([](auto& o) { o.staleness = 1; }) ==
+        "agents that gossip keep in step: leave out --staleness, or choose --sync ps");
+  CHECK(refused([](auto& o) { o.asynchronous = true; }).find("--staleness") != std::string::npos);
+  CHECK(refused([](auto& o) { o.shards = 2; }).find("--shards") != std::string::npos);
+  CHECK(refused([](auto& o) { o.local_steps = 2; }).find("--local-steps") != std::string::npos);
+  CHECK(refused([](auto& o) { o.optimizer.clip_norm = 1; }).find("--clip-norm") != std::string::npos);
+  CHECK(refused([](auto& o) { o.on_nonfinite = nonfinite::skip; }).find("--on-nan rewind") != std::string::npos);
+  CHECK(refused([](auto& o) { o.reproducible = true; }).find("--reproducible") != std::string::npos);
+  CHECK(refused([](auto& o) { o.combine = learn::parse_combine("median").value(); }).find("--combine") !=
+        std::string::npos);
+  CHECK(refused([](auto& o) { o.compression.kind = learn::compression_kind::int8; }).find("--compress") !=
+        std::string::npos);
+  CHECK(refused([](auto& o) { o.faults = {parse_fault("ring_peer/0@step=1:kill").value()}; }).find("no ring_peer/0") !=
+        std::string::npos);
+  CHECK(refused([](auto& o) {
+          o.nodes = {"localhost:1"};
+          o.faults = {parse_fault("gossip_peer/0@step=1:kill").value()};
+        }).find("TROUPE_FAULTS") != std::string::npos);
+}
+
+TEST_CASE("gossip: there is a gossip peer for each agent and no shard holder") {
+  const auto tree = describe_tree({.sync = "gossip", .agents = 3, .least_agents = 2});
+  REQUIRE(tree);
+  CHECK(tree->find("gossip_peer/2") != std::string::npos);
+  CHECK(tree->find("shard_holder") == std::string::npos);
 }
 
 TEST_CASE("sharded: there is a shard holder for each agent, and in processes a replica; all are restarted alone") {

@@ -94,7 +94,7 @@ void protocol_world::start_agent(uint32_t i) {
   auto aggregator = fan_in_ == 0 ? role_id{} : aggregator_of({"agent", i}, fan_in_);
   agents_.insert_or_assign(
     i, agent_core{
-         {{"agent", i}, start}, shards_count, pace_, false, aggregator, fan_in_ == 0 && pace_ == pace::synchronous()});
+         {{"agent", i}, start}, shards_count, pace_, {}, aggregator, fan_in_ == 0 && pace_ == pace::synchronous()});
   work_.erase(i);
 }
 

@@ -39,6 +39,36 @@ TEST_CASE("add, sum, scale and copy do what their names say", "[gpu]") {
     }
 }
 
+TEST_CASE("the mean is that of doubles in their order, and of equal values it is that value", "[gpu]") {
+  for (const size_t n : odd_sizes)
+    for (const size_t count : {1, 2, 3, 7}) {
+      std::vector<floats> all;
+      std::vector<const float*> from;
+      for (size_t i = 0; i < count; ++i)
+        all.push_back(random_floats(n, static_cast<uint32_t>(i + 1)));
+      for (const auto& each : all)
+        from.push_back(each.data());
+      floats expected(n);
+      for (size_t i = 0; i < n; ++i) {
+        double sum = 0;
+        for (const auto& each : all)
+          sum += static_cast<double>(each[i]);
+        expected[i] = static_cast<float>(sum / static_cast<double>(count));
+      }
+      floats mean(n);
+      floats of_equals(n);
+      const std::vector<const float*> equals(count, all.front().data());
+      with_threads(3, [&] {
+        kernels::mean(n, from, mean.data());
+        kernels::mean(n, equals, of_equals.data());
+        return 0;
+      });
+      INFO("n = " << n << ", " << count << " of them");
+      CHECK(same_bits(mean, expected));
+      CHECK(same_bits(of_equals, all.front()));
+    }
+}
+
 TEST_CASE("copy keeps the bits of a signalling NaN", "[gpu]") {
   floats x(20, 1.0f);
   const uint32_t bits = 0x7f800001;
