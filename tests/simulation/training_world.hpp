@@ -115,6 +115,7 @@ private:
   void check(const parameters& p);
   void check_alike(const parameters& p);
   void check_near(const parameters& p);
+  double gossip_limit() const;
   void check(const commit_step& c);
   void handles(const handling& h);
   /// Starts a role where it lives and makes it known everywhere.

@@ -63,7 +63,7 @@ std::optional<std::string> undisturbed_run::differs(step version, size_t block, 
 }
 
 std::optional<std::string> undisturbed_run::is_far(step version, const learn::layout& layout,
-                                                   std::span<const float> values) const {
+                                                   std::span<const float> values, double limit) const {
   double apart = 0;
   double all = 0;
   for (size_t b = 0; b < layout.blocks().size(); ++b) {
@@ -77,7 +77,7 @@ std::optional<std::string> undisturbed_run::is_far(step version, const learn::la
       all += expected * expected;
     }
   }
-  if (std::sqrt(apart) <= 1e-5 * std::sqrt(all))
+  if (std::sqrt(apart) <= limit * std::sqrt(all))
     return std::nullopt;
   return fmt::format("I10: version {} is {:.1e} from the undisturbed run", version.value, std::sqrt(apart / all));
 }

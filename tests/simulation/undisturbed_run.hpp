@@ -23,9 +23,9 @@ public:
 
   /// Sentence on the first difference, if there is one.
   [[nodiscard]] std::optional<std::string> differs(step version, size_t block, std::span<const float> values) const;
-  /// The same for sums in another order: relative L2 distance of all parameters of a version at most 1e-5.
+  /// The same for sums in another order: relative L2 distance of all parameters of a version at most `limit`.
   [[nodiscard]] std::optional<std::string> is_far(step version, const learn::layout& layout,
-                                                  std::span<const float> values) const;
+                                                  std::span<const float> values, double limit = 1e-5) const;
   [[nodiscard]] const std::vector<double>& test_accuracy() const { return accuracy_; }
   [[nodiscard]] uint64_t steps() const { return last_.value; }
 

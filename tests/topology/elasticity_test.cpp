@@ -69,8 +69,8 @@ TEST_CASE("a run that all its agents leave stops after the step in progress, and
   CHECK(r.says("all agents have left"));
 }
 
-TEST_CASE("agents leave while others run ahead, and in a ring") {
-  for (auto how : {0, 1, 2}) {
+TEST_CASE("agents leave while others run ahead, in a ring, and where they gossip") {
+  for (auto how : {0, 1, 2, 3}) {
     auto o = job_of(3);
     o.reproducible = false;
     o.micro_batch = 4;
@@ -80,7 +80,7 @@ TEST_CASE("agents leave while others run ahead, and in a ring") {
     else if (how == 1)
       o.asynchronous = true;
     else
-      o.sync = "ring";
+      o.sync = how == 2 ? "ring" : "gossip";
     const auto r = run(o, {"agent/2@step=4:leave", "agent/0@step=10:leave"});
     INFO("way " << how);
     CHECK(r.report.steps == 30);

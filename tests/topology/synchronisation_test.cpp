@@ -5,6 +5,7 @@
 #include <tuple>
 #include <vector>
 
+#include "actors/audit.hpp"
 #include "learn/safetensors.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/topology/small_job.hpp"
@@ -20,6 +21,12 @@ job_options job_of(int agents) {
   o.agents = agents;
   o.steps = 12;
   o.schedule.kind = learn::schedule_kind::cosine;
+  return o;
+}
+
+job_options gossip(int agents) {
+  auto o = job_of(agents);
+  o.sync = "gossip";
   return o;
 }
 
@@ -164,6 +171,136 @@ TEST_CASE("a ring is stopped and resumed with the bits of the uninterrupted run 
   o.steps = 12;
   o.resume = true;
   CHECK(run(o).weights_sha256 == whole.weights_sha256);
+}
+
+TEST_CASE("agents that gossip end with the same bits on every run, near what parameter shards end with (I14)") {
+  const auto shards = run(job_of(1)).train_loss.back().second;
+  for (int agents : {1, 2, 3, 4}) {
+    const auto o = gossip(agents);
+    const auto r = run(o);
+    INFO(agents << " agents");
+    CHECK(r.steps == 12);
+    CHECK(r.samples == 12ul * 24);
+    CHECK(std::abs(r.train_loss.back().second - shards) < (agents <= 2 ? 1e-4 : 0.1) * shards);
+    CHECK(run(o).weights_sha256 == r.weights_sha256);
+  }
+}
+
+TEST_CASE("an agent that gossips sends n floats a step, and gets as many; once for each other where all meet") {
+  for (uint64_t w : {1u, 2u, 3u, 4u}) {
+    auto o = gossip(static_cast<int>(w));
+    o.steps = 60;
+    const auto r = run(o);
+    const auto meeting = w * (w - 1); // before the end
+    const auto formula = 4 * r.parameters * (59 * (w - w % 2) + meeting);
+    INFO(w << " agents, " << r.sent_bytes << " bytes, formula " << formula);
+    CHECK(static_cast<double>(r.sent_bytes) <= 1.05 * static_cast<double>(formula));
+    CHECK(static_cast<double>(r.sent_bytes) >= static_cast<double>(formula));
+  }
+}
+
+TEST_CASE("agents and gossip peers that are killed, fail or leave cost no sample, and the run goes on (I1, I8)") {
+  const auto folder = test::temporary_folder{};
+  auto o = gossip(4);
+  o.steps = 20;
+  const auto undisturbed = run(o);
+  o.ledger = (folder.path() / "ledger").string();
+  for (auto* what : {"agent/1@step=3:kill", "gossip_peer/2@step=4:exception", "gossip_peer/0@step=5:kill",
+                     "data_broker/0@step=6:exception", "agent/3@step=10:leave", "gossip_peer/1@step=15:kill"})
+    o.faults.push_back(parse_fault(what).value());
+  const auto r = run(o);
+  CHECK(r.restarts == 5);
+  CHECK(r.samples == 20ul * 24);
+  CHECK(std::abs(r.train_loss.back().second - undisturbed.train_loss.back().second) <
+        0.2 * undisturbed.train_loss.back().second);
+  const auto found = audit_ledger(o.ledger);
+  REQUIRE(found);
+  CHECK(found->missing == 0);
+  CHECK(found->doubled == 0);
+}
+
+TEST_CASE(
+  "a gossip peer that fails in place comes back with its own replica, and a coordinator too: no bit differs (I10)") {
+  auto o = gossip(3);
+  const auto wanted = run(o).weights_sha256;
+  for (auto* what : {"gossip_peer/2@step=4:exception", "coordinator/0@step=6:exception", "agent/1@step=9:exception"})
+    o.faults.push_back(parse_fault(what).value());
+  CHECK(run(o).weights_sha256 == wanted);
+}
+
+TEST_CASE("agents that gossip are stopped at a checkpoint and resumed with the bits of the uninterrupted run (I7)") {
+  auto o = gossip(3);
+  o.schedule.kind = learn::schedule_kind::constant;
+  o.checkpoint_every = 4;
+  const auto kept = [&](const test::temporary_folder& folder, uint64_t steps) {
+    o.checkpoint = (folder.path() / "kept").string();
+    o.steps = steps;
+    return run(o).weights_sha256;
+  };
+  const auto whole = test::temporary_folder{};
+  const auto wanted = kept(whole, 12);
+  const auto parts = test::temporary_folder{};
+  kept(parts, 8);
+  o.resume = true;
+  CHECK(kept(parts, 12) == wanted);
+}
+
+TEST_CASE("agents that gossip and are interrupted leave the mean of their replicas, and others go on from it") {
+  const auto folder = test::temporary_folder{};
+  auto o = gossip(4);
+  o.steps = 400;
+  o.checkpoint = (folder.path() / "kept").string();
+  auto stop = std::stop_source{};
+  auto observer = job_observer{};
+  observer.on_step = [&](const step_progress& at) {
+    if (at.step == 7)
+      stop.request_stop();
+  };
+  const auto first = run(o, observer, stop.get_token());
+  CHECK(first.reason == stop_reason::interrupted);
+  CHECK(first.steps < 400);
+  o.resume = true;
+  o.sync = "ps";
+  o.steps = first.steps + 5;
+  const auto rest = run(o);
+  CHECK(rest.samples == 5ul * 24);
+  CHECK(rest.train_loss.back().second < first.train_loss.front().second);
+}
+
+TEST_CASE(
+  "two that gossip have in each step the mean of both, batch statistics too: what parameter shards have (I10)") {
+  const auto folder = test::temporary_folder{};
+  auto o = job_of(2);
+  o.model = "resnet20";
+  o.steps = 4;
+  const auto ended = [&](const char* sync) {
+    o.sync = sync;
+    o.export_to = (folder.path() / sync).string();
+    run(o);
+    const auto data = learn::open_data(o.data, o.seed).value();
+    const auto model =
+      learn::make_model({o.model, data.train->shape(), data.train->classes(), learn::precision::f32}).value();
+    return learn::read_safetensors(o.export_to, model->layout()).value();
+  };
+  const auto shards = ended("ps");
+  const auto together = ended("gossip");
+  double apart = 0;
+  double all = 0;
+  for (size_t i = 0; i < shards.size(); ++i) {
+    apart += std::pow(double{shards.values()[i]} - together.values()[i], 2);
+    all += std::pow(double{shards.values()[i]}, 2);
+  }
+  CHECK(std::sqrt(apart / all) < 1e-4);
+}
+
+TEST_CASE("who joins agents that gossip takes another one's replica, and the run goes on with it") {
+  auto o = gossip(4);
+  o.least_agents = 1;
+  o.steps = 30;
+  const auto r = run(o);
+  CHECK(r.steps == 30);
+  CHECK(r.samples == 30ul * 24);
+  CHECK(r.train_loss.back().second < r.train_loss.front().second);
 }
 
 TEST_CASE("no gradient is older than the staleness bound, every step takes effect once, and k = 0 keeps in step") {
