@@ -82,7 +82,7 @@ struct hosted_job {
   /// Whether an agent that is done takes over what a slower one has not begun: where steps are shared, each sum follows
   /// the tree, and nobody has to know beforehand who contributes what.
   [[nodiscard]] bool splits_leases() const {
-    return pace() == troupe::pace::synchronous() && !ring() && !aggregates() && !compresses();
+    return pace() == troupe::pace::synchronous() && !has_peers() && !aggregates() && !compresses();
   }
   [[nodiscard]] troupe::pace pace() const { return {description.ahead, description.in_order}; }
 

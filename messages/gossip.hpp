@@ -17,7 +17,7 @@ struct gossip_parameters {
   view crew_since; ///< the members among whom the partners were chosen
   uint32_t bucket = 0;
   payload values;             ///< (floats of the bucket) f32
-  std::vector<payload> state; ///< of the optimiser, same shape each; only where all meet
+  std::vector<payload> state; ///< of the optimiser, same shape each; only before a checkpoint
 
   template <class Inspector>
   friend bool inspect(Inspector& f, gossip_parameters& x) {
