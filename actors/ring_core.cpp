@@ -1,6 +1,7 @@
 #include "actors/ring_core.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace troupe {
 namespace {
@@ -15,6 +16,20 @@ constexpr size_t grain = 16;
 chunk_range chunk_range::of(size_t size, uint32_t chunks, uint32_t index) {
   auto grains = (size + grain - 1) / grain;
   return {std::min(size, grains * index / chunks * grain), std::min(size, grains * (index + 1) / chunks * grain)};
+}
+
+ring_core::ring_core(member self, std::vector<ring_bucket> buckets, size_t doubling_below)
+  : peer_core(std::move(self), std::move(buckets)) {
+  auto floats = size_t{0};
+  for (auto& b : buckets_)
+    floats += b.size;
+  schedule_ = schedule_of(floats, doubling_below);
+}
+
+// Nothing is left that comes from others.
+bool ring_core::chunk_work::whole() const {
+  return !adding && std::all_of(exchanges.begin() + static_cast<ptrdiff_t>(done), exchanges.end(),
+                                [](auto& e) { return e.what == exchange::kind::send; });
 }
 
 // -- membership and parameters ----------------------------------------------------------------------------------------
@@ -52,10 +67,10 @@ void ring_core::catch_up(step current, actions& out) {
 void ring_core::empty_step() {
   forget_plan();
   assembled_.clear();
-  seen_.clear();
+  work_.clear();
   parked_.clear();
   sent_.clear();
-  complete_ = 0;
+  incomplete_ = buckets_.size() * chunks();
   norms_.clear();
 }
 
@@ -90,20 +105,12 @@ void ring_core::assemble_what_is_there(actions& out) {
 
 ring_core::actions ring_core::on_assembled(view since, uint32_t bucket) {
   auto out = actions{};
-  if (since != since_ || !plan_ || !assembled_.insert(bucket).second)
+  if (since != since_ || !plan_ || peers_.empty() || !assembled_.insert(bucket).second)
     return out; // begun before the ring was formed again
-  auto w = static_cast<uint32_t>(peers_.size());
-  if (w == 1) {
-    if (covered_ == plan_->micro_batches)
-      completed(bucket, 0, {}, out);
-    return out;
+  for (uint32_t chunk = 0; chunk < chunks(); ++chunk) {
+    work_on(bucket, chunk).covered = covered_;
+    go_on(bucket, chunk, out);
   }
-  pass_on(false, bucket, (place_ + w - 1) % w, covered_, {}, out);
-  for (uint32_t chunk = 0; chunk < w; ++chunk)
-    if (auto i = parked_.find({bucket, chunk}); i != parked_.end()) {
-      out.emplace_back(reduce{std::move(i->second)});
-      parked_.erase(i);
-    }
   return out;
 }
 
@@ -111,7 +118,7 @@ ring_core::actions ring_core::on_assembled(view since, uint32_t bucket) {
 
 ring_core::actions ring_core::on_chunk(const ring_chunk& c) {
   auto out = actions{};
-  auto key = chunk_key{c.gather, c.bucket, c.chunk};
+  auto key = chunk_key{c.bucket, c.chunk, c.round};
   if (c.from.is_void(rewound_) || (loaded_ && c.at < version_) || c.crew_since < since_) {
     ++dropped_;
     return out;
@@ -141,55 +148,81 @@ void ring_core::replay_early(actions& out) {
 }
 
 void ring_core::take(const ring_chunk& c, actions& out) {
-  auto w = static_cast<uint32_t>(peers_.size());
-  auto expected =
-    w > 1 && member{c.from.role, c.from.incarnation} == previous() && c.bucket < buckets_.size() && c.chunk < w;
-  if (expected) {
-    auto range = chunk_range::of(buckets_[c.bucket].size, w, c.chunk);
-    expected = c.values.type() == dtype::f32 && c.values.elements() == range.last - range.first;
-  }
-  if (!expected || !seen_.insert({c.gather, c.bucket, c.chunk}).second) {
+  auto fresh = [&] {
+    if (peers_.empty() || c.bucket >= buckets_.size() || c.chunk >= chunks())
+      return false;
+    auto range = chunk_range::of(buckets_[c.bucket].size, chunks(), c.chunk);
+    if (c.values.type() != dtype::f32 || c.values.elements() != range.last - range.first)
+      return false;
+    auto& work = work_on(c.bucket, c.chunk);
+    auto sender = member{c.from.role, c.from.incarnation};
+    return std::any_of(work.exchanges.begin() + static_cast<ptrdiff_t>(work.done), work.exchanges.end(), [&](auto& e) {
+      return e.what != exchange::kind::send && e.round == c.round && peers_[e.peer] == sender;
+    });
+  };
+  if (!fresh() || !parked_.emplace(chunk_key{c.bucket, c.chunk, c.round}, c).second) {
     ++dropped_;
     return;
   }
   progress_ = true;
-  if (c.gather) {
-    completed(c.bucket, c.chunk, c.values, out);
-    if ((place_ + 1) % w != c.chunk) // the next one is its owner, who made it
-      pass_on(true, c.bucket, c.chunk, c.covered, c.values, out);
-  } else if (assembled_.contains(c.bucket)) {
-    out.emplace_back(reduce{c});
-  } else {
-    parked_.insert_or_assign({c.bucket, c.chunk}, c);
+  if (assembled_.contains(c.bucket))
+    go_on(c.bucket, c.chunk, out);
+}
+
+ring_core::chunk_work& ring_core::work_on(uint32_t bucket, uint32_t chunk) {
+  auto [i, added] = work_.try_emplace({bucket, chunk});
+  if (added)
+    i->second.exchanges = exchanges_of(schedule_, peers(), place_, chunk);
+  return i->second;
+}
+
+// As far as what has come allows.
+void ring_core::go_on(uint32_t bucket, uint32_t chunk, actions& out) {
+  auto& work = work_on(bucket, chunk);
+  while (!work.adding) {
+    if (work.whole() && work.covered != plan_->micro_batches) {
+      ++dropped_; // a sum with something missing is none (R4)
+      return;
+    }
+    if (work.done == work.exchanges.size()) {
+      out.emplace_back(complete{bucket, chunk, work.values});
+      if (--incomplete_ == 0)
+        out.emplace_back(measure{version_});
+      return;
+    }
+    auto& e = work.exchanges[work.done];
+    if (e.what == exchange::kind::send) {
+      sent_.push_back({peers_[e.peer], {from(), version_, since_, e.round, bucket, chunk, work.covered, work.values}});
+      out.emplace_back(sent_.back());
+      ++work.done;
+      continue;
+    }
+    auto came = parked_.extract(chunk_key{bucket, chunk, e.round});
+    if (came.empty())
+      return;
+    ++work.done;
+    auto& c = came.mapped();
+    if (e.what == exchange::kind::add) {
+      work.covered += c.covered;
+      auto last = work.whole();
+      work.adding = true;
+      out.emplace_back(reduce{bucket, chunk, work.values, std::move(c.values), last});
+    } else {
+      work.covered = c.covered;
+      work.values = std::move(c.values);
+    }
   }
 }
 
-ring_core::actions ring_core::on_reduced(ring_chunk c) {
+ring_core::actions ring_core::on_reduced(view since, step at, uint32_t bucket, uint32_t chunk, payload values) {
   auto out = actions{};
-  if (c.crew_since != since_ || c.at != version_ || !plan_)
+  if (since != since_ || at != version_ || !plan_)
     return out; // begun before the ring was formed again
-  c.covered += covered_;
-  if (c.chunk != place_) {
-    pass_on(false, c.bucket, c.chunk, c.covered, std::move(c.values), out);
-  } else if (c.covered == plan_->micro_batches) {
-    pass_on(true, c.bucket, c.chunk, c.covered, c.values, out);
-    completed(c.bucket, c.chunk, std::move(c.values), out);
-  } else {
-    ++dropped_; // a sum with something missing is none (R4)
-  }
+  auto& work = work_on(bucket, chunk);
+  work.adding = false;
+  work.values = std::move(values);
+  go_on(bucket, chunk, out);
   return out;
-}
-
-void ring_core::pass_on(bool gather, uint32_t bucket, uint32_t chunk, uint64_t covered, payload values, actions& out) {
-  auto s = send{next(), {from(), version_, since_, gather, bucket, chunk, covered, std::move(values)}};
-  sent_.push_back(s);
-  out.emplace_back(std::move(s));
-}
-
-void ring_core::completed(uint32_t bucket, uint32_t chunk, payload values, actions& out) {
-  out.emplace_back(complete{bucket, chunk, std::move(values)});
-  if (++complete_ == buckets_.size() * peers_.size())
-    out.emplace_back(measure{version_});
 }
 
 // -- the step ---------------------------------------------------------------------------------------------------------
@@ -222,7 +255,9 @@ ring_core::actions ring_core::on_applied() {
 }
 
 ring_core::actions ring_core::on_bound(const member& who) const {
-  return peers_.size() > 1 && who == next() ? actions(sent_.begin(), sent_.end()) : actions{};
+  auto out = actions{};
+  std::copy_if(sent_.begin(), sent_.end(), std::back_inserter(out), [&](auto& s) { return s.to == who; });
+  return out;
 }
 
 ring_core::actions ring_core::on_tick() {

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "actors/all_reduce_schedule.hpp"
 #include "actors/peer_core.hpp"
 #include "messages/membership.hpp"
 #include "messages/ring.hpp"
@@ -24,34 +25,39 @@ struct chunk_range {
   static chunk_range of(size_t size, uint32_t chunks, uint32_t index);
 };
 
-/// Ring all-reduce (Patarasuk & Yuan 2009) as one of its peers sees it: the pure core of the ring peer (R1).
+/// All-reduce among agents as one of its peers sees it: the pure core of the ring peer (R1).
 ///
-/// Each of w peers has the gradient of its own agent's micro-batches. A bucket is cut into w chunks. Chunk c starts at
-/// the peer behind its owner, goes once around the ring while each peer adds its own, and is complete at its owner,
-/// peer c (reduce-scatter); from there it goes around once more (all-gather). The order of summation is that of the
-/// ring (R6). A bucket is under way as soon as its blocks are in, while backward is still busy with others.
+/// Each of w peers has the gradient of its own agent's micro-batches. How they exchange the chunks of its buckets is an
+/// `all_reduce_schedule`: around the ring or, where there is little of it, by recursive doubling. A peer works through
+/// a chunk's `exchange`s one by one, as what they need comes in, so the order of summation is that of the schedule
+/// (R6). A bucket is under way as soon as its blocks are in, while backward is still busy with others.
 ///
 /// When peers, agents or the broker change (`view_changed::crew_since`), the ring is formed again and the step is
 /// reduced anew from the gradients that each peer has kept: nothing is computed twice but what is lost. A step is
 /// applied when the coordinator commits it, which it does when every peer has the whole sum.
 class ring_core : public peer_core {
 public:
-  ring_core(member self, std::vector<ring_bucket> buckets) : peer_core(std::move(self), std::move(buckets)) {}
+  /// `doubling_below`: the same for all peers, see `schedule_of`.
+  ring_core(member self, std::vector<ring_bucket> buckets, size_t doubling_below = usual_doubling_below);
 
-  /// Send a chunk to the next peer; reduce: of the own gradient, where `values` is empty.
+  /// Send a chunk to another peer: of the own part, where `values` is empty.
   struct send {
     member to;
     ring_chunk what;
   };
-  /// Add the own part of the chunk to what came, then call `on_reduced`.
+  /// Add what came to what this peer has of a chunk, the own part where `own` is empty; then call `on_reduced`.
   struct reduce {
-    ring_chunk what;
+    uint32_t bucket;
+    uint32_t chunk;
+    payload own;
+    payload came;
+    bool last; ///< it is the chunk's whole sum then
   };
   /// The chunk is part of the sum.
   struct complete {
     uint32_t bucket;
     uint32_t chunk;
-    payload values; ///< empty: of the own gradient, there are no other peers
+    payload values; ///< empty: of the own part, there are no other peers
   };
   /// Everything is there: measure the norms of all blocks, then report.
   struct measure {
@@ -68,46 +74,58 @@ public:
   bool on_push(const push_gradients& p, actions& out);
   actions on_assembled(view since, uint32_t bucket);
   actions on_chunk(const ring_chunk& c);
-  /// `c.values` has been made by `reduce`.
-  actions on_reduced(ring_chunk c);
+  /// `values` have been made by `reduce`.
+  actions on_reduced(view since, step at, uint32_t bucket, uint32_t chunk, payload values);
   /// The norms were measured. True: report them.
   bool on_norms(view since, step at, std::vector<block_norm> norms);
   /// True: apply the sum now, then call `on_applied`.
   bool on_commit(const commit_step& c);
   actions on_applied();
-  /// Where a peer is has become known: what was sent to the next one before that is lost.
+  /// Where a peer is has become known: what was sent to it before that is lost.
   actions on_bound(const member& who) const;
   /// Called at a steady pace while nothing comes: what may be lost is sent or asked for again.
   actions on_tick();
 
   [[nodiscard]] bool summed() const { return !norms_.empty(); }
   [[nodiscard]] const std::vector<block_norm>& norms() const { return norms_; }
+  /// Into how many chunks each bucket is cut.
+  [[nodiscard]] uint32_t chunks() const { return chunks_of(schedule_, peers()); }
 
 private:
   struct chunk_key {
-    bool gather;
     uint32_t bucket;
     uint32_t chunk;
+    uint32_t round;
     auto operator<=>(const chunk_key&) const = default;
+  };
+  /// What this peer does with a chunk, and how far it is.
+  struct chunk_work {
+    std::vector<exchange> exchanges;
+    size_t done = 0;
+    bool adding = false;  // what came for the last one that is done
+    payload values;       // empty: the own part
+    uint64_t covered = 0; // micro-batches in them
+
+    [[nodiscard]] bool whole() const;
   };
 
   void start_over_if_begun(actions& out);
   void empty_step();
   void assemble_what_is_there(actions& out);
   void take(const ring_chunk& c, actions& out);
-  void pass_on(bool gather, uint32_t bucket, uint32_t chunk, uint64_t covered, payload values, actions& out);
-  void completed(uint32_t bucket, uint32_t chunk, payload values, actions& out);
+  chunk_work& work_on(uint32_t bucket, uint32_t chunk);
+  void go_on(uint32_t bucket, uint32_t chunk, actions& out);
   void catch_up(step current, actions& out);
   void replay_early(actions& out);
-  [[nodiscard]] const member& next() const { return peers_[(place_ + 1) % peers_.size()]; }
-  [[nodiscard]] const member& previous() const { return peers_[(place_ + peers_.size() - 1) % peers_.size()]; }
+
+  all_reduce_schedule schedule_;
 
   // The step in progress.
   std::set<uint32_t> assembled_;
-  std::set<chunk_key> seen_;
-  std::map<std::pair<uint32_t, uint32_t>, ring_chunk> parked_; // until the own part is there
+  std::map<std::pair<uint32_t, uint32_t>, chunk_work> work_; // by bucket and chunk
+  std::map<chunk_key, ring_chunk> parked_;                   // until their round
   std::vector<send> sent_;
-  size_t complete_ = 0;
+  size_t incomplete_ = 0; // chunks
   std::vector<block_norm> norms_;
   std::map<std::tuple<step, view, chunk_key>, ring_chunk> early_; // of a view or step that is not known here yet
 };

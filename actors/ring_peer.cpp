@@ -5,7 +5,8 @@
 namespace troupe {
 
 ring_peer::ring_peer(interface::pointer self, const life& now, const config& c)
-  : model_peer(self, now, c, {{c.role, now.number()}, buckets_of(c.job->model->layout())}), sums_(core_.buckets()) {
+  : model_peer(self, now, c, {{c.role, now.number()}, buckets_of(c.job->model->layout()), c.doubling_below}),
+    sums_(core_.buckets()) {
   // nop
 }
 
@@ -65,7 +66,7 @@ void ring_peer::perform(const ring_core::assemble& a) {
 void ring_peer::perform(const ring_core::send& a) {
   auto c = a.what;
   if (c.values.empty())
-    c.values = sums_.own(c.bucket, c.chunk, core_.peers());
+    c.values = sums_.own(c.bucket, c.chunk, core_.chunks());
   if (auto peer = config_.job->roles->locate<ring_peer_actor>(a.to.role); peer.handle) {
     config_.job->sent_bytes += c.values.bytes();
     c.values = c.values.for_reader(peer.process);
@@ -74,16 +75,18 @@ void ring_peer::perform(const ring_core::send& a) {
 }
 
 void ring_peer::perform(const ring_core::reduce& a) {
-  auto c = a.what;
-  auto sum = sums_.add(stream_, c, core_.peers(), c.chunk == core_.place());
-  c.values = sum.values;
+  auto sum = sums_.add(stream_, a, core_.chunks());
+  auto done = [this, since = core_.crew_since(), at = core_.version(), b = a.bucket, c = a.chunk, v = sum.values] {
+    perform(core_.on_reduced(since, at, b, c, v));
+  };
   if (sum.there)
-    return perform(core_.on_reduced(std::move(c)));
-  stream_.on_complete([this, now = now_, c] { now.post([this, c] { perform(core_.on_reduced(c)); }); });
+    done();
+  else
+    stream_.on_complete([now = now_, done] { now.post(done); });
 }
 
 void ring_peer::perform(const ring_core::complete& a) {
-  sums_.complete(stream_, a.bucket, a.chunk, a.values, core_.peers());
+  sums_.complete(stream_, a, core_.chunks());
 }
 
 // Of all blocks, whoever summed them up: the norm of the gradient has the same bits for every peer.

@@ -12,12 +12,16 @@ namespace troupe {
 /// Receives `load_shard`, `commit_step`, `take_snapshot`, `view_changed` (coordinator), `push_gradients`,
 /// `pull_parameters` (its agent), `step_plan` (data broker), `ring_chunk`, `take_snapshot` (other peers), `role_bound`
 /// (directory), `leave_run` (its process), upon which it goes after its agent; sends `shard_summed` to the coordinator,
-/// `parameters` to its agent, `request_plan` to the data broker, `ring_chunk` to the next peer. Fails with a reason
+/// `parameters` to its agent, `request_plan` to the data broker, `ring_chunk` to other peers. Fails with a reason
 /// when its stream does. Owns one stream. Every peer applies the same update to the same bits. A new life comes back
 /// with its last commit, or asks another peer for the model.
 class ring_peer : public model_peer<ring_peer, ring_core, ring_peer_actor> {
 public:
   static constexpr const char* actor_name = "troupe.ring_peer";
+
+  struct config : model_peer_config {
+    size_t doubling_below = usual_doubling_below; ///< floats, see `schedule_of`; the same for all peers
+  };
 
   ring_peer(interface::pointer self, const life& now, const config& c);
   interface::behavior_type make_behavior();

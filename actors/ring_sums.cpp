@@ -45,19 +45,22 @@ bool ring_sums::assemble(gpu::stream& s, uint32_t bucket, std::vector<std::vecto
       std::memset(to, 0, own.bytes());
     for (auto& list : parts) {
       for (size_t i = 0; i < list.size(); ++i)
-        if (i == 0)
-          gpu::kernels::copy(list[i].elements(), list[i].as_floats().data(), to);
-        else
-          gpu::kernels::add(list[i].elements(), list[i].as_floats().data(), to);
+        by_grains(list[i].elements(), [&](size_t begin, size_t end) {
+          auto* from = list[i].as_floats().data() + begin;
+          if (i == 0)
+            gpu::kernels::copy(end - begin, from, to + begin);
+          else
+            gpu::kernels::add(end - begin, from, to + begin);
+        });
       to += list.empty() ? 0 : list.front().elements();
     }
   });
   return there;
 }
 
-payload ring_sums::own(uint32_t bucket, uint32_t chunk, uint32_t peers) const {
+payload ring_sums::own(uint32_t bucket, uint32_t chunk, uint32_t chunks) const {
   auto& b = buckets_[bucket];
-  auto range = chunk_range::of(b.size, peers, chunk);
+  auto range = chunk_range::of(b.size, chunks, chunk);
   return b.own.part(range.first, range.last - range.first);
 }
 
@@ -68,30 +71,32 @@ payload& ring_sums::prepared_total(uint32_t bucket) {
   return b.total;
 }
 
-ring_sums::sum ring_sums::add(gpu::stream& s, const ring_chunk& came, uint32_t peers, bool whole) {
-  auto range = chunk_range::of(buckets_[came.bucket].size, peers, came.chunk);
+ring_sums::sum ring_sums::add(gpu::stream& s, const ring_core::reduce& what, uint32_t chunks) {
+  auto range = chunk_range::of(buckets_[what.bucket].size, chunks, what.chunk);
   auto n = range.last - range.first;
   auto result =
-    sum{whole ? prepared_total(came.bucket).part(range.first, n) : payload::floats_to_lend(n), n <= at_once};
-  run(s, result.there, [from = came.values, own = own(came.bucket, came.chunk, peers), to = result.values]() mutable {
+    sum{what.last ? prepared_total(what.bucket).part(range.first, n) : payload::floats_to_lend(n), n <= at_once};
+  auto there = what.own.empty() ? own(what.bucket, what.chunk, chunks) : what.own;
+  run(s, result.there, [from = what.came, there, to = result.values]() mutable {
     by_grains(to.elements(), [&](size_t i, size_t end) {
-      gpu::kernels::sum(end - i, from.as_floats().data() + i, own.as_floats().data() + i,
+      gpu::kernels::sum(end - i, from.as_floats().data() + i, there.as_floats().data() + i,
                         to.mutable_floats().data() + i);
     });
   });
   return result;
 }
 
-void ring_sums::complete(gpu::stream& s, uint32_t bucket, uint32_t chunk, const payload& values, uint32_t peers) {
-  if (values.empty()) {
-    buckets_[bucket].total = buckets_[bucket].own;
+void ring_sums::complete(gpu::stream& s, const ring_core::complete& what, uint32_t chunks) {
+  auto& b = buckets_[what.bucket];
+  if (chunks == 1 && what.values.empty()) {
+    b.total = b.own;
     return;
   }
-  auto range = chunk_range::of(buckets_[bucket].size, peers, chunk);
-  auto to = prepared_total(bucket).part(range.first, range.last - range.first);
-  if (values.data() == to.data())
+  auto range = chunk_range::of(b.size, chunks, what.chunk);
+  auto to = prepared_total(what.bucket).part(range.first, range.last - range.first);
+  if (what.values.data() == to.data())
     return; // made there
-  run(s, values.elements() <= at_once, [from = values, to]() mutable {
+  run(s, what.values.elements() <= at_once, [from = what.values, to]() mutable {
     by_grains(to.elements(), [&](size_t i, size_t end) {
       gpu::kernels::copy(end - i, from.as_floats().data() + i, to.mutable_floats().data() + i);
     });

@@ -14,8 +14,8 @@ namespace troupe {
 /// than to wake a lane; the rest on the stream. Owned by one actor.
 class ring_sums {
 public:
-  /// Floats that are summed or copied in less time than it takes to wake a lane and come back.
-  static constexpr size_t at_once = size_t{128} << 10;
+  /// Floats that are summed or copied in about the time that it takes to wake a lane and come back: a usual bucket.
+  static constexpr size_t at_once = size_t{256} << 10;
 
   explicit ring_sums(const std::vector<ring_bucket>& buckets) : buckets_(buckets.size()) {
     for (size_t b = 0; b < buckets.size(); ++b)
@@ -28,18 +28,18 @@ public:
   /// The own part of a bucket: the sum of each block's `parts`, in their order; zero where there are none. True: it is
   /// there. Else it is once the stream is past this.
   bool assemble(gpu::stream& s, uint32_t bucket, std::vector<std::vector<payload>> parts);
-  /// A chunk of the own part.
-  [[nodiscard]] payload own(uint32_t bucket, uint32_t chunk, uint32_t peers) const;
+  /// A chunk of the own part; `chunks`: into how many the bucket is cut.
+  [[nodiscard]] payload own(uint32_t bucket, uint32_t chunk, uint32_t chunks) const;
 
   struct sum {
     payload values;
     bool there = false; ///< else once the stream is past this
   };
-  /// What came for a chunk and the own part of it. `whole`: nothing is missing any more, it is made where the sum lies.
-  sum add(gpu::stream& s, const ring_chunk& came, uint32_t peers, bool whole);
+  /// What came for a chunk and what is there of it. The last sum is made where the total lies.
+  sum add(gpu::stream& s, const ring_core::reduce& what, uint32_t chunks);
 
   /// Puts a chunk of the sum where it belongs. Without `values`: the own part is all of the bucket.
-  void complete(gpu::stream& s, uint32_t bucket, uint32_t chunk, const payload& values, uint32_t peers);
+  void complete(gpu::stream& s, const ring_core::complete& what, uint32_t chunks);
   /// The sum of a bucket; its chunks come in on the stream.
   [[nodiscard]] const payload& total(uint32_t bucket) const { return buckets_[bucket].total; }
   [[nodiscard]] std::vector<payload> totals() const;

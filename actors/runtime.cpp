@@ -20,6 +20,8 @@ runtime::runtime(runtime_options options) {
   if (options.network) {
     caf::io::middleman::init_global_meta_objects();
     config_.load<caf::io::middleman>();
+    // The thread that reads a message decodes it, too: to wake another one takes longer (docs/decisions).
+    config_.set("caf.middleman.workers", size_t{0});
   }
   system_ = std::make_unique<caf::actor_system>(config_);
 }

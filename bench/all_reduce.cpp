@@ -1,11 +1,13 @@
 // All-reduce between processes of this host: the ring peers' core, sums, messages and connections, without a model.
 // Prints one JSON object a line; bench/all_reduce.py makes the table and runs the peers beside it.
 //
-//   bench_all_reduce processes PEERS BYTES
-//   bench_all_reduce inline PEERS BYTES       the same through connections alone
-//   bench_all_reduce threads PEERS BYTES      the peers in one process
-//   bench_all_reduce limit PEERS BYTES        their sums and copies alone, in as many threads: what memory allows
+//   bench_all_reduce processes PEERS BYTES [SCHEDULE]
+//   bench_all_reduce inline PEERS BYTES [SCHEDULE]    the same through connections alone
+//   bench_all_reduce threads PEERS BYTES [SCHEDULE]   the peers in one process
+//   bench_all_reduce limit PEERS BYTES                the ring's sums and copies alone, in as many threads: what memory
+//   allows
 //
+// SCHEDULE is ring or doubling; without it each bucket has its usual one, as in a run.
 // A step is what a ring does with a gradient that is there as blocks of 1 MiB: each process has the whole sum at the
 // end of it. Time per step over many of them, algorithm bandwidth = BYTES / time.
 
@@ -43,6 +45,17 @@ namespace {
 constexpr size_t block_floats = size_t{256} * 1024;
 constexpr auto limit = 60s;
 
+/// What is measured.
+struct task {
+  uint32_t peers = 0;
+  size_t bytes = 0;
+  std::string schedule = "usual";
+
+  [[nodiscard]] size_t doubling_below() const {
+    return schedule == "ring" ? 0 : schedule == "doubling" ? SIZE_MAX : usual_doubling_below;
+  }
+};
+
 member peer(uint32_t rank) {
   return {{"ring_peer", rank}, {1}};
 }
@@ -62,8 +75,9 @@ class reducer {
 public:
   using self_pointer = caf::event_based_actor*;
 
-  reducer(self_pointer self, uint32_t rank, uint32_t peers, size_t floats)
-    : self_(self), rank_(rank), peers_(peers), core_(peer(rank), buckets_of(floats)), sums_(core_.buckets()),
+  reducer(self_pointer self, uint32_t rank, const task& what)
+    : self_(self), rank_(rank), peers_(what.peers),
+      core_(peer(rank), buckets_of(what.bytes / sizeof(float)), what.doubling_below()), sums_(core_.buckets()),
       stream_(gpu::device::host({static_cast<int>(rank), 1}), [](auto) { give_up("a lane has failed"); }) {
     for (auto& b : core_.buckets()) {
       auto values = payload::floats_to_lend(b.size);
@@ -170,22 +184,25 @@ private:
   void perform(const ring_core::send& a) {
     auto c = a.what;
     if (c.values.empty())
-      c.values = sums_.own(c.bucket, c.chunk, peers_);
+      c.values = sums_.own(c.bucket, c.chunk, core_.chunks());
     auto& to = others_.at(a.to.role.index);
     c.values = c.values.for_reader(to.place.process);
     troupe::anon_send(caf::actor_cast<caf::actor>(to.handle), std::move(c));
   }
   void perform(const ring_core::reduce& a) {
-    auto c = a.what;
-    auto sum = sums_.add(stream_, c, peers_, c.chunk == core_.place());
-    c.values = sum.values;
+    auto sum = sums_.add(stream_, a, core_.chunks());
+    auto done = [this, at = core_.version(), b = a.bucket, c = a.chunk, v = sum.values] {
+      perform(core_.on_reduced(core_.crew_since(), at, b, c, v));
+    };
     if (sum.there)
-      return perform(core_.on_reduced(std::move(c)));
-    stream_.on_complete([this, c] { run_in(caf::actor{self_}, [this, c] { perform(core_.on_reduced(c)); }); });
+      done();
+    else
+      stream_.on_complete([this, done] { run_in(caf::actor{self_}, done); });
   }
-  void perform(const ring_core::complete& a) { sums_.complete(stream_, a.bucket, a.chunk, a.values, peers_); }
+  void perform(const ring_core::complete& a) { sums_.complete(stream_, a, core_.chunks()); }
   void perform(const ring_core::measure&) {
-    if (core_.buckets().size() == 1 && chunk_range::of(core_.buckets()[0].size, peers_, 0).last <= ring_sums::at_once)
+    if (core_.buckets().size() == 1 &&
+        chunk_range::of(core_.buckets()[0].size, core_.chunks(), 0).last <= ring_sums::at_once)
       return summed(); // nothing was left to the stream
     stream_.on_complete([this] { run_in(caf::actor{self_}, [this] { summed(); }); });
   }
@@ -204,9 +221,9 @@ private:
   caf::response_promise promise_;
 };
 
-caf::actor spawn_reducer(caf::actor_system& system, uint32_t rank, uint32_t peers, size_t bytes) {
+caf::actor spawn_reducer(caf::actor_system& system, uint32_t rank, const task& what) {
   return system.spawn([=](caf::event_based_actor* a) {
-    auto state = std::make_shared<reducer>(a, rank, peers, bytes / sizeof(float));
+    auto state = std::make_shared<reducer>(a, rank, what);
     a->attach_functor([state] {});
     return state->make_behavior();
   });
@@ -214,17 +231,18 @@ caf::actor spawn_reducer(caf::actor_system& system, uint32_t rank, uint32_t peer
 
 // -- one process ------------------------------------------------------------------------------------------------------
 
-int in_threads(uint32_t peers, size_t bytes) {
+int in_threads(const task& what) {
+  auto peers = what.peers;
   auto rt = runtime{{}};
   auto self = caf::scoped_actor{rt.system()};
   auto all = std::vector<caf::actor>{};
   for (uint32_t r = 0; r < peers; ++r)
-    all.push_back(spawn_reducer(rt.system(), r, peers, bytes));
+    all.push_back(spawn_reducer(rt.system(), r, what));
   for (auto& to : all)
     for (uint32_t r = 0; r < peers; ++r)
       troupe::request(self, to, limit, bind_role{peer(r).role, {1}, caf::actor_cast<caf::strong_actor_ptr>(all[r])})
         .receive([](const bind_role&) {}, [](const caf::error& e) { give_up(to_string(e)); });
-  measure("troupe-threads", peers, bytes, [&](uint64_t n) {
+  measure("troupe-threads", peers, what.bytes, [&](uint64_t n) {
     return seconds([&] {
       for (auto& to : all)
         troupe::send(self, to, heartbeat{n});
@@ -285,13 +303,13 @@ void steps(caf::scoped_actor& self, const caf::actor& which, uint64_t n) {
 }
 
 // A process of the ring: says its port, is told those of all, and takes part in as many steps as it is told.
-int take_part(uint32_t rank, uint32_t peers, size_t bytes, bool inline_only) {
+int take_part(uint32_t rank, const task& what, bool inline_only) {
   if (inline_only)
     shared_memory::of_this_process().refrain();
   auto rt = runtime{{.network = true}};
   shared_memory::of_this_process().place();
   auto self = caf::scoped_actor{rt.system()};
-  auto mine = spawn_reducer(rt.system(), rank, peers, bytes);
+  auto mine = spawn_reducer(rt.system(), rank, what);
   auto here = bind_role{peer(rank).role,
                         {1},
                         caf::actor_cast<caf::strong_actor_ptr>(mine),
@@ -303,7 +321,7 @@ int take_part(uint32_t rank, uint32_t peers, size_t bytes, bool inline_only) {
     give_up(to_string(port.error()));
   std::printf("%u\n", static_cast<unsigned>(*port));
   std::fflush(stdout);
-  for (uint32_t other = 0; other < peers; ++other) {
+  for (uint32_t other = 0; other < what.peers; ++other) {
     unsigned at = 0;
     if (std::scanf("%u", &at) != 1)
       give_up("no ports");
@@ -327,11 +345,11 @@ int take_part(uint32_t rank, uint32_t peers, size_t bytes, bool inline_only) {
   std::_Exit(0);
 }
 
-int in_processes(uint32_t peers, size_t bytes, const std::string& how) {
+int in_processes(const task& what, const std::string& how) {
   auto all = std::vector<child>{};
-  for (uint32_t r = 0; r < peers; ++r)
-    all.push_back(
-      launch({"bench_all_reduce", "rank", std::to_string(peers), std::to_string(bytes), std::to_string(r), how}));
+  for (uint32_t r = 0; r < what.peers; ++r)
+    all.push_back(launch({"bench_all_reduce", "rank", std::to_string(what.peers), std::to_string(what.bytes),
+                          what.schedule, std::to_string(r), how}));
   auto ports = std::string{};
   for (auto& c : all)
     ports += c.line();
@@ -339,7 +357,7 @@ int in_processes(uint32_t peers, size_t bytes, const std::string& how) {
     c.say(ports);
   for (auto& c : all)
     c.line();
-  measure(how == "inline" ? "troupe-inline" : "troupe", peers, bytes, [&](uint64_t n) {
+  measure(how == "inline" ? "troupe-inline" : "troupe", what.peers, what.bytes, [&](uint64_t n) {
     return seconds([&] {
       for (auto& c : all)
         c.say(fmt::format("{}\n", n));
@@ -359,15 +377,18 @@ int in_processes(uint32_t peers, size_t bytes, const std::string& how) {
 int main(int argc, char** argv) {
   auto words = std::vector<std::string>(argv + 1, argv + argc);
   auto number = [&](size_t i) { return i < words.size() ? std::strtoull(words[i].c_str(), nullptr, 10) : 0; };
-  auto peers = static_cast<uint32_t>(number(1));
-  auto bytes = static_cast<size_t>(number(2));
-  if (peers < 2 || bytes < sizeof(float))
-    give_up("call it with processes, inline, threads or limit, the number of peers, at least 2, and of bytes");
-  if (words[0] == "rank" && words.size() == 5)
-    return take_part(static_cast<uint32_t>(number(3)), peers, bytes, words[4] == "inline");
+  auto what = task{static_cast<uint32_t>(number(1)), static_cast<size_t>(number(2))};
+  if (words.size() > 3)
+    what.schedule = words[3];
+  auto known = std::set<std::string>{"usual", "ring", "doubling"}.contains(what.schedule);
+  if (what.peers < 2 || what.bytes < sizeof(float) || !known)
+    give_up("call it with processes, inline, threads or limit, the number of peers, at least 2, of bytes, and perhaps "
+            "ring or doubling");
+  if (words[0] == "rank" && words.size() == 6)
+    return take_part(static_cast<uint32_t>(number(4)), what, words[5] == "inline");
   if (words[0] == "threads")
-    return in_threads(peers, bytes);
+    return in_threads(what);
   if (words[0] == "limit")
-    return at_the_limit(peers, bytes);
-  return in_processes(peers, bytes, words[0]);
+    return at_the_limit(what.peers, what.bytes);
+  return in_processes(what, words[0]);
 }

@@ -5,8 +5,8 @@
 
 Bytes are those of gradients and parameters that an agent and a step cost, in multiples of the parameters' size n, beside the formula:
 ps 2n (here w divides the micro-batches, so that no lease needs more than one node of the sum's tree), tree 2n and n for each aggregator
-and step, ring 2n(w-1)/w, async n(w+1)/w: a step is one agent's gradient, and every agent is sent what comes of it. Sharded: as ring; a
-model smaller than 4 MiB, as this one, is one block of parameters, which one agent holds. Local steps: 2n/H, where a round counts as H
+and step, ring n log2 w for a model below 4 MiB, as this one, async n(w+1)/w: a step is one agent's gradient, and every agent is sent what
+comes of it. Sharded: 2n(w-1)/w; such a model is one block of parameters, which one agent holds. Local steps: 2n/H, where a round counts as H
 steps. Compressed: parameters n, and gradients what they take. Robust rules: parameters n, and a gradient for each of an agent's
 micro-batches. What the shard holders receive for a step stands beside: gradients of all agents, or of all aggregators.
 """
@@ -56,8 +56,16 @@ def received_of(mode, agents):
     return agents / H if "H = " in mode else agents * (formula_of(mode, agents) - 1)
 
 
+def doubling(agents):
+    """What ring peers send together of a model as small as lenet."""
+    power = 1 << (agents.bit_length() - 1)
+    return 2 * (agents - power) + power * (power.bit_length() - 1)
+
+
 def formula_of(mode, agents):
-    if mode in ("ring", "sharded"):
+    if mode == "ring":
+        return doubling(agents) / agents
+    if mode == "sharded":
         return 2 * (agents - 1) / agents
     if mode == "tree, fan-in 2":
         return 2 + aggregators(agents) / agents

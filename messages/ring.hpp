@@ -51,13 +51,13 @@ struct step_plan {
   }
 };
 
-/// ring_peer → the next one in the ring: a chunk of a bucket of the gradient of step `at`. Keyed by all that names it:
-/// a copy counts once.
+/// ring_peer → the one that needs it in a round of the bucket's schedule: a chunk of a bucket of the gradient of step
+/// `at`. Keyed by all that names it: a copy counts once.
 struct ring_chunk {
   origin from;
   step at;
-  view crew_since;     ///< the ring it goes around
-  bool gather = false; ///< the whole sum (all-gather), else the sum over the peers so far (reduce-scatter)
+  view crew_since;    ///< the ring whose peers reduce it
+  uint32_t round = 0; ///< of the chunk's way through the peers, see `exchange`
   uint32_t bucket = 0;
   uint32_t chunk = 0;
   uint64_t covered = 0; ///< micro-batches in it
@@ -66,7 +66,7 @@ struct ring_chunk {
   template <class Inspector>
   friend bool inspect(Inspector& f, ring_chunk& x) {
     return f.object(x).fields(f.field("from", x.from), f.field("at", x.at), f.field("crew_since", x.crew_since),
-                              f.field("gather", x.gather), f.field("bucket", x.bucket), f.field("chunk", x.chunk),
+                              f.field("round", x.round), f.field("bucket", x.bucket), f.field("chunk", x.chunk),
                               f.field("covered", x.covered), f.field("values", x.values));
   }
 };

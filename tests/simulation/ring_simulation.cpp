@@ -1,6 +1,6 @@
 // Ring all-reduce: agents with a ring peer each, and no server. Agents, peers, their hosts and the links between them
-// fail; the ring is formed again inside the step, every peer has the same bits, and the parameters stay those of the
-// undisturbed run, but for the order of summation.
+// fail; the ring is formed again inside the step, whichever way it reduces, every peer has the same bits, and the
+// parameters stay those of the undisturbed run, but for the order of summation.
 
 #include "tests/simulation/scenarios.hpp"
 #include "tests/simulation/training_world.hpp"
@@ -23,6 +23,7 @@ constexpr fault_mix most{.loss = 0.1,
 void play(simulation& world) {
   training_shape shape{.shards = 1, .shards_apart = false, .ring = true};
   shape.agents = static_cast<uint32_t>(1 + world.chance().below(5));
+  shape.doubling = world.chance().below(2) == 0;
   train_in_a_storm(world, shape);
 }
 

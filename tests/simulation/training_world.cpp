@@ -364,8 +364,10 @@ supervision_tree training_world::tree() {
         const auto& job = job_on(here);
         const role_id id{job->peer_kind(), i};
         const model_peer_config config{id, job, vault_on(here), {}, device_of(id, here)};
-        return shape_.gossip ? caf::actor_cast<caf::actor>(spawn_in_place<gossip_peer>(c.system, c.link(), config))
-                             : caf::actor_cast<caf::actor>(spawn_in_place<ring_peer>(c.system, c.link(), config));
+        const auto doubling_below = shape_.doubling ? SIZE_MAX : 0;
+        return shape_.gossip
+                 ? caf::actor_cast<caf::actor>(spawn_in_place<gossip_peer>(c.system, c.link(), config))
+                 : caf::actor_cast<caf::actor>(spawn_in_place<ring_peer>(c.system, c.link(), {config, doubling_below}));
       }));
   const auto often = at_most(1000, 1min); // the storm is not what the limits are for
   auto tree = supervise("training", one_for_one, often);

@@ -32,9 +32,10 @@ struct training_shape {
   mortality broker = mortality::immortal;
   uint64_t epochs = 3;
   troupe::pace pace;
-  uint32_t fan_in = 0; ///< so many agents share an aggregator, which lives with the first of them; 0: there are none
-  bool ring = false;   ///< each agent has a ring peer; there are no shards
-  bool gossip = false; ///< instead: a gossip peer
+  uint32_t fan_in = 0;   ///< so many agents share an aggregator, which lives with the first of them; 0: there are none
+  bool ring = false;     ///< each agent has a ring peer; there are no shards
+  bool doubling = false; ///< with `ring`: they reduce by recursive doubling
+  bool gossip = false;   ///< instead: a gossip peer
   uint64_t local_steps = 1;
   learn::combine_options combine = {};
   learn::compression_kind compression = learn::compression_kind::none;

@@ -264,7 +264,7 @@ TEST_CASE("what a leaving agent has begun is no obstacle any more when the run g
 }
 
 TEST_CASE("an agent that has done its part of the step offers help, one that has had a single micro-batch does not") {
-  auto core = agent_core{me, 1, {}, false, {}, true};
+  auto core = agent_core{me, 1, {}, {}, {}, true};
   core.on_parameters(of_shard(0), {0});
   core.on_lease(part(0, 0, 2));
   core.on_lease(part(0, 3, 4));
@@ -280,7 +280,7 @@ TEST_CASE("an agent that has done its part of the step offers help, one that has
 }
 
 TEST_CASE("what an agent has kept of a split lease is computed once, and what it gave up if it gets it again") {
-  auto core = agent_core{me, 1, {}, false, {}, true};
+  auto core = agent_core{me, 1, {}, {}, {}, true};
   core.on_parameters(of_shard(0), {0});
   core.on_lease(part(0, 0, 4));
   core.on_split({0}, 0, 2, 4);
@@ -290,7 +290,7 @@ TEST_CASE("what an agent has kept of a split lease is computed once, and what it
 }
 
 TEST_CASE("a lease of a broker that does not know of the split yet is computed whole: nothing is lost (I1)") {
-  auto core = agent_core{me, 1, {}, false, {}, true};
+  auto core = agent_core{me, 1, {}, {}, {}, true};
   core.on_parameters(of_shard(0), {0});
   core.on_lease(part(0, 0, 4));
   core.on_split({0}, 0, 2, 4);

@@ -214,7 +214,7 @@ TEST_CASE("an agent that says that it is slow gets a smaller part of the next st
 namespace {
 
 broker_core with_shards(size_t slots, learn::batch_sizes how = sizes) {
-  return broker_core{how, {0}, {}, false, broker_core::parts::by_speed, {learn::exchange_kind::rotating, slots}};
+  return broker_core{how, {0}, {}, {}, broker_core::parts::by_speed, {learn::exchange_kind::rotating, slots}};
 }
 
 constexpr auto fine = learn::batch_sizes{96, 48, 4}; // steps of 12 micro-batches

@@ -401,7 +401,7 @@ void protocol_world::publish(uint32_t k, const member& to) {
 }
 
 broker_core protocol_world::make_broker() const {
-  return broker_core{sizes, {0}, pace_, false, broker_core::parts::by_speed, exchange_};
+  return broker_core{sizes, {0}, pace_, {}, broker_core::parts::by_speed, exchange_};
 }
 
 void protocol_world::broker_gets(const message& m) {

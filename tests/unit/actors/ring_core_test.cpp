@@ -1,6 +1,10 @@
 #include "actors/ring_core.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <catch2/matchers/catch_matchers_floating_point.hpp>
 #include <deque>
 
 using namespace troupe;
@@ -9,13 +13,13 @@ namespace {
 
 constexpr uint64_t micro_batches = 8;
 
-// Peers and what is under way between them; a chunk's content is the set of micro-batches in it, by way of `covered`.
+// Peers and what is under way between them, with the numbers themselves.
 struct ring {
-  explicit ring(uint32_t n, const std::vector<ring_bucket>& buckets) {
+  explicit ring(uint32_t n, const std::vector<ring_bucket>& buckets, size_t doubling_below = 0) {
     for (uint32_t i = 0; i < n; ++i) {
       members.push_back({{"agent", i}, {1}});
       members.push_back({{"ring_peer", i}, {1}});
-      peers.emplace_back(members.back(), buckets);
+      peers.emplace_back(members.back(), buckets, doubling_below);
     }
     publish(1);
     for (uint32_t i = 0; i < n; ++i) {
@@ -50,38 +54,101 @@ struct ring {
         perform(i, peers[i].on_plan({{0}, {since}, micro_batches, parts}));
   }
 
-  void run() {
+  // In the order in which they were sent, each message `copies` times.
+  void run(int copies = 1) {
     while (!wire.empty()) {
       auto [to, c] = wire.front();
       wire.pop_front();
-      if (alive(to))
+      for (int i = 0; i < copies && alive(to); ++i)
         perform(to, peers[to].on_chunk(c));
+    }
+  }
+
+  // The last one that was sent comes first.
+  void run_backwards() {
+    while (!wire.empty()) {
+      auto [to, c] = wire.back();
+      wire.pop_back();
+      perform(to, peers[to].on_chunk(c));
     }
   }
 
   void perform(uint32_t i, const ring_core::actions& actions) {
     for (auto& a : actions)
-      if (auto* x = std::get_if<ring_core::assemble>(&a))
-        perform(i, peers[i].on_assembled(peers[i].crew_since(), x->bucket));
-      else if (auto* s = std::get_if<ring_core::send>(&a)) {
-        auto c = s->what;
-        auto size = peers[i].buckets()[c.bucket].size;
-        auto range = chunk_range::of(size, peers[i].peers(), c.chunk);
-        c.values = payload::floats(range.last - range.first);
-        sent[i] += c.values.elements();
-        wire.emplace_back(s->to.role.index, c);
-      } else if (auto* r = std::get_if<ring_core::reduce>(&a))
-        perform(i, peers[i].on_reduced(r->what));
-      else if (auto* m = std::get_if<ring_core::measure>(&a))
-        measured += peers[i].on_norms(peers[i].crew_since(), m->at, {{{0}, 1, true}});
-      else if (std::get_if<ring_core::ask_plan>(&a))
-        ++asked;
+      std::visit([&](auto& x) { perform(i, x); }, a);
+  }
+  void perform(uint32_t i, const ring_core::assemble& a) {
+    auto own = payload::floats(peers[i].buckets()[a.bucket].size);
+    for (size_t k = 0; k < own.elements(); ++k)
+      own.mutable_floats()[k] = part(i, k);
+    owned[{i, a.bucket}] = own;
+    totals[{i, a.bucket}] = std::vector<float>(own.elements());
+    perform(i, peers[i].on_assembled(peers[i].crew_since(), a.bucket));
+  }
+  void perform(uint32_t i, const ring_core::send& s) {
+    auto c = s.what;
+    if (c.values.empty())
+      c.values = own(i, c.bucket, c.chunk);
+    sent[i] += c.values.elements();
+    rounds = std::max(rounds, c.round + 1);
+    wire.emplace_back(s.to.role.index, c);
+  }
+  void perform(uint32_t i, const ring_core::reduce& r) {
+    auto there = r.own.empty() ? own(i, r.bucket, r.chunk) : r.own;
+    auto sum = payload::floats(there.elements());
+    for (size_t k = 0; k < sum.elements(); ++k)
+      sum.mutable_floats()[k] = r.came.as_floats()[k] + there.as_floats()[k];
+    perform(i, peers[i].on_reduced(peers[i].crew_since(), peers[i].version(), r.bucket, r.chunk, sum));
+  }
+  void perform(uint32_t i, const ring_core::complete& c) {
+    auto whole = c.values.empty() ? own(i, c.bucket, c.chunk) : c.values;
+    auto first = chunk_range::of(peers[i].buckets()[c.bucket].size, peers[i].chunks(), c.chunk).first;
+    std::ranges::copy(whole.as_floats(), totals.at({i, c.bucket}).begin() + static_cast<ptrdiff_t>(first));
+  }
+  void perform(uint32_t i, const ring_core::measure& m) {
+    measured += peers[i].on_norms(peers[i].crew_since(), m.at, {{{0}, 1, true}});
+  }
+  void perform(uint32_t, const ring_core::ask_plan&) { ++asked; }
+  void perform(uint32_t, const ring_core::fetch_model&) {}
+  void perform(uint32_t, const ring_core::start_over&) {}
+
+  // No two orders of summation give the same bits.
+  static float part(uint32_t i, size_t k) { return 1.0f / static_cast<float>(3 * i + k % 7 + 1); }
+
+  payload own(uint32_t i, uint32_t bucket, uint32_t chunk) {
+    auto range = chunk_range::of(peers[i].buckets()[bucket].size, peers[i].chunks(), chunk);
+    return owned.at({i, bucket}).part(range.first, range.last - range.first);
+  }
+
+  void reduce_a_step() {
+    auto w = static_cast<uint32_t>(peers.size());
+    auto parts = std::vector<plan_part>{};
+    for (uint32_t i = 0; i < w; ++i)
+      parts.push_back({micro_batches * i / w, micro_batches * (i + 1) / w, i});
+    for (auto& p : parts)
+      push(p.rank, p.first, p.last);
+    plan(1, parts);
+  }
+
+  void check_totals() const {
+    for (auto& [key, total] : totals) {
+      CHECK(total == totals.at({0, key.second})); // every bit
+      for (size_t k = 0; k < total.size(); k += 5) {
+        auto sum = 0.0;
+        for (uint32_t i = 0; i < peers.size(); ++i)
+          sum += part(i, k);
+        CHECK_THAT(total[k], Catch::Matchers::WithinRel(sum, 1e-5));
+      }
+    }
   }
 
   std::vector<member> members;
   std::vector<ring_core> peers;
   std::deque<std::pair<uint32_t, ring_chunk>> wire;
   std::map<uint32_t, size_t> sent;
+  uint32_t rounds = 0;
+  std::map<std::pair<uint32_t, uint32_t>, payload> owned; // by peer and bucket
+  std::map<std::pair<uint32_t, uint32_t>, std::vector<float>> totals;
   int measured = 0;
   int asked = 0;
 };
@@ -92,23 +159,106 @@ std::vector<ring_bucket> two_buckets() {
 
 } // namespace
 
-TEST_CASE("every peer gets the whole sum, and sends 2n(w-1)/w") {
-  for (uint32_t w : {1u, 2u, 4u}) {
+TEST_CASE("around the ring every peer gets the same sum, in 2(w-1) rounds of 2n(w-1)/w floats") {
+  for (uint32_t w : {1u, 2u, 3u, 4u, 7u}) {
     auto r = ring{w, two_buckets()};
     CHECK(r.asked == static_cast<int>(w));
-    auto parts = std::vector<plan_part>{};
-    for (uint32_t i = 0; i < w; ++i)
-      parts.push_back({micro_batches * i / w, micro_batches * (i + 1) / w, i});
-    for (auto& p : parts)
-      r.push(p.rank, p.first, p.last);
-    r.plan(1, parts);
+    r.reduce_a_step();
     r.run();
     CHECK(r.measured == static_cast<int>(w));
+    r.check_totals();
+    CHECK(r.rounds == 2 * (w - 1));
     size_t sent = 0;
     for (auto& [i, n] : r.sent)
       sent += n;
     CHECK(sent == 2ul * 256 * (w - 1));
   }
+}
+
+TEST_CASE("by doubling every peer gets the same sum, in log2 w rounds, and two more where w is no power of two") {
+  for (auto [w, rounds] : {std::pair{1u, 0u}, {2u, 1u}, {3u, 3u}, {4u, 2u}, {5u, 4u}, {6u, 4u}, {7u, 4u}, {8u, 3u}}) {
+    auto r = ring{w, two_buckets(), 1000};
+    r.reduce_a_step();
+    r.run();
+    CHECK(r.measured == static_cast<int>(w));
+    r.check_totals();
+    auto fold_in_is_idle = std::has_single_bit(w);
+    CHECK(r.rounds == (w == 1 ? 0 : rounds + (fold_in_is_idle ? 1 : 0)));
+    for (auto& [i, n] : r.sent)
+      CHECK(n <= 256ul * rounds);
+  }
+}
+
+TEST_CASE("the size of the whole gradient decides how it is reduced") {
+  CHECK(ring{4, two_buckets(), 257}.peers[0].chunks() == 1);
+  CHECK(ring{4, two_buckets(), 256}.peers[0].chunks() == 4);
+}
+
+TEST_CASE("chunks that come twice count once, and those that come in another order make the same bits") {
+  for (size_t doubling_below : {0, 1000})
+    for (uint32_t w : {2u, 3u, 4u, 6u}) {
+      auto in_order = ring{w, two_buckets(), doubling_below};
+      in_order.reduce_a_step();
+      in_order.run();
+      auto twice = ring{w, two_buckets(), doubling_below};
+      twice.reduce_a_step();
+      twice.run(2);
+      auto backwards = ring{w, two_buckets(), doubling_below};
+      backwards.reduce_a_step();
+      backwards.run_backwards();
+      for (auto* r : {&twice, &backwards}) {
+        CHECK(r->measured == static_cast<int>(w));
+        CHECK(r->totals == in_order.totals);
+      }
+      for (auto& p : twice.peers)
+        CHECK(p.dropped() > 0);
+    }
+}
+
+TEST_CASE("what is lost by the way is sent again when nothing comes") {
+  for (size_t doubling_below : {0, 1000})
+    for (uint32_t w : {2u, 3u, 5u}) {
+      auto r = ring{w, two_buckets(), doubling_below};
+      r.reduce_a_step();
+      for (int rounds = 0; r.measured < static_cast<int>(w); ++rounds) {
+        REQUIRE(rounds < 64);
+        for (size_t i = 0; !r.wire.empty(); ++i) { // every third one comes
+          auto [to, c] = r.wire.front();
+          r.wire.pop_front();
+          if (i % 3 == static_cast<size_t>(rounds) % 3)
+            r.perform(to, r.peers[to].on_chunk(c));
+        }
+        for (uint32_t i = 0; i < w; ++i)
+          r.perform(i, r.peers[i].on_tick());
+      }
+      r.check_totals();
+    }
+}
+
+TEST_CASE("a chunk from a peer that does not send it, of a round that is not, or of another size is dropped") {
+  auto r = ring{4, two_buckets(), 1000};
+  r.reduce_a_step();
+  auto [to, good] = r.wire.front();
+  auto refused = [&, to = to](ring_chunk c) {
+    auto before = r.peers[to].dropped();
+    return r.peers[to].on_chunk(c).empty() && r.peers[to].dropped() == before + 1;
+  };
+  auto bad = good;
+  bad.from.role.index = (good.from.role.index + 2) % 4;
+  CHECK(refused(bad));
+  bad = good;
+  bad.round = 9;
+  CHECK(refused(bad));
+  bad = good;
+  bad.chunk = 1;
+  CHECK(refused(bad));
+  bad = good;
+  bad.bucket = 2;
+  CHECK(refused(bad));
+  bad = good;
+  bad.values = payload::floats(16);
+  CHECK(refused(bad));
+  CHECK_FALSE(refused(good));
 }
 
 TEST_CASE("a chunk begins where vectors are aligned, and chunks are a partition of the bucket") {
@@ -127,7 +277,8 @@ TEST_CASE("a chunk begins where vectors are aligned, and chunks are a partition 
 
 TEST_CASE(
   "when a peer dies inside a step the ring forms again and the step is reduced from what the others have kept") {
-  auto r = ring{3, two_buckets()};
+  auto doubling_below = GENERATE(0, 1000);
+  auto r = ring{3, two_buckets(), static_cast<size_t>(doubling_below)};
   auto parts = std::vector<plan_part>{{0, 3, 0}, {3, 6, 1}, {6, 8, 2}};
   r.plan(1, parts);
   r.push(0, 0, 3);
@@ -144,13 +295,21 @@ TEST_CASE(
 }
 
 TEST_CASE("a plan that leaves micro-batches to nobody, or a sum with something missing, is not applied (R4)") {
-  auto r = ring{2, two_buckets()};
+  auto doubling_below = GENERATE(0, 1000);
+  auto r = ring{2, two_buckets(), static_cast<size_t>(doubling_below)};
   r.push(0, 0, 4);
   r.plan(1, {{0, 4, 0}});
   r.run();
   CHECK(r.measured == 0);
   CHECK_FALSE(r.peers[0].on_commit({.view = {1}, .at = {0}, .version = {0}, .crew_since = {1}}));
   CHECK(r.peers[0].dropped() > 0);
+
+  auto short_of_one = ring{2, two_buckets(), static_cast<size_t>(doubling_below)};
+  short_of_one.reduce_a_step();
+  for (auto& [to, c] : short_of_one.wire)
+    --c.covered;
+  short_of_one.run();
+  CHECK(short_of_one.measured == 0);
 }
 
 TEST_CASE("a commit of another ring's sum is not applied, and a peer that is behind gets the model from another one") {
@@ -171,7 +330,7 @@ TEST_CASE("a commit of another ring's sum is not applied, and a peer that is beh
   CHECK(fetch->version == step{1});
 }
 
-TEST_CASE("what was sent to the next peer before it could be reached is sent again when it can") {
+TEST_CASE("what was sent to a peer before it could be reached is sent again when it can") {
   auto r = ring{2, two_buckets()};
   r.push(0, 0, 4);
   r.plan(1, {{0, 4, 0}, {4, 8, 1}});
