@@ -46,12 +46,15 @@ agent_actor::behavior_type agent::make_behavior() {
     local_.emplace(config_.job->model, config_.job->local_steps());
   if (config_.job->compresses())
     feedback_ = std::make_shared<learn::error_feedback>(config_.job->compression());
-  config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(self_), "coordinator");
+  for (const auto* kind : {"coordinator", config_.job->aggregates() ? "aggregator" : "shard_holder"})
+    config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(self_), kind);
   schedule_tick();
   return {
     [this](const role_bound& r) {
       if (r.role.kind == "coordinator")
         perform(core_.on_coordinator());
+      else
+        perform(core_.on_bound({r.role, r.incarnation}));
     },
     [this](const view_changed& v) { perform(core_.on_view(v)); },
     [this](const parameters& p) {

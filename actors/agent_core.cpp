@@ -47,7 +47,7 @@ agent_core::actions agent_core::on_view(const view_changed& v) {
   go_if_done(out);
   for (auto& m : v.members) {
     auto shard = shard_of(m.role);
-    auto takes = aggregator_.kind.empty() ? shard.has_value() : m.role == aggregator_;
+    auto takes = takes_pushes(m.role);
     if (!shard && !takes && m.role.kind != "data_broker")
       continue;
     auto [known, first] = peers_.try_emplace(m.role, m.incarnation);
@@ -60,6 +60,22 @@ agent_core::actions agent_core::on_view(const view_changed& v) {
     if (takes && fresh && version_)
       out.emplace_back(push_again{});
   }
+  return out;
+}
+
+bool agent_core::takes_pushes(const role_id& role) const {
+  return aggregator_.kind.empty() ? shard_of(role).has_value() : role == aggregator_;
+}
+
+agent_core::actions agent_core::on_bound(const member& who) const {
+  auto out = actions{};
+  auto known = peers_.find(who.role);
+  if (known == peers_.end() || known->second != who.incarnation)
+    return out; // the view comes, or one is there already
+  if (auto shard = shard_of(who.role))
+    out.emplace_back(pull{*shard});
+  if (takes_pushes(who.role) && version_)
+    out.emplace_back(push_again{});
   return out;
 }
 

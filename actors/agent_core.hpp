@@ -68,6 +68,8 @@ public:
   actions on_coordinator();
   /// Repairs at once what a broker, an aggregator or a shard holder that was started again cannot know.
   actions on_view(const view_changed& v);
+  /// Where a role is has become known, perhaps after the view that told of it: what was sent to it before that is lost.
+  actions on_bound(const member& who) const;
   /// Of the shard holder `from`, for its shard.
   actions on_parameters(const origin& from, const step_set& applied);
   actions on_lease(const lease& l);
@@ -107,6 +109,7 @@ private:
   [[nodiscard]] bool may_start(step at) const;
   [[nodiscard]] bool has_started(const lease& l) const;
   [[nodiscard]] std::optional<uint32_t> shard_of(const role_id& holder) const;
+  [[nodiscard]] bool takes_pushes(const role_id& role) const;
   void go_if_done(actions& out);
   void bind(std::vector<step> versions, const step_set& applied, actions& out);
 

@@ -30,8 +30,8 @@ public:
   /// `peer_kind`: agents work only with such a peer at their side; empty: there are none.
   broker_core(learn::batch_sizes sizes, step first, pace how = {}, std::string peer_kind = {},
               parts cut = parts::by_speed, learn::exchange_options exchange = {})
-    : sizes_(sizes), pace_(how), peer_kind_(std::move(peer_kind)), cut_(cut), exchange_(exchange),
-      committed_{first, {}} {}
+    : sizes_(sizes), pace_(how), peer_kind_(std::move(peer_kind)), cut_(cut),
+      exchange_(exchange), committed_{first, {}} {}
 
   /// A lease to hand to an agent.
   struct grant {

@@ -243,7 +243,8 @@ startable data_parallel::make_peer(uint32_t rank) {
             auto config = model_peer_config{role, job_, vault_, optimizer_of(options_), devices_[role.index]};
             if (job_->gossip())
               return announce(*job_, role, c.number, spawn_in_place<gossip_peer>(c.system, c.link(), config));
-            return announce(*job_, role, c.number, spawn_in_place<ring_peer>(c.system, c.link(), ring_peer::config{config}));
+            return announce(*job_, role, c.number,
+                            spawn_in_place<ring_peer>(c.system, c.link(), ring_peer::config{config}));
           }};
 }
 

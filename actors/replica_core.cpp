@@ -43,6 +43,10 @@ replica_core::actions replica_core::on_view(const view_changed& v) {
   return out;
 }
 
+replica_core::actions replica_core::on_bound(const member& who) const {
+  return listed_ && holder_ == who ? actions{follow{who, false}} : actions{};
+}
+
 replica_core::actions replica_core::on_state(const shard_state& s) {
   auto out = actions{};
   auto version = s.applied.version();

@@ -40,6 +40,8 @@ public:
   /// What a life before has left.
   void on_restored(const step_set& applied, view since);
   actions on_view(const view_changed& v);
+  /// Where the holder is has become known, perhaps after the view: what it was asked before is lost.
+  actions on_bound(const member& who) const;
   actions on_state(const shard_state& s);
   actions on_update(const replicate_update& u);
   actions on_applied();

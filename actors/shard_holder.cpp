@@ -38,11 +38,14 @@ const learn::block& shard_holder::block(block_id id) const {
 shard_holder_actor::behavior_type shard_holder::make_behavior() {
   // Behind an update that a life before may have left on the lane.
   memory_.when_settled([this, now = now_] { now.post([this] { restore(); }); });
-  config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(self_), "coordinator");
+  for (const auto* kind : {"coordinator", "agent", "shard_replica"})
+    config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(self_), kind);
   return {
     [this](const role_bound& r) {
       if (r.role.kind == "coordinator")
         announce();
+      else
+        bound({r.role, r.incarnation});
     },
     [this](const view_changed& v) {
       auto before = core_.rewound();
@@ -70,10 +73,7 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
         publish({p.from.role, p.from.incarnation});
       if (!core_.loaded())
         announce(); // the word that it was replaced may be what was lost
-      for (auto& u : feed_.open())
-        to_replica(u);
-      for (auto at : std::set{withheld_})
-        replicate_sums_of(at);
+      feed_again();
       report_replica(false);
       report_sums(); // a report or its commit may be
       for (auto& [at, block] : core_.rejected())
@@ -118,6 +118,22 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
       hand_over();
     },
   };
+}
+
+// Where that is may have become known after the view that told of it: what was sent before is lost.
+void shard_holder::bound(const member& who) {
+  auto& agents = core_.agents();
+  if (std::binary_search(agents.begin(), agents.end(), who))
+    publish(who);
+  else if (feed_.replica() == who)
+    feed_again();
+}
+
+void shard_holder::feed_again() {
+  for (auto& u : feed_.open())
+    to_replica(u);
+  for (auto at : std::set{withheld_})
+    replicate_sums_of(at);
 }
 
 void shard_holder::restore() {

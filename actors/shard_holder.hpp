@@ -23,9 +23,9 @@ namespace troupe {
 /// Receives `load_shard`, `commit_step`, `take_snapshot`, `view_changed`, `hand_over_shard` (coordinator),
 /// `push_gradients` (agents or aggregators), `pull_parameters` (agents), `follow_shard`, `sums_replicated`,
 /// `update_replicated` (the shard's replica), `role_bound` (directory); sends `shard_summed`, `shard_replicated` to the
-/// coordinator, `parameters` to the agents, `shard_state`, `replicate_sums` and `replicate_update` to the replica. Fails
-/// with a reason when its stream does. Owns one stream. Parameters are never written after they were published: an
-/// update reads one buffer and writes another, so agents of the same process use the holder's memory as it is. A new
+/// coordinator, `parameters` to the agents, `shard_state`, `replicate_sums` and `replicate_update` to the replica.
+/// Fails with a reason when its stream does. Owns one stream. Parameters are never written after they were published:
+/// an update reads one buffer and writes another, so agents of the same process use the holder's memory as it is. A new
 /// life comes back with the shard's last commit (`shard_vault`), also where that is the replica's, and with the sums
 /// that were replicated; contributions to the step in progress are pushed to it again.
 class shard_holder {
@@ -85,6 +85,8 @@ private:
   void load(const load_shard& l);
   void follow(const follow_shard& f);
   void send_state();
+  void bound(const member& who);
+  void feed_again();
   void replicate_sums_of(step at);
   void state_to_replica(const shard_state& what);
   template <class Message>

@@ -29,7 +29,8 @@ shard_replica_actor::behavior_type shard_replica::make_behavior() {
       now.post([this] {
         if (auto kept = memory_->restore())
           core_.on_restored(kept->applied, kept->since);
-        config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(self_), "coordinator");
+        for (const auto* kind : {"coordinator", "shard_holder"})
+          config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(self_), kind);
         schedule_tick();
       });
     });
@@ -38,6 +39,8 @@ shard_replica_actor::behavior_type shard_replica::make_behavior() {
     [this](const role_bound& r) {
       if (r.role.kind == "coordinator" && memory_)
         perform(replica_core::announce{});
+      else if (memory_)
+        perform(core_.on_bound({r.role, r.incarnation}));
     },
     [this](const view_changed& v) {
       if (!memory_)

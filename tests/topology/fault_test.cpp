@@ -119,3 +119,15 @@ TEST_CASE("a fault that the job cannot suffer is refused before anything starts"
   CHECK(validate(elsewhere).error().sentence ==
         "the agents of --nodes live elsewhere: start their node with TROUPE_FAULTS=\"agent/1:kill\" instead");
 }
+
+TEST_CASE("a coordinator that fails before it sends a commit leaves no step out of the report (R4)") {
+  auto steps = std::vector<uint64_t>{};
+  job_observer observer;
+  observer.on_step = [&](const step_progress& at) { steps.push_back(at.step); };
+  const auto o = job_with({"coordinator/0@step=3:exception"});
+  const auto report = run_job(o, observer, {});
+  REQUIRE(report);
+  CHECK(report->restarts == 1);
+  CHECK(report->samples == o.steps * o.batch);
+  CHECK(steps.size() == o.steps);
+}

@@ -296,3 +296,16 @@ TEST_CASE("a lease of a broker that does not know of the split yet is computed w
   core.on_split({0}, 0, 2, 4);
   CHECK(count<agent_core::compute>(core.on_lease(part(0, 0, 4))) == 1);
 }
+
+TEST_CASE("what was pushed to a shard holder before it was known where it is, is pushed again when it is") {
+  auto core = agent_core{me, 2};
+  const auto holder = member{{"shard_holder", 1}, {2}};
+  CHECK(core.on_bound(holder).empty()); // the view comes
+  core.on_parameters(of_shard(0), {0});
+  core.on_parameters(of_shard(1), {0});
+  core.on_view({{1}, {0}, {me, holder}, {}, {1}});
+  auto out = core.on_bound(holder);
+  CHECK(count<agent_core::push_again>(out) == 1);
+  CHECK(count<agent_core::pull>(out) == 1);
+  CHECK(core.on_bound({holder.role, {1}}).empty()); // of before
+}

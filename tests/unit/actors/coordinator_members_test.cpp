@@ -225,6 +225,23 @@ TEST_CASE("I8: a shard that cannot get what it missed of the last commit takes t
   CHECK(ticks >= 3);
 }
 
+TEST_CASE("I8: a shard that misses the last commit, whose contributor is gone, takes the run back at once, unless it "
+          "has the sum") {
+  for (auto has_sum : {false, true}) {
+    auto core = running(small());
+    run_step(core, 0);
+    core.on_lost(agent0);
+    auto out =
+      core.on_join({{holder.role, {2}}, {0}, true, {}, has_sum ? std::vector<step>{{0}} : std::vector<step>{}});
+    CHECK((find<core_t::restore>(out) != nullptr) != has_sum);
+    if (!has_sum)
+      continue;
+    auto sums = shard_summed{{holder.role, {2}, core.number()}, {0}, {0}, {{{0}, 1, true}}};
+    REQUIRE(find<core_t::commit>(core.on_summed(sums))); // again
+    CHECK(core.current() == step{1});
+  }
+}
+
 TEST_CASE("I8: a shard that is lost after the last step, before its parameters were collected, takes the run back") {
   auto c = small();
   c.steps = 1;

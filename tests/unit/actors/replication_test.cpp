@@ -205,3 +205,49 @@ TEST_CASE("a replica that hears nothing asks again") {
   REQUIRE(find<replica_core::follow>(all));
   CHECK(find<replica_core::follow>(all)->again);
 }
+
+TEST_CASE("a holder says that it has the sums of a step when its replica has them, too (I8)") {
+  auto f = in_step();
+  CHECK(f.on_summed({5}));
+  CHECK(f.waits({5}));
+  CHECK_FALSE(f.has_sums({5}));
+  f.on_sums_replicated({of({replica.role, {9}}), {}, {5}}); // another one
+  CHECK(f.waits({5}));
+  f.on_sums_replicated({of(replica), {}, {5}});
+  CHECK_FALSE(f.waits({5}));
+  CHECK(f.has_sums({5}));
+  CHECK_FALSE(f.on_summed({5})); // known
+}
+
+TEST_CASE("a version whose sums the replica has is shown at once") {
+  auto f = in_step();
+  f.on_summed({5});
+  f.on_sums_replicated({of(replica), {}, {5}});
+  CHECK(f.on_update(update(5)));
+  f.on_applied(at(6));
+  CHECK(shown(f) == step{6});
+  CHECK_FALSE(f.in_step({6})); // to move it has to have the update
+  CHECK(f.on_update(update(6)));
+  f.on_applied(at(7)); // of which it has no sums
+  CHECK(shown(f) == step{6});
+  f.on_replicated(ack(7));
+  CHECK(shown(f) == step{7});
+}
+
+TEST_CASE("nobody waits for the sums of a replica that is gone, or that is catching up") {
+  auto f = in_step();
+  f.on_summed({5});
+  f.on_view(view_with(2, {holder}));
+  CHECK_FALSE(f.waits({5}));
+  CHECK_FALSE(f.on_summed({6}));
+  auto next = member{replica.role, {2}};
+  CHECK(f.on_follow({of(next, 3), false, false, {}, {}}, {5}, {}).everything);
+  CHECK_FALSE(f.on_summed({6}));
+  CHECK_FALSE(f.has_sums({5})); // the one before had them
+}
+
+TEST_CASE("a replica asks its holder again when it becomes known where that is, if the view has told of it") {
+  auto c = loaded_at(5);
+  CHECK(find<replica_core::follow>(c.on_bound(holder)));
+  CHECK(c.on_bound({holder.role, {2}}).empty());
+}

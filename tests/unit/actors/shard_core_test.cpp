@@ -200,3 +200,16 @@ TEST_CASE("T8: what a holder says before its first view is of the view in which 
   core.on_view({{6}, {3}, {me}, {5}});
   CHECK(core.from().view == view{6});
 }
+
+TEST_CASE("a sum that a holder comes back with counts as all contributions do (I8)") {
+  auto core = running();
+  CHECK(core.on_sum({7}, {0}, 2));
+  CHECK_FALSE(core.on_sum({7}, {0}, 2)); // once
+  CHECK_FALSE(core.on_sum({7}, {1}, 2)); // of another shard
+  CHECK_FALSE(core.on_sum({6}, {3}, 2)); // applied long since
+  CHECK(core.on_push(push(7, 0, {0, 1}, 2)).verdict == partial_sums::verdict::duplicate);
+  CHECK(core.on_sum({7}, {3}, 2));
+  core.on_norm({7}, {{0}, 1, true});
+  CHECK(core.on_norm({7}, {{3}, 2, true}));
+  CHECK(core.on_commit({{1}, {7}, {7}, 0.1f, 1}));
+}

@@ -68,3 +68,23 @@ TEST_CASE("whoever claims a shard last is the only one that writes to it") {
   CHECK(vault->forget(0, holder));
   CHECK_FALSE(vault->find(0));
 }
+
+TEST_CASE("sums are kept until a commit has their step, for whoever claims the shard next") {
+  auto vault = std::make_shared<shard_vault>();
+  auto replica = vault->claim(0);
+  vault->keep(0, replica, at(3));
+  CHECK(vault->keep_sums(0, replica, {3}, {{}, {{1}}, {payload::floats(16)}}));
+  CHECK(vault->keep_sums(0, replica, {4}, {{}, {{1}}, {payload::floats(16)}}));
+  vault->claim(0);
+  CHECK_FALSE(vault->keep_sums(0, replica, {5}, {}));
+  CHECK(vault->find_sums(0).size() == 2);
+  CHECK(vault->find_sums(1).empty());
+  auto holder = vault->claim(0);
+  vault->keep(0, holder, at(4));
+  REQUIRE(vault->find_sums(0).size() == 1);
+  CHECK(vault->find_sums(0).contains({4}));
+  auto back = at(0);
+  back.since = {7};
+  vault->keep(0, holder, back); // the run went back: they are void
+  CHECK(vault->find_sums(0).empty());
+}
