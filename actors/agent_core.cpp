@@ -208,8 +208,11 @@ void agent_core::start(const lease& l, actions& out) {
     ask_for(l.at.next(), out);
 }
 
-// All of it, also as a part of another lease: the broker may not know yet that one was split.
+// Where leases are split, also as a part of another one: the broker may not know of that yet. Elsewhere whoever takes
+// the contributions may wait for those to this very part.
 bool agent_core::has_started(const lease& l) const {
+  if (!helps_)
+    return started_.contains({l.at, l.first, l.last});
   return l.first < l.last && std::any_of(started_.begin(), started_.end(), [&](auto& x) {
            return x.at == l.at && x.first <= l.first && l.last <= x.last;
          });

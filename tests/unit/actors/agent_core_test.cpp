@@ -309,3 +309,12 @@ TEST_CASE("what was pushed to a shard holder before it was known where it is, is
   CHECK(count<agent_core::pull>(out) == 1);
   CHECK(core.on_bound({holder.role, {1}}).empty()); // of before
 }
+
+TEST_CASE("a part of what an agent has computed already is computed by itself where a peer waits for just that") {
+  for (auto helps : {false, true}) {
+    auto core = agent_core{me, 1, {}, helps ? "" : "gossip_peer", {}, helps};
+    core.on_parameters(helps ? of_shard(0) : origin{{"gossip_peer", 0}, {1}, {1}}, {0});
+    CHECK(count<agent_core::compute>(core.on_lease(part(0, 0, 4))) == 1);
+    CHECK(count<agent_core::compute>(core.on_lease(part(0, 2, 4))) == (helps ? 0 : 1));
+  }
+}
