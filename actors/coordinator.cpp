@@ -55,8 +55,10 @@ coordinator_actor::behavior_type coordinator::make_behavior() {
         ++config_.job->dropped; // said before it left, by whichever of its lives, or after the end
       else
         perform(core_.on_join(j));
-      if (config_.placer && config_.job->sharded() && j.who.role.kind == "agent" && core_.has(j.who))
+      if (config_.placer && config_.job->sharded() && j.who.role.kind == "agent" && core_.has(j.who)) {
         config_.placer->joined(j.who.role.index);
+        move_shards();
+      }
     },
     [this](const role_bound& r) {
       watch(r.role);

@@ -79,7 +79,7 @@ replica_core::actions replica_core::on_update(const replicate_update& u) {
       out.emplace_back(acknowledge{begun()});
     return out;
   }
-  progress_ = true;
+  progress_ = progress_ || loaded_; // what is missing is not on its way because something else comes
   if (early_.size() < max_early || early_.contains(at))
     early_.insert_or_assign(at, u);
   else

@@ -59,6 +59,14 @@ bool replica_feed::has_sums(step at) const {
   return i != summed_.end() && i->second;
 }
 
+bool replica_feed::on_bound(const member& who) {
+  if (replica_ != who || caught_up_)
+    return false;
+  awaits_state_ = true;
+  show();
+  return true;
+}
+
 void replica_feed::on_state(step taken) {
   if (!replica_)
     return;

@@ -36,6 +36,8 @@ public:
 
   /// `now`: the holder's version; `rewound`: the view in which the run last went back.
   answer on_follow(const follow_shard& f, step now, view rewound);
+  /// Where the replica is has become known: what was sent to it before is lost. True: send it everything.
+  bool on_bound(const member& who);
   /// The whole state was taken, as of this version.
   void on_state(step taken);
   /// All contributions to a step are summed up. True: send the replica the sums, and say nothing of them before it has

@@ -125,8 +125,14 @@ void shard_holder::bound(const member& who) {
   auto& agents = core_.agents();
   if (std::binary_search(agents.begin(), agents.end(), who))
     publish(who);
-  else if (feed_.replica() == who)
+  if (feed_.replica() != who)
+    return;
+  auto shown = shown_version();
+  if (feed_.on_bound(who))
+    send_state_soon();
+  else
     feed_again();
+  publish_news(shown);
 }
 
 void shard_holder::feed_again() {
@@ -450,11 +456,14 @@ void shard_holder::follow(const follow_shard& f) {
   report_replica(before);
   for (auto& u : answer.updates)
     to_replica(u);
-  if (answer.everything) {
-    replica_waits_ = true;
-    if (!core_.applying())
-      send_state();
-  }
+  if (answer.everything)
+    send_state_soon();
+}
+
+void shard_holder::send_state_soon() {
+  replica_waits_ = true;
+  if (!core_.applying())
+    send_state();
 }
 
 // As of a version, with the work on the stream: the state is written in place.

@@ -85,6 +85,7 @@ private:
   void load(const load_shard& l);
   void follow(const follow_shard& f);
   void send_state();
+  void send_state_soon();
   void bound(const member& who);
   void feed_again();
   void replicate_sums_of(step at);

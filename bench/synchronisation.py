@@ -5,7 +5,7 @@
 
 Bytes are those of gradients and parameters that an agent and a step cost, in multiples of the parameters' size n, beside the formula:
 ps 2n (here w divides the micro-batches, so that no lease needs more than one node of the sum's tree), tree 2n and n for each aggregator
-and step, ring n log2 w for a model below 4 MiB, as this one, async n(w+1)/w: a step is one agent's gradient, and every agent is sent what
+and step, ring n log2 w for a model below 4 MiB, as this one, gossip n, async n(w+1)/w: a step is one agent's gradient, and every agent is sent what
 comes of it. Sharded: 2n(w-1)/w; such a model is one block of parameters, which one agent holds. Local steps: 2n/H, where a round counts as H
 steps. Compressed: parameters n, and gradients what they take. Robust rules: parameters n, and a gradient for each of an agent's
 micro-batches. What the shard holders receive for a step stands beside: gradients of all agents, or of all aggregators.
@@ -18,20 +18,21 @@ import side_by_side as bench
 H = 8  # steps between two averages
 AHEAD = ["--batch", 32, "--optimizer", "adam", "--schedule", "warmup:100,cosine"]
 MODES = {
-    "ps": ["--batch", 128],
+    "ps": ["--batch", 64],
     "ps, staleness 1": [*AHEAD, "--lr", 0.001, "--staleness", 1],
     "ps, staleness 4": [*AHEAD, "--lr", 0.001, "--staleness", 4],
-    "ps, async": [*AHEAD, "--lr", 0.0005, "--staleness", "async"],
-    "tree, fan-in 2": ["--batch", 128, "--sync", "tree", "--fan-in", 2],
-    "ring": ["--batch", 128, "--sync", "ring"],
-    "sharded": ["--batch", 128, "--sync", "sharded"],
+    "ps, async": ["--batch", 16, "--optimizer", "adam", "--schedule", "warmup:100,cosine", "--lr", 0.0005, "--staleness", "async"],
+    "tree, fan-in 2": ["--batch", 64, "--sync", "tree", "--fan-in", 2],
+    "ring": ["--batch", 64, "--sync", "ring"],
+    "gossip": ["--batch", 64, "--sync", "gossip"],
+    "sharded": ["--batch", 64, "--sync", "sharded"],
     "ps, local SGD, H = 8": ["--batch", 32, "--local-steps", H],
     "ps, DiLoCo, H = 8": ["--batch", 32, "--local-steps", H, "--optimizer", "adamw", "--lr", 0.001, "--outer-lr", 0.7, "--outer-momentum", 0.9],
-    "ps, bf16": ["--batch", 128, "--compress", "bf16"],
-    "ps, int8": ["--batch", 128, "--compress", "int8"],
-    "ps, topk:0.05": ["--batch", 128, "--compress", "topk:0.05"],
-    "ps, median": ["--batch", 128, "--micro-batch", 16, "--combine", "median"],
-    "ps, trimmed:0.2": ["--batch", 128, "--micro-batch", 16, "--combine", "trimmed:0.2"],
+    "ps, bf16": ["--batch", 64, "--compress", "bf16"],
+    "ps, int8": ["--batch", 64, "--compress", "int8"],
+    "ps, topk:0.05": ["--batch", 64, "--compress", "topk:0.05"],
+    "ps, median": ["--batch", 64, "--micro-batch", 8, "--combine", "median"],
+    "ps, trimmed:0.2": ["--batch", 64, "--micro-batch", 8, "--combine", "trimmed:0.2"],
 }
 
 
@@ -45,7 +46,7 @@ def aggregators(agents):
 
 
 def received_of(mode, agents):
-    if mode == "ring":
+    if mode in ("ring", "gossip"):
         return 0
     if mode == "tree, fan-in 2":
         return aggregators(agents)
@@ -65,6 +66,8 @@ def doubling(agents):
 def formula_of(mode, agents):
     if mode == "ring":
         return doubling(agents) / agents
+    if mode == "gossip":
+        return 1
     if mode == "sharded":
         return 2 * (agents - 1) / agents
     if mode == "tree, fan-in 2":
@@ -74,7 +77,7 @@ def formula_of(mode, agents):
     if "H = " in mode:
         return 2 / H
     if "median" in mode or "trimmed" in mode:
-        return 1 + 128 / 16 / agents
+        return 1 + 64 / 8 / agents
     return 1 + {"ps, bf16": 1 / 2, "ps, int8": (1 + 1 / 64) / 4, "ps, topk:0.05": 2 * 0.05}.get(mode, 1)
 
 

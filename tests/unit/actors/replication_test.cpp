@@ -251,3 +251,24 @@ TEST_CASE("a replica asks its holder again when it becomes known where that is, 
   CHECK(find<replica_core::follow>(c.on_bound(holder)));
   CHECK(c.on_bound({holder.role, {2}}).empty());
 }
+
+TEST_CASE("a state that was sent before it was known where the replica is, is sent again when it is") {
+  auto f = replica_feed{2};
+  f.on_loaded(at(5));
+  CHECK_FALSE(f.on_bound(replica));
+  REQUIRE(f.on_follow(asks({}), {5}, {}).everything);
+  f.on_state({5});
+  CHECK(f.on_bound(replica));
+  f.on_state({6});
+  f.on_replicated(ack(6));
+  CHECK_FALSE(f.on_bound(replica)); // it has it
+}
+
+TEST_CASE("a replica that waits for the state asks for it again, whatever updates come") {
+  auto c = replica_core{replica};
+  c.on_view(view_with(1, {holder, replica}));
+  c.on_update(update(5));
+  auto all = c.on_tick();
+  REQUIRE(find<replica_core::follow>(all));
+  CHECK(find<replica_core::follow>(all)->again);
+}
