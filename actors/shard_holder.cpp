@@ -1,10 +1,5 @@
 #include "actors/shard_holder.hpp"
 
-#include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <fmt/format.h>
-
 #include "actors/fault_places.hpp"
 #include "actors/stream_failure.hpp"
 #include "gpu/kernels/reduce.hpp"
@@ -120,28 +115,6 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
   };
 }
 
-// Where that is may have become known after the view that told of it: what was sent before is lost.
-void shard_holder::bound(const member& who) {
-  auto& agents = core_.agents();
-  if (std::binary_search(agents.begin(), agents.end(), who))
-    publish(who);
-  if (feed_.replica() != who)
-    return;
-  auto shown = shown_version();
-  if (feed_.on_bound(who))
-    send_state_soon();
-  else
-    feed_again();
-  publish_news(shown);
-}
-
-void shard_holder::feed_again() {
-  for (auto& u : feed_.open())
-    to_replica(u);
-  for (auto at : std::set{withheld_})
-    replicate_sums_of(at);
-}
-
 void shard_holder::restore() {
   restored_ = true;
   if (auto kept = memory_.restore(); kept && core_.on_loaded(kept->applied, kept->since)) {
@@ -250,44 +223,6 @@ payload shard_holder::as_floats(const push_gradients& p) {
   return values;
 }
 
-// What a robust rule makes of the contributions takes the place of their sum, except Krum's, which needs to know those
-// to all blocks.
-void shard_holder::combine(step at, block_id id) {
-  auto all = std::make_shared<contributions>(contributions_to(at, id));
-  auto how = config_.job->combine();
-  auto n = block(id).size;
-  if (how.kind == learn::combine_kind::krum) {
-    stream_.enqueue([this, now = now_, n, at, id, begun = core_.rewound(), all] {
-      auto apart = learn::squared_distances(n, all->pointers(), all->factors);
-      auto finite =
-        all->values.size() == 1 || std::any_of(apart.begin(), apart.end(), [](double d) { return std::isfinite(d); });
-      now.post([this, at, begun, norm = block_norm{id, 0, finite, std::move(apart)}] { measured(at, begun, norm); });
-    });
-    return;
-  }
-  auto result = payload::floats(n);
-  stream_.enqueue([how, n, all, result]() mutable {
-    learn::combine(how, n, all->pointers(), all->factors, result.mutable_floats().data());
-  });
-  forget_sums_of(at, id);
-  sums_[{at, id, all->root}] = std::move(result);
-  measure(at, id);
-}
-
-shard_holder::contributions shard_holder::contributions_to(step at, block_id id) const {
-  auto sizes = config_.job->sizes();
-  auto samples = static_cast<float>(learn::samples_of_step(sizes, at.value));
-  auto result = contributions{};
-  auto tree = sum_tree{learn::micro_batches_of_step(sizes, at.value)};
-  result.root = tree.root();
-  for (uint64_t m = 0; m < tree.leaves(); ++m) {
-    auto where = learn::positions(sizes, at.value, m);
-    result.values.push_back(sums_.at({at, id, tree.leaf(m)}));
-    result.factors.push_back(samples / static_cast<float>(where.last - where.first));
-  }
-  return result;
-}
-
 void shard_holder::measure(step at, block_id id) {
   auto& root = sums_.lower_bound({at, id, {}})->second;
   stream_.enqueue([this, now = now_, id, at, begun = core_.rewound(), sum = root] {
@@ -353,20 +288,6 @@ void shard_holder::report_withheld() {
       withheld_.erase(at);
     else
       report_sums(at);
-  }
-}
-
-// Of what Krum has looked at, one contribution stays, as large as if all were like it.
-void shard_holder::choose(step at, uint64_t chosen) {
-  for (auto& b : blocks_of(*config_.job, shard_)) {
-    auto all = contributions_to(at, b);
-    auto result = payload::floats(block(b).size);
-    stream_.enqueue([from = all.values.at(chosen), factor = all.factors.at(chosen), result]() mutable {
-      gpu::kernels::copy(result.elements(), from.as_floats().data(), result.mutable_floats().data());
-      gpu::kernels::scale(result.elements(), factor, result.mutable_floats().data());
-    });
-    forget_sums_of(at, b);
-    sums_[{at, b, all.root}] = std::move(result);
   }
 }
 
@@ -441,89 +362,6 @@ void shard_holder::publish(const member& to) {
 void shard_holder::deliver_snapshots() {
   if (core_.loaded())
     snapshots_.deliver(stream_, now_, core_.version(), memory_.values(), memory_.state());
-}
-
-// -- replication ------------------------------------------------------------------------------------------------------
-
-void shard_holder::follow(const follow_shard& f) {
-  if (!core_.loaded() || f.from.is_void(core_.rewound()))
-    return; // it asks again
-  auto shown = shown_version();
-  auto before = feed_.replicated() && feed_.replica() == member{f.from.role, f.from.incarnation};
-  auto answer = feed_.on_follow(f, core_.version(), core_.rewound());
-  publish_news(shown);
-  report_withheld();
-  report_replica(before);
-  for (auto& u : answer.updates)
-    to_replica(u);
-  if (answer.everything)
-    send_state_soon();
-}
-
-void shard_holder::send_state_soon() {
-  replica_waits_ = true;
-  if (!core_.applying())
-    send_state();
-}
-
-// As of a version, with the work on the stream: the state is written in place.
-void shard_holder::send_state() {
-  replica_waits_ = false;
-  auto what = shard_state{core_.from(), core_.rewound(), core_.applied(), memory_.values(), {}};
-  for (auto& from : memory_.state()) {
-    what.state.push_back(payload::floats(from.elements()));
-    stream_.enqueue(
-      [from, to = what.state.back()]() mutable { std::memcpy(to.mutable_data(), from.data(), from.bytes()); });
-  }
-  auto shown = shown_version();
-  feed_.on_state(core_.version());
-  publish_news(shown);
-  stream_.on_complete([this, now = now_, what] { now.post([this, what] { state_to_replica(what); }); });
-}
-
-// The state is written in place where it arrives, so it is not lent.
-void shard_holder::state_to_replica(const shard_state& what) {
-  if (auto& to = feed_.replica())
-    if (auto handle = config_.job->roles->find_as<shard_replica_actor>(to->role))
-      troupe::anon_send(handle, what);
-}
-
-void shard_holder::replicate_sums_of(step at) {
-  auto what = replicate_sums{core_.from(), core_.rewound(), at, {}, {}};
-  for (auto i = sums_.lower_bound({at, {}, {}}); i != sums_.end() && std::get<step>(i->first) == at; ++i) {
-    what.blocks.push_back(std::get<block_id>(i->first));
-    what.sums.push_back(i->second);
-  }
-  to_replica(std::move(what));
-}
-
-// Either what is there before a commit or the update that follows.
-template <class Message>
-void shard_holder::to_replica(Message what) {
-  auto& to = feed_.replica();
-  if (!to)
-    return;
-  if (auto there = config_.job->roles->locate<shard_replica_actor>(to->role); there.handle) {
-    for (auto& sum : what.sums) {
-      config_.job->sent_bytes += sum.bytes();
-      sum = sum.for_reader(there.process);
-    }
-    troupe::anon_send(there.handle, std::move(what));
-  }
-}
-
-void shard_holder::report_replica(bool before) {
-  if (!feed_.replicated() || before)
-    return;
-  if (auto coordinator = config_.job->roles->find_as<coordinator_actor>({"coordinator", 0}))
-    troupe::anon_send(coordinator, shard_replicated{core_.from(), *feed_.replica()});
-}
-
-void shard_holder::hand_over() {
-  if (!leaving_ || core_.applying() || !feed_.in_step(core_.version()))
-    return;
-  memory_.forget();
-  self_->quit();
 }
 
 } // namespace troupe

@@ -89,9 +89,11 @@ private:
   void bound(const member& who);
   void feed_again();
   void replicate_sums_of(step at);
-  void state_to_replica(const shard_state& what);
+  void to_replica(const shard_state& what);
+  void to_replica(replicate_sums what);
+  void to_replica(replicate_update what);
   template <class Message>
-  void to_replica(Message what);
+  void lend_to_replica(Message what);
   void publish_news(const std::optional<step>& before);
   void hand_over();
   void report_replica(bool before);
