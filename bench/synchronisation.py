@@ -21,7 +21,7 @@ MODES = {
     "ps": ["--batch", 64],
     "ps, staleness 1": [*AHEAD, "--lr", 0.001, "--staleness", 1],
     "ps, staleness 4": [*AHEAD, "--lr", 0.001, "--staleness", 4],
-    "ps, async": ["--batch", 16, "--optimizer", "adam", "--schedule", "warmup:100,cosine", "--lr", 0.0005, "--staleness", "async"],
+    "ps, async": ["--batch", 16, "--micro-batch", 4, "--optimizer", "adam", "--schedule", "warmup:100,cosine", "--lr", 0.0005, "--staleness", "async"],
     "tree, fan-in 2": ["--batch", 64, "--sync", "tree", "--fan-in", 2],
     "ring": ["--batch", 64, "--sync", "ring"],
     "gossip": ["--batch", 64, "--sync", "gossip"],
@@ -31,7 +31,7 @@ MODES = {
     "ps, bf16": ["--batch", 64, "--compress", "bf16"],
     "ps, int8": ["--batch", 64, "--compress", "int8"],
     "ps, topk:0.05": ["--batch", 64, "--compress", "topk:0.05"],
-    "ps, median": ["--batch", 64, "--micro-batch", 8, "--combine", "median"],
+    "ps, median": ["--batch", 64, "--micro-batch", 16, "--combine", "median"],
     "ps, trimmed:0.2": ["--batch", 64, "--micro-batch", 8, "--combine", "trimmed:0.2"],
 }
 
@@ -76,7 +76,9 @@ def formula_of(mode, agents):
         return (agents + 1) / agents
     if "H = " in mode:
         return 2 / H
-    if "median" in mode or "trimmed" in mode:
+    if "median" in mode:
+        return 1 + 64 / 16 / agents
+    if "trimmed" in mode:
         return 1 + 64 / 8 / agents
     return 1 + {"ps, bf16": 1 / 2, "ps, int8": (1 + 1 / 64) / 4, "ps, topk:0.05": 2 * 0.05}.get(mode, 1)
 
