@@ -27,8 +27,9 @@ class step_work;
 /// Receives `parameters` (shard holders), `lease`, `split_lease` (data broker), `evaluate`, `view_changed`
 /// (coordinator), `role_bound` (directory), `leave_run` (its host), upon which it ends normally as soon as what it has
 /// begun has taken effect; sends `push_gradients` per finished block, `micro_batches_done`, `request_lease`,
-/// `evaluation`. Fails with a reason when its stream does or the device cannot run the model. Owns one stream and one
-/// replica. A new life pulls the current parameters and is leased its part of the step again.
+/// `offer_help`, `lease_split`, `evaluation`. Fails with a reason when its stream does or the device cannot run the
+/// model. Owns one stream and one replica. A new life pulls the current parameters and is leased its part of the step
+/// again.
 class agent {
 public:
   using interface = agent_actor;

@@ -306,8 +306,8 @@ bool coordinator_core::commit_one(step at, actions& out) {
     log().rewinds = 0;
   }
   out.emplace_back(account{std::move(booked)});
-  out.emplace_back(
-    std::move(done)); // before anything that may fail: a coordinator that takes over does not say it again
+  // Before what may fail: whoever takes over does not say it again.
+  out.emplace_back(std::move(done));
   // Evaluations go out before the commit, so that an agent has them before it has the parameters they ask for.
   auto epoch_ends = epoch_of(current()) != epoch_of(version);
   if (config_.test_samples > 0 && (epoch_ends || current().value >= last_step_) && current() > log().tested)

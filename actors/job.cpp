@@ -73,6 +73,11 @@ private:
   std::optional<steady_clock::time_point> ended_; // the last part
 };
 
+// As the job says, not because somebody has stopped it or it was good enough.
+bool has_ended(stop_reason why) {
+  return why == stop_reason::epochs_done || why == stop_reason::steps_done;
+}
+
 } // namespace
 
 // Each part is a topology of its own. The model, its optimiser's state and the data go from one to the next in memory.
@@ -100,9 +105,14 @@ expected<job_report> run_job(const job_options& options, const job_observer& obs
       auto report = t.run(t.tree(), stop, say);
       if (!report)
         return tl::unexpected(report.error());
-      whole.add(std::move(*report));
-      if (!t.leaves_off())
+      whole.add(*report);
+      if (!t.leaves_off()) {
+        if (part.until != 0 && has_ended(report->reason) && observer.on_note)
+          observer.on_note(fmt::format("the run ended after {} steps, before the change of --switch at step {}: let it "
+                                       "come earlier, or the run go on for longer",
+                                       report->steps, part.until));
         break;
+      }
       whole.change(part.until);
     }
     from = t.hand_over();

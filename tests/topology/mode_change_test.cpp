@@ -140,3 +140,17 @@ TEST_CASE("a change of mode between epochs brings no test of its own") {
   CHECK(r.changes.size() == 1);
   CHECK(r.test_accuracy.size() == 1);
 }
+
+TEST_CASE("a change that comes after the end of the run is told of") {
+  auto o = job_of(1, {"10000:sync=ring"});
+  o.epochs = 1;
+  o.steps = 0;
+  o.batch = 2000;
+  o.micro_batch = 500;
+  auto notes = std::vector<std::string>{};
+  auto r = run(o, {.on_note = [&](const std::string& n) { notes.push_back(n); }});
+  CHECK(r.reason == stop_reason::epochs_done);
+  CHECK(r.changes.empty());
+  REQUIRE(notes.size() == 1);
+  CHECK(notes.front().find("before the change of --switch at step 10000") != std::string::npos);
+}
