@@ -20,6 +20,8 @@ coordinator::coordinator(interface::pointer self, life now, const config& c)
       return core;
     }()),
     files_(config_.files, fail_with_stream(life_, self_role)), locks_({self_role, life_.number()}, ports_to_locks()) {
+  if (config_.placer)
+    mover_.emplace(config_.placer, locks_, ports_to_shards());
   if (!record_.born) {
     record_.born = this->now();
     record_.counted = {record_.start->version, {}};
@@ -55,10 +57,10 @@ coordinator_actor::behavior_type coordinator::make_behavior() {
         ++config_.job->dropped; // said before it left, by whichever of its lives, or after the end
       else
         perform(core_.on_join(j));
-      if (config_.placer && config_.job->sharded() && j.who.role.kind == "agent" && core_.has(j.who)) {
+      if (mover_ && config_.job->sharded() && j.who.role.kind == "agent" && core_.has(j.who))
         config_.placer->joined(j.who.role.index);
-        move_shards();
-      }
+      if (mover_)
+        mover_->look();
     },
     [this](const role_bound& r) {
       watch(r.role);
@@ -81,7 +83,7 @@ coordinator_actor::behavior_type coordinator::make_behavior() {
       if (!config_.placer || !core_.has({r.from.role, r.from.incarnation}) || r.from.is_void(core_.rewound()))
         return;
       config_.placer->ready(r.replica.role.index, r.replica.incarnation);
-      move_shards();
+      mover_->look();
     },
     [this](const evaluation& e) { perform(core_.on_evaluation(e)); },
     [this](const stop_run&) { perform(core_.on_stop()); },
@@ -110,23 +112,19 @@ void coordinator::schedule_tick() {
     if (config_.ledger && !config_.ledger->is_empty())
       write_ledger();
     ask_the_missing();
-    move_shards();
+    if (mover_)
+      mover_->look();
     schedule_tick();
   }));
 }
 
 // Who ends upon this starts again where it belongs.
-void coordinator::move_shards() {
-  if (!config_.placer)
-    return;
-  auto tell = [&](const char* kind, uint32_t shard) {
-    if (auto handle = config_.job->roles->find({kind, shard}))
-      troupe::anon_send(caf::actor_cast<caf::actor>(handle), hand_over_shard{core_.number()});
-  };
-  for (auto shard : config_.placer->holders_to_move())
-    tell("shard_holder", shard);
-  for (auto shard : config_.placer->replicas_to_move())
-    tell("shard_replica", shard);
+shard_mover::ports coordinator::ports_to_shards() {
+  return {[this](const role_id& role, fencing_token token) {
+            if (auto handle = config_.job->roles->find(role))
+              troupe::anon_send(caf::actor_cast<caf::actor>(handle), hand_over_shard{token});
+          },
+          [this](const std::string& sentence) { note(sentence); }};
 }
 
 // Word of a start, or of a reconnection, may have been lost; only agents repeat it by themselves.
@@ -170,7 +168,7 @@ void coordinator::lost(const role_id& role, const caf::actor_addr& who, bool in_
     perform(in_order && role.kind == "agent" ? core_.on_left(*gone) : core_.on_lost(*gone));
   if (config_.placer && config_.job->sharded() && in_order && gone && role.kind == "agent" && !core_.has(*gone)) {
     config_.placer->leaves(role.index);
-    move_shards();
+    mover_->look();
   }
 }
 

@@ -13,6 +13,7 @@
 #include "actors/job.hpp"
 #include "actors/ledger.hpp"
 #include "actors/lock_client.hpp"
+#include "actors/shard_mover.hpp"
 #include "actors/shard_placer.hpp"
 #include "actors/shard_vault.hpp"
 #include "gpu/stream.hpp"
@@ -136,9 +137,9 @@ private:
   bool has_departed(const role_id& role) const;
   void end(coordinator_core::stop_cause cause, model_state final);
   lock_client::ports ports_to_locks();
+  shard_mover::ports ports_to_shards();
   void schedule_tick();
   void ask_the_missing();
-  void move_shards();
   void ask_to_join(const role_id& role);
   void note(const std::string& sentence);
   time_point now();
@@ -156,6 +157,7 @@ private:
   bool saving_ = false;
   bool collected_ = false; ///< the final parameters: who comes back now makes no difference
   lock_client locks_;
+  std::optional<shard_mover> mover_;                                                       ///< where shards can move
   std::deque<std::pair<std::shared_ptr<const model_state>, std::function<void()>>> saves_; ///< the first is under way
 };
 

@@ -108,7 +108,9 @@ shard_holder_actor::behavior_type shard_holder::make_behavior() {
       feed_.on_sums_replicated(r);
       report_withheld();
     },
-    [this](const hand_over_shard&) {
+    [this](const hand_over_shard& h) {
+      if (!config_.vault->admits(shard_, h.token))
+        return void(++config_.job->dropped);
       leaving_ = feed_.replica().has_value();
       hand_over();
     },

@@ -65,7 +65,9 @@ shard_replica_actor::behavior_type shard_replica::make_behavior() {
       perform(core_.on_update(whole));
       counted(before);
     },
-    [this](const hand_over_shard&) {
+    [this](const hand_over_shard& h) {
+      if (!config_.vault->admits(config_.role.index, h.token))
+        return void(++config_.job->dropped);
       if (memory_)
         memory_->forget();
       self_->quit();

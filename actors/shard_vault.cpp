@@ -9,6 +9,11 @@ uint64_t shard_vault::claim(uint32_t shard) {
   return ++claims_[shard];
 }
 
+bool shard_vault::admits(uint32_t shard, fencing_token token) {
+  auto guard = std::lock_guard{mutex_};
+  return fences_[shard].accepts(token);
+}
+
 std::shared_ptr<shard_vault::update> shard_vault::begin(uint32_t shard, uint64_t claim) {
   auto guard = std::lock_guard{mutex_};
   if (claims_[shard] != claim)

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "messages/fence.hpp"
 #include "messages/ids.hpp"
 #include "messages/payload.hpp"
 #include "messages/step_set.hpp"
@@ -63,6 +64,8 @@ public:
   /// Until a commit that has the step is kept.
   bool keep_sums(uint32_t shard, uint64_t claim, step at, sums what);
   bool forget(uint32_t shard, uint64_t claim);
+  /// Whether the bearer may have a shard that is here moved: nobody with a higher token has.
+  bool admits(uint32_t shard, fencing_token token);
   [[nodiscard]] std::optional<commit> find(uint32_t shard) const;
   [[nodiscard]] std::map<step, sums> find_sums(uint32_t shard) const;
   /// The run goes back: what is kept is void.
@@ -74,6 +77,7 @@ private:
 
   mutable std::mutex mutex_;
   std::map<uint32_t, uint64_t> claims_;
+  std::map<uint32_t, fence> fences_;
   std::map<uint32_t, commit> commits_;
   std::map<uint32_t, std::map<step, sums>> sums_;
   std::map<uint32_t, size_t> under_way_;

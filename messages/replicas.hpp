@@ -113,11 +113,11 @@ struct shard_replicated {
 /// coordinator → shard_holder: end as soon as the replica has everything; the next incarnation starts where that is.
 /// coordinator → shard_replica: end; the next incarnation starts elsewhere.
 struct hand_over_shard {
-  view number; ///< of the coordinator's last view
+  fencing_token token; ///< of the lock on the shard, for its `fence`
 
   template <class Inspector>
   friend bool inspect(Inspector& f, hand_over_shard& x) {
-    return f.object(x).fields(f.field("number", x.number));
+    return f.object(x).fields(f.field("token", x.token));
   }
 };
 

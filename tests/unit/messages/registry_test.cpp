@@ -80,7 +80,7 @@ TEST_CASE("what a shard and its replica say to each other crosses the wire") {
   CHECK((q.from == somebody && q.since == view{6} && q.at == step{7}));
   auto done = through_the_wire(shard_replicated{somebody, {{"shard_replica", 1}, {2}}});
   CHECK((done.from == somebody && done.replica == member{{"shard_replica", 1}, {2}}));
-  CHECK(through_the_wire(hand_over_shard{{5}}).number == view{5});
+  CHECK(through_the_wire(hand_over_shard{{5}}).token == fencing_token{5});
   auto j = through_the_wire(join{{{"shard_holder", 1}, {2}}, {3}, true, {4}, {{5}}});
   CHECK((j.version == step{3} && j.loaded && j.since == view{4} && j.sums == std::vector<step>{{5}}));
 }
