@@ -118,14 +118,16 @@ private:
   void perform(const coordinator_core::note& a);
   void perform(const coordinator_core::give_up& a);
 
+  using snapshots = std::vector<std::vector<shard_snapshot>>; ///< by shard; of several peers where each has all
   struct collection {
     step version;
     bool with_state = false;
-    std::function<void(model_state)> use;
+    std::function<void(snapshots)> use;
     std::function<void(const std::string& why)> failed;
   };
   void collect(const collection& what);
-  [[nodiscard]] model_state put_together(step version, const std::vector<std::vector<shard_snapshot>>& shards) const;
+  /// On the stream for files.
+  void put_together(step version, snapshots shards, std::function<void(model_state)> then);
   /// One after the other, each under the lock on the folder.
   void save(model_state state, std::function<void()> then);
   void save_next();

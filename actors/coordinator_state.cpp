@@ -70,7 +70,9 @@ void coordinator::perform(const coordinator_core::checkpoint& a) {
     return;
   }
   saving_ = true;
-  collect({a.version, true, [this](model_state s) { save(std::move(s), [this] { saving_ = false; }); },
+  auto write = [this](model_state s) { save(std::move(s), [this] { saving_ = false; }); };
+  collect({a.version, true,
+           [this, version = a.version, write](snapshots s) { put_together(version, std::move(s), write); },
            [this, version = a.version](const std::string& why) {
              saving_ = false;
              note(fmt::format("the checkpoint of step {} is left out: {}", version.value, why));
@@ -82,12 +84,15 @@ void coordinator::perform(const coordinator_core::finish& a) {
 }
 
 void coordinator::finish(coordinator_core::stop_cause cause, step version, int attempts) {
-  auto use = [this, cause](model_state s) {
-    collected_ = true;
+  auto write = [this, cause](model_state s) {
     if (config_.save)
       save(s, [this, cause, s] { end(cause, s); });
     else
       end(cause, std::move(s));
+  };
+  auto use = [this, version, write](snapshots s) {
+    collected_ = true;
+    put_together(version, std::move(s), write);
   };
   auto failed = [this, cause, version, attempts, since = core_.rewound()](const std::string& why) {
     auto again = [this, cause, version, since, left = attempts - (misses_a_holder() ? 0 : 1)] {
@@ -128,10 +133,12 @@ void coordinator::perform(const coordinator_core::restore&) {
   });
 }
 
+namespace {
+
 // What one has, or the mean of what several have, in their order.
-model_state coordinator::put_together(step version, const std::vector<std::vector<shard_snapshot>>& shards) const {
-  auto& places = config_.job->shards;
-  auto& layout = config_.job->model->layout();
+model_state whole(const hosted_job& job, step version, const std::vector<std::vector<shard_snapshot>>& shards) {
+  auto& places = job.shards;
+  auto& layout = job.model->layout();
   auto result = model_state{version, learn::flat{layout.size()}, {}};
   for (uint32_t shard = 0; shard < shards.size(); ++shard) {
     auto& parts = shards[shard];
@@ -158,10 +165,18 @@ model_state coordinator::put_together(step version, const std::vector<std::vecto
   return result;
 }
 
+} // namespace
+
+void coordinator::put_together(step version, snapshots shards, std::function<void(model_state)> then) {
+  files_.enqueue([now = life_, job = config_.job, version, shards = std::move(shards), then = std::move(then)] {
+    now.post([then, state = std::make_shared<model_state>(whole(*job, version, shards))] { then(std::move(*state)); });
+  });
+}
+
 void coordinator::collect(const collection& what) {
   struct gathering {
     collection what;
-    std::vector<std::vector<shard_snapshot>> shards;
+    snapshots shards;
     size_t missing = 0;
   };
   auto& job = *config_.job;
@@ -182,7 +197,7 @@ void coordinator::collect(const collection& what) {
         }
         all->shards[shard][index] = part;
         if (all->missing != 0 && --all->missing == 0)
-          all->what.use(put_together(all->what.version, all->shards));
+          all->what.use(std::move(all->shards));
       }),
             life_.guard([all, role](const caf::error& e) {
               if (std::exchange(all->missing, 0) != 0) // told once
