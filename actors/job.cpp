@@ -11,6 +11,7 @@
 
 #include "actors/agent_host.hpp"
 #include "actors/data_parallel.hpp"
+#include "actors/loopback.hpp"
 #include "actors/mode_change.hpp"
 #include "actors/node.hpp"
 #include "actors/planned_faults.hpp"
@@ -162,6 +163,10 @@ expected<void> run_node(const node_options& options, const node_observer& observ
   if (!planned)
     return tl::unexpected(planned.error());
   auto is_worker = options.parent_pipe >= 0;
+  if (!is_worker && !options.insecure && !is_loopback(options.host))
+    return fail(fmt::format("{} can be reached from other machines, and a node takes work from whoever reaches it: "
+                            "listen on a loopback address, or say --insecure on a network that you trust",
+                            options.host));
   auto watcher = is_worker ? watch_parent(options.parent_pipe) : std::jthread{};
   auto rt = runtime{{.network = true}};
   auto slots = static_cast<uint32_t>(options.slots);

@@ -164,6 +164,7 @@ expected<job_report> run_job(const job_options& options, const job_observer& obs
 /// A process that hosts agents of jobs elsewhere, each in a worker process of its own; or such a worker process.
 struct node_options {
   std::string host = "127.0.0.1"; ///< address to bind
+  bool insecure = false;          ///< also one that other machines can reach: nobody is asked who they are
   uint16_t port = 0;              ///< 0: any free one
   int slots = 1;                  ///< agents it takes at most
   int threads = 0;                ///< per agent; 0: as the job says

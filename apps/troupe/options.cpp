@@ -49,7 +49,8 @@ constexpr auto node_footer = R"(Example
   troupe node --listen 127.0.0.1:7001 --slots 2
   troupe train --agents 2 --nodes 127.0.0.1:7001
 
-A node takes work from whoever can reach its port: bind an address of a network you trust.)";
+A node takes work from whoever can reach its port. So an address that other machines can reach takes --insecure, and a network that
+you trust.)";
 
 constexpr auto audit_text =
   R"(Checks the ledger of a run: every sample of every step took effect once, and was the one that the
@@ -82,6 +83,8 @@ void declare(CLI::App& app, node_options_spelling& spelling) {
   app.add_option("--threads", spelling.options.threads, "per agent [as the job says]")
     ->option_text("N")
     ->check(whole_number(1, 4096));
+  app.add_flag("--insecure", spelling.options.insecure,
+               "listen where other machines can reach it: whoever does can give it work");
   // For worker processes, which `troupe train` starts: they end when their parent is gone.
   app.add_option("--parent-pipe", spelling.options.parent_pipe)->check(whole_number(0, 1 << 20))->group("");
 }

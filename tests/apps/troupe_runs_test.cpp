@@ -171,6 +171,7 @@ TEST_CASE("a job that cannot run is refused in one sentence with exit code 2, an
   refused({"train", "--nodes", "127.0.0.1:1"}, "127.0.0.1:1");
   running_node one(folder);
   refused({"node", "--listen", one.address}, "in use");
+  refused({"node", "--listen", "0.0.0.0:0"}, "0.0.0.0 can be reached from other machines");
 }
 
 TEST_CASE("a worker whose parent is gone ends by itself") {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "actors/job.hpp"
+#include "actors/loopback.hpp"
 #include "supervision/exit_reason.hpp"
 #include "tests/topology/hosts.hpp"
 
@@ -196,6 +197,23 @@ TEST_CASE("a node says in one sentence that its port is in use") {
   REQUIRE_FALSE(r);
   CHECK(r.error().sentence.find("in use") != std::string::npos);
   ::close(socket);
+}
+
+TEST_CASE("what other machines can reach is told from what they cannot, and takes a word of its own") {
+  for (auto* here : {"127.0.0.1", "127.9.8.7", "localhost", "::1", "[::1]"})
+    CHECK(is_loopback(here));
+  for (auto* open : {"0.0.0.0", "::", "192.0.2.1", "", "no such host"})
+    CHECK_FALSE(is_loopback(open));
+  auto options = node_options{};
+  options.host = "0.0.0.0";
+  auto r = run_node(options, {}, {});
+  REQUIRE_FALSE(r);
+  CHECK(r.error().sentence.find("--insecure") != std::string::npos);
+  options.insecure = true;
+  auto stop = std::stop_source{};
+  auto listens = false;
+  CHECK(run_node(options, {[&](uint16_t) { listens = stop.request_stop(); }, {}}, stop.get_token()));
+  CHECK(listens);
 }
 
 TEST_CASE("addresses are written as HOST:PORT") {
