@@ -86,6 +86,7 @@ job_description describe(const job_options& o, const learn::data_source& data) {
   d.ahead = how.ahead;
   d.in_order = how.in_order;
   d.ring = o.sync == "ring";
+  d.reproducible = o.reproducible;
   d.gossip = o.sync == "gossip";
   d.sharded = o.sync == "sharded";
   d.fan_in = o.sync == "tree" ? static_cast<uint32_t>(o.fan_in) : 0;

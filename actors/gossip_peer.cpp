@@ -95,8 +95,8 @@ gossip_result::basis gossip_peer::basis() const {
 void gossip_peer::perform(const gossip_core::adapt& a) {
   if (!std::exchange(begun_, true))
     result_.begin(basis());
-  sums_.assemble(stream_, a.bucket, parts_of(a.bucket, a.nodes)); // else it comes before on the stream
-  result_.adapt(stream_, a.bucket, sums_.own(a.bucket, 0, 1));
+  auto own = sums_.assemble(stream_, a.bucket, parts_of(a.bucket, a.nodes)); // it comes before on the stream
+  result_.adapt(stream_, a.bucket, own.values.front());
   when_done([this, bucket = a.bucket] { perform(core_.on_adapted(core_.crew_since(), bucket)); });
 }
 

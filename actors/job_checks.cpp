@@ -69,10 +69,12 @@ expected<void> check_sync(const job_options& o) {
                             "agent holds its part of the parameters), tree (parameter shards by way of aggregators), "
                             "ring (all-reduce) or gossip (each agent averages with one other at a time)",
                             o.sync));
-  if (o.reproducible && (!has_shards(o) || o.asynchronous || o.staleness != 0))
-    return fail(
-      "only agents that keep in step over parameter shards end with the same bits whatever their number: leave "
-      "out --reproducible, or --sync and --staleness");
+  if (o.reproducible && o.sync == "gossip")
+    return fail("agents that gossip have a replica each, so what they end with depends on their number: leave out "
+                "--reproducible, or choose --sync ps or ring");
+  if (o.reproducible && (o.asynchronous || o.staleness != 0))
+    return fail("only agents that keep in step end with the same bits whatever their number: leave out --reproducible "
+                "or --staleness");
   if (o.sync == "ring" && (o.asynchronous || o.staleness != 0))
     return fail("agents in a ring keep in step: leave out --staleness, or choose --sync ps");
   if (o.sync == "ring" && o.shards != 0)

@@ -79,8 +79,9 @@ bool peer_core::take_plan(const step_plan& p) {
     return false; // no agent is there for some of it; the next view brings another plan
   progress_ = true;
   plan_ = p;
+  std::sort(plan_->parts.begin(), plan_->parts.end());
   auto tree = sum_tree{p.micro_batches};
-  for (auto& part : p.parts)
+  for (auto& part : plan_->parts)
     if (part.rank == self_.role.index && part.first < part.last && part.last <= p.micro_batches) {
       own_parts_.push_back(part);
       covered_ += part.last - part.first;

@@ -104,7 +104,7 @@ protected:
   std::map<block_id, std::set<tree_node>> pushed_;
   std::optional<step_plan> plan_;
   std::vector<plan_part> own_parts_;
-  std::vector<tree_node> mine_; // nodes that are this peer's part of the plan
+  std::vector<tree_node> mine_; // nodes that are this peer's part of the plan, ascending
   uint64_t covered_ = 0;        // micro-batches of the own part
   std::set<uint32_t> assembling_;
 

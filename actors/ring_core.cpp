@@ -6,7 +6,7 @@
 namespace troupe {
 namespace {
 
-// Chunks of a ring or step that is not known here yet (R13): a whole step of a large model.
+// Chunks of a ring, step or plan that is not known here yet (R13): a whole step of a large model.
 constexpr size_t max_early = 65536;
 // A chunk begins where a vector of floats is aligned.
 constexpr size_t grain = 16;
@@ -18,18 +18,16 @@ chunk_range chunk_range::of(size_t size, uint32_t chunks, uint32_t index) {
   return {std::min(size, grains * index / chunks * grain), std::min(size, grains * (index + 1) / chunks * grain)};
 }
 
-ring_core::ring_core(member self, std::vector<ring_bucket> buckets, size_t doubling_below)
-  : peer_core(std::move(self), std::move(buckets)) {
-  auto floats = size_t{0};
+ring_core::ring_core(member self, std::vector<ring_bucket> buckets, std::optional<all_reduce_schedule> how)
+  : peer_core(std::move(self), std::move(buckets)), how_(how) {
   for (auto& b : buckets_)
-    floats += b.size;
-  schedule_ = schedule_of(floats, doubling_below);
+    floats_ += b.size;
 }
 
-// Nothing is left that comes from others.
+// Nothing more goes into it.
 bool ring_core::chunk_work::whole() const {
-  return !adding && std::all_of(exchanges.begin() + static_cast<ptrdiff_t>(done), exchanges.end(),
-                                [](auto& e) { return e.what == exchange::kind::send; });
+  return std::all_of(exchanges.begin() + static_cast<ptrdiff_t>(done), exchanges.end(),
+                     [](auto& e) { return e.what == exchange::kind::send; });
 }
 
 // -- membership and parameters ----------------------------------------------------------------------------------------
@@ -66,6 +64,7 @@ void ring_core::catch_up(step current, actions& out) {
 
 void ring_core::empty_step() {
   forget_plan();
+  contributions_.clear();
   assembled_.clear();
   work_.clear();
   parked_.clear();
@@ -86,9 +85,39 @@ void ring_core::start_over_if_begun(actions& out) {
 
 ring_core::actions ring_core::on_plan(const step_plan& p) {
   auto out = actions{};
-  if (take_plan(p))
-    assemble_what_is_there(out);
+  if (!take_plan(p))
+    return out;
+  if (keeps_nodes_apart()) {
+    auto all = contributions(p);
+    if (!all) {
+      forget_plan(); // a part of it is nobody's here; the next view brings another plan
+      return out;
+    }
+    contributions_ = std::move(*all);
+    replay_early(out);
+  }
+  assemble_what_is_there(out);
   return out;
+}
+
+// The nodes of the tree that make up the step, from its first micro-batch to its last, and the places of those who have
+// them.
+std::optional<std::vector<contribution>> ring_core::contributions(const step_plan& p) const {
+  auto result = std::vector<contribution>{};
+  auto tree = sum_tree{p.micro_batches};
+  for (auto& part : p.parts) {
+    auto who = std::find_if(peers_.begin(), peers_.end(), [&](auto& m) { return m.role.index == part.rank; });
+    if (who == peers_.end() || part.first > part.last || part.last > p.micro_batches)
+      return std::nullopt;
+    for (auto& node : tree.cover(part.first, part.last))
+      result.push_back({node, static_cast<uint32_t>(who - peers_.begin())});
+  }
+  std::sort(result.begin(), result.end(), [&](auto& a, auto& b) { return tree.first(a.node) < tree.first(b.node); });
+  auto covered = uint64_t{0};
+  for (auto& c : result)
+    if (tree.first(c.node) != std::exchange(covered, tree.last(c.node)))
+      return std::nullopt;
+  return result;
 }
 
 bool ring_core::on_push(const push_gradients& p, actions& out) {
@@ -103,14 +132,12 @@ void ring_core::assemble_what_is_there(actions& out) {
     out.emplace_back(std::move(a));
 }
 
-ring_core::actions ring_core::on_assembled(view since, uint32_t bucket) {
+ring_core::actions ring_core::on_assembled(view since, uint32_t bucket, std::vector<payload> own) {
   auto out = actions{};
-  if (since != since_ || !plan_ || peers_.empty() || !assembled_.insert(bucket).second)
-    return out; // begun before the ring was formed again
-  for (uint32_t chunk = 0; chunk < chunks(); ++chunk) {
-    work_on(bucket, chunk).covered = covered_;
-    go_on(bucket, chunk, out);
-  }
+  if (since != since_ || !plan_ || peers_.empty() || !assembled_.try_emplace(bucket, std::move(own)).second)
+    return out;                            // begun before the ring was formed again
+  for (uint32_t i = 1; i <= chunks(); ++i) // not all peers begin with the same one
+    go_on(bucket, (place_ + i) % chunks(), out);
   return out;
 }
 
@@ -123,7 +150,7 @@ ring_core::actions ring_core::on_chunk(const ring_chunk& c) {
     ++dropped_;
     return out;
   }
-  if (!loaded_ || applying_ || c.at > version_ || c.crew_since > since_) {
+  if (!loaded_ || applying_ || c.at > version_ || c.crew_since > since_ || waits_for_plan()) {
     if (early_.size() < max_early)
       early_.insert_or_assign(std::tuple{c.at, c.crew_since, key}, c);
     else
@@ -135,7 +162,7 @@ ring_core::actions ring_core::on_chunk(const ring_chunk& c) {
 }
 
 void ring_core::replay_early(actions& out) {
-  if (!loaded_ || applying_)
+  if (!loaded_ || applying_ || waits_for_plan())
     return;
   std::erase_if(early_, [&](auto& x) { return std::get<0>(x.first) < version_ || std::get<1>(x.first) < since_; });
   auto ready = std::vector<ring_chunk>{};
@@ -157,7 +184,7 @@ void ring_core::take(const ring_chunk& c, actions& out) {
     auto& work = work_on(c.bucket, c.chunk);
     auto sender = member{c.from.role, c.from.incarnation};
     return std::any_of(work.exchanges.begin() + static_cast<ptrdiff_t>(work.done), work.exchanges.end(), [&](auto& e) {
-      return e.what != exchange::kind::send && e.round == c.round && peers_[e.peer] == sender;
+      return e.what == exchange::kind::take && e.round == c.round && peers_[e.peer] == sender;
     });
   };
   if (!fresh() || !parked_.emplace(chunk_key{c.bucket, c.chunk, c.round}, c).second) {
@@ -172,46 +199,62 @@ void ring_core::take(const ring_chunk& c, actions& out) {
 ring_core::chunk_work& ring_core::work_on(uint32_t bucket, uint32_t chunk) {
   auto [i, added] = work_.try_emplace({bucket, chunk});
   if (added)
-    i->second.exchanges = exchanges_of(schedule_, peers(), place_, chunk);
+    i->second.exchanges = keeps_nodes_apart()
+                            ? pairwise_exchanges(sum_tree{plan_->micro_batches}, contributions_, peers(), place_, chunk)
+                            : exchanges_of(schedule(), peers(), place_, chunk);
   return i->second;
+}
+
+ring_core::held ring_core::own(uint32_t bucket, uint32_t chunk, uint32_t number) const {
+  auto range = chunk_range::of(buckets_[bucket].size, chunks(), chunk);
+  auto covered = covered_;
+  if (auto tree = sum_tree{plan_->micro_batches}; keeps_nodes_apart())
+    covered = tree.last(mine_[number]) - tree.first(mine_[number]);
+  return {assembled_.at(bucket)[number].part(range.first, range.last - range.first), covered};
 }
 
 // As far as what has come allows.
 void ring_core::go_on(uint32_t bucket, uint32_t chunk, actions& out) {
   auto& work = work_on(bucket, chunk);
+  if (work.adding)
+    return;
   while (!work.adding) {
-    if (work.whole() && work.covered != plan_->micro_batches) {
+    if (work.whole() && work.pile.back().covered != plan_->micro_batches) {
       ++dropped_; // a sum with something missing is none (R4)
       return;
     }
     if (work.done == work.exchanges.size()) {
-      out.emplace_back(complete{bucket, chunk, work.values});
+      out.emplace_back(complete{bucket, chunk, work.pile.back().values});
       if (--incomplete_ == 0)
         out.emplace_back(measure{version_});
       return;
     }
     auto& e = work.exchanges[work.done];
-    if (e.what == exchange::kind::send) {
-      sent_.push_back({peers_[e.peer], {from(), version_, since_, e.round, bucket, chunk, work.covered, work.values}});
+    switch (e.what) {
+    case exchange::kind::own:
+      work.pile.push_back(own(bucket, chunk, e.part));
+      break;
+    case exchange::kind::take: {
+      auto came = parked_.extract(chunk_key{bucket, chunk, e.round});
+      if (came.empty())
+        return;
+      work.pile.push_back({std::move(came.mapped().values), came.mapped().covered});
+      break;
+    }
+    case exchange::kind::send: {
+      auto& top = work.pile.back();
+      sent_.push_back({peers_[e.peer], {from(), version_, since_, e.round, bucket, chunk, top.covered, top.values}});
       out.emplace_back(sent_.back());
-      ++work.done;
-      continue;
+      break;
     }
-    auto came = parked_.extract(chunk_key{bucket, chunk, e.round});
-    if (came.empty())
-      return;
-    ++work.done;
-    auto& c = came.mapped();
-    if (e.what == exchange::kind::add) {
-      work.covered += c.covered;
-      auto last = work.whole();
+    case exchange::kind::add:
       work.adding = true;
-      out.emplace_back(reduce{bucket, chunk, work.values, std::move(c.values), last});
-    } else {
-      work.covered = c.covered;
-      work.values = std::move(c.values);
+      break;
     }
+    ++work.done;
   }
+  auto& left = work.pile[work.pile.size() - 2];
+  out.emplace_back(reduce{bucket, chunk, left.values, work.pile.back().values, work.whole()});
 }
 
 ring_core::actions ring_core::on_reduced(view since, step at, uint32_t bucket, uint32_t chunk, payload values) {
@@ -219,8 +262,10 @@ ring_core::actions ring_core::on_reduced(view since, step at, uint32_t bucket, u
   if (since != since_ || at != version_ || !plan_)
     return out; // begun before the ring was formed again
   auto& work = work_on(bucket, chunk);
+  auto right = std::move(work.pile.back());
+  work.pile.pop_back();
+  work.pile.back() = {std::move(values), work.pile.back().covered + right.covered};
   work.adding = false;
-  work.values = std::move(values);
   go_on(bucket, chunk, out);
   return out;
 }

@@ -28,36 +28,37 @@ struct chunk_range {
 /// All-reduce among agents as one of its peers sees it: the pure core of the ring peer (R1).
 ///
 /// Each of w peers has the gradient of its own agent's micro-batches. How they exchange the chunks of its buckets is an
-/// `all_reduce_schedule`: around the ring or, where there is little of it, by recursive doubling. A peer works through
-/// a chunk's `exchange`s one by one, as what they need comes in, so the order of summation is that of the schedule
-/// (R6). A bucket is under way as soon as its blocks are in, while backward is still busy with others.
+/// `all_reduce_schedule`: around the ring, by recursive doubling where there is little of it, or pairwise along the
+/// tree over micro-batches, for which a peer keeps its agent's nodes of that tree apart. A peer works through a chunk's
+/// `exchange`s one by one, as what they need comes in, so the order of summation is that of the schedule (R6). A bucket
+/// is under way as soon as its blocks are in, while backward is still busy with others.
 ///
 /// When peers, agents or the broker change (`view_changed::crew_since`), the ring is formed again and the step is
 /// reduced anew from the gradients that each peer has kept: nothing is computed twice but what is lost. A step is
 /// applied when the coordinator commits it, which it does when every peer has the whole sum.
 class ring_core : public peer_core {
 public:
-  /// `doubling_below`: the same for all peers, see `schedule_of`.
-  ring_core(member self, std::vector<ring_bucket> buckets, size_t doubling_below = usual_doubling_below);
+  /// `how`: the same for all peers; none: that of `schedule_of`.
+  ring_core(member self, std::vector<ring_bucket> buckets, std::optional<all_reduce_schedule> how = {});
 
-  /// Send a chunk to another peer: of the own part, where `values` is empty.
+  /// Send a chunk to another peer.
   struct send {
     member to;
     ring_chunk what;
   };
-  /// Add what came to what this peer has of a chunk, the own part where `own` is empty; then call `on_reduced`.
+  /// Add two parts of a chunk, then call `on_reduced`.
   struct reduce {
     uint32_t bucket;
     uint32_t chunk;
-    payload own;
-    payload came;
+    payload left;
+    payload right;
     bool last; ///< it is the chunk's whole sum then
   };
   /// The chunk is part of the sum.
   struct complete {
     uint32_t bucket;
     uint32_t chunk;
-    payload values; ///< empty: of the own part, there are no other peers
+    payload values;
   };
   /// Everything is there: measure the norms of all blocks, then report.
   struct measure {
@@ -72,7 +73,8 @@ public:
   actions on_plan(const step_plan& p);
   /// True: keep the gradient, for `assemble`, which is followed by `on_assembled`.
   bool on_push(const push_gradients& p, actions& out);
-  actions on_assembled(view since, uint32_t bucket);
+  /// `own`: the bucket's own part; each node of it, where they are kept apart.
+  actions on_assembled(view since, uint32_t bucket, std::vector<payload> own);
   actions on_chunk(const ring_chunk& c);
   /// `values` have been made by `reduce`.
   actions on_reduced(view since, step at, uint32_t bucket, uint32_t chunk, payload values);
@@ -88,8 +90,11 @@ public:
 
   [[nodiscard]] bool summed() const { return !norms_.empty(); }
   [[nodiscard]] const std::vector<block_norm>& norms() const { return norms_; }
+  [[nodiscard]] all_reduce_schedule schedule() const { return how_.value_or(schedule_of(floats_)); }
   /// Into how many chunks each bucket is cut.
-  [[nodiscard]] uint32_t chunks() const { return chunks_of(schedule_, peers()); }
+  [[nodiscard]] uint32_t chunks() const { return chunks_of(schedule(), peers()); }
+  /// Whether nodes of the tree over micro-batches stay apart in the own part.
+  [[nodiscard]] bool keeps_nodes_apart() const { return schedule() == all_reduce_schedule::pairwise; }
 
 private:
   struct chunk_key {
@@ -98,13 +103,16 @@ private:
     uint32_t round;
     auto operator<=>(const chunk_key&) const = default;
   };
+  struct held {
+    payload values;
+    uint64_t covered = 0; // micro-batches in them
+  };
   /// What this peer does with a chunk, and how far it is.
   struct chunk_work {
     std::vector<exchange> exchanges;
     size_t done = 0;
-    bool adding = false;  // what came for the last one that is done
-    payload values;       // empty: the own part
-    uint64_t covered = 0; // micro-batches in them
+    bool adding = false; // for the last one that is done
+    std::vector<held> pile;
 
     [[nodiscard]] bool whole() const;
   };
@@ -112,22 +120,27 @@ private:
   void start_over_if_begun(actions& out);
   void empty_step();
   void assemble_what_is_there(actions& out);
+  [[nodiscard]] bool waits_for_plan() const { return keeps_nodes_apart() && !plan_; }
+  [[nodiscard]] std::optional<std::vector<contribution>> contributions(const step_plan& p) const;
+  [[nodiscard]] held own(uint32_t bucket, uint32_t chunk, uint32_t number) const;
   void take(const ring_chunk& c, actions& out);
   chunk_work& work_on(uint32_t bucket, uint32_t chunk);
   void go_on(uint32_t bucket, uint32_t chunk, actions& out);
   void catch_up(step current, actions& out);
   void replay_early(actions& out);
 
-  all_reduce_schedule schedule_;
+  std::optional<all_reduce_schedule> how_;
+  size_t floats_ = 0;
 
   // The step in progress.
-  std::set<uint32_t> assembled_;
+  std::vector<contribution> contributions_;                  // where nodes are kept apart
+  std::map<uint32_t, std::vector<payload>> assembled_;       // by bucket
   std::map<std::pair<uint32_t, uint32_t>, chunk_work> work_; // by bucket and chunk
   std::map<chunk_key, ring_chunk> parked_;                   // until their round
   std::vector<send> sent_;
   size_t incomplete_ = 0; // chunks
   std::vector<block_norm> norms_;
-  std::map<std::tuple<step, view, chunk_key>, ring_chunk> early_; // of a view or step that is not known here yet
+  std::map<std::tuple<step, view, chunk_key>, ring_chunk> early_; // of a view, step or plan that is not known here yet
 };
 
 } // namespace troupe

@@ -4,8 +4,18 @@
 
 namespace troupe {
 
+namespace {
+
+std::optional<all_reduce_schedule> schedule_of(const ring_peer::config& c) {
+  if (!c.schedule && c.job->description.reproducible)
+    return all_reduce_schedule::pairwise;
+  return c.schedule;
+}
+
+} // namespace
+
 ring_peer::ring_peer(interface::pointer self, const life& now, const config& c)
-  : model_peer(self, now, c, {{c.role, now.number()}, buckets_of(c.job->model->layout()), c.doubling_below}),
+  : model_peer(self, now, c, {{c.role, now.number()}, buckets_of(c.job->model->layout()), schedule_of(c)}),
     sums_(core_.buckets()) {
   // nop
 }
@@ -53,20 +63,19 @@ void ring_peer::perform(const ring_core::start_over&) {
 }
 
 void ring_peer::perform(const ring_core::assemble& a) {
-  if (sums_.assemble(stream_, a.bucket, parts_of(a.bucket, a.nodes)))
-    return perform(core_.on_assembled(core_.crew_since(), a.bucket));
-  stream_.on_complete([this, now = now_, since = core_.crew_since(), at = core_.version(), bucket = a.bucket] {
-    now.post([this, since, at, bucket] {
+  auto own = sums_.assemble(stream_, a.bucket, parts_of(a.bucket, a.nodes), core_.keeps_nodes_apart());
+  if (own.there)
+    return perform(core_.on_assembled(core_.crew_since(), a.bucket, own.values));
+  stream_.on_complete([this, now = now_, since = core_.crew_since(), at = core_.version(), b = a.bucket, own] {
+    now.post([this, since, at, b, own] {
       if (at == core_.version())
-        perform(core_.on_assembled(since, bucket));
+        perform(core_.on_assembled(since, b, own.values));
     });
   });
 }
 
 void ring_peer::perform(const ring_core::send& a) {
   auto c = a.what;
-  if (c.values.empty())
-    c.values = sums_.own(c.bucket, c.chunk, core_.chunks());
   if (auto peer = config_.job->roles->locate<ring_peer_actor>(a.to.role); peer.handle) {
     config_.job->sent_bytes += c.values.bytes();
     c.values = c.values.for_reader(peer.process);

@@ -20,7 +20,7 @@ public:
   static constexpr const char* actor_name = "troupe.ring_peer";
 
   struct config : model_peer_config {
-    size_t doubling_below = usual_doubling_below; ///< floats, see `schedule_of`; the same for all peers
+    std::optional<all_reduce_schedule> schedule = {}; ///< the same for all peers; none: as the job says
   };
 
   ring_peer(interface::pointer self, const life& now, const config& c);

@@ -27,22 +27,39 @@ void run(gpu::stream& s, bool at_once, gpu::task work) {
 } // namespace
 
 void ring_sums::clear() {
-  for (auto& b : buckets_)
-    b.own = b.total = {};
+  for (auto& b : buckets_) {
+    b.own.clear();
+    b.total = {};
+  }
 }
 
-bool ring_sums::assemble(gpu::stream& s, uint32_t bucket, std::vector<std::vector<payload>> parts) {
+ring_sums::own_part ring_sums::assemble(gpu::stream& s, uint32_t bucket, std::vector<std::vector<payload>> parts,
+                                        bool apart) {
   auto& b = buckets_[bucket];
-  if (parts.size() == 1 && parts.front().size() == 1) { // it is there already, and nobody writes to it
-    b.own = std::move(parts.front().front());
-    return true;
-  }
-  b.own = payload::floats_to_lend(b.size);
+  b.own.clear();
   auto there = b.size <= at_once;
-  run(s, there, [own = b.own, parts = std::move(parts)]() mutable {
-    auto* to = own.mutable_floats().data();
+  if (parts.size() == 1 && (apart || parts.front().size() == 1)) { // it is there already, and nobody writes to it
+    b.own = std::move(parts.front());
+    there = true;
+  } else if (apart) {
+    for (size_t i = 0; i < parts.front().size(); ++i) {
+      auto node = std::vector<std::vector<payload>>{};
+      for (auto& list : parts)
+        node.push_back({list[i]});
+      b.own.push_back(together(s, b.size, std::move(node)));
+    }
+  } else {
+    b.own.push_back(together(s, b.size, std::move(parts)));
+  }
+  return {b.own, there};
+}
+
+payload ring_sums::together(gpu::stream& s, size_t size, std::vector<std::vector<payload>> parts) {
+  auto result = payload::floats_to_lend(size);
+  run(s, size <= at_once, [result, parts = std::move(parts)]() mutable {
+    auto* to = result.mutable_floats().data();
     if (parts.front().empty())
-      std::memset(to, 0, own.bytes());
+      std::memset(to, 0, result.bytes());
     for (auto& list : parts) {
       for (size_t i = 0; i < list.size(); ++i)
         by_grains(list[i].elements(), [&](size_t begin, size_t end) {
@@ -55,13 +72,7 @@ bool ring_sums::assemble(gpu::stream& s, uint32_t bucket, std::vector<std::vecto
       to += list.empty() ? 0 : list.front().elements();
     }
   });
-  return there;
-}
-
-payload ring_sums::own(uint32_t bucket, uint32_t chunk, uint32_t chunks) const {
-  auto& b = buckets_[bucket];
-  auto range = chunk_range::of(b.size, chunks, chunk);
-  return b.own.part(range.first, range.last - range.first);
+  return result;
 }
 
 payload& ring_sums::prepared_total(uint32_t bucket) {
@@ -76,10 +87,9 @@ ring_sums::sum ring_sums::add(gpu::stream& s, const ring_core::reduce& what, uin
   auto n = range.last - range.first;
   auto result =
     sum{what.last ? prepared_total(what.bucket).part(range.first, n) : payload::floats_to_lend(n), n <= at_once};
-  auto there = what.own.empty() ? own(what.bucket, what.chunk, chunks) : what.own;
-  run(s, result.there, [from = what.came, there, to = result.values]() mutable {
+  run(s, result.there, [left = what.left, right = what.right, to = result.values]() mutable {
     by_grains(to.elements(), [&](size_t i, size_t end) {
-      gpu::kernels::sum(end - i, from.as_floats().data() + i, there.as_floats().data() + i,
+      gpu::kernels::sum(end - i, left.as_floats().data() + i, right.as_floats().data() + i,
                         to.mutable_floats().data() + i);
     });
   });
@@ -88,8 +98,8 @@ ring_sums::sum ring_sums::add(gpu::stream& s, const ring_core::reduce& what, uin
 
 void ring_sums::complete(gpu::stream& s, const ring_core::complete& what, uint32_t chunks) {
   auto& b = buckets_[what.bucket];
-  if (chunks == 1 && what.values.empty()) {
-    b.total = b.own;
+  if (chunks == 1 && !b.own.empty() && what.values.data() == b.own.front().data()) {
+    b.total = what.values;
     return;
   }
   auto range = chunk_range::of(b.size, chunks, what.chunk);

@@ -25,20 +25,23 @@ public:
   /// Forgets the step. What the stream still works on keeps what it needs.
   void clear();
 
-  /// The own part of a bucket: the sum of each block's `parts`, in their order; zero where there are none. True: it is
-  /// there. Else it is once the stream is past this.
-  bool assemble(gpu::stream& s, uint32_t bucket, std::vector<std::vector<payload>> parts);
-  /// A chunk of the own part; `chunks`: into how many the bucket is cut.
-  [[nodiscard]] payload own(uint32_t bucket, uint32_t chunk, uint32_t chunks) const;
+  struct own_part {
+    std::vector<payload> values; ///< one; with nodes kept apart as many as there are
+    bool there = false;          ///< else once the stream is past this
+  };
+  /// The own part of a bucket: the sum of each block's `parts`, in their order; zero where there are none. `apart`:
+  /// each of them for itself.
+  own_part assemble(gpu::stream& s, uint32_t bucket, std::vector<std::vector<payload>> parts, bool apart = false);
 
   struct sum {
     payload values;
     bool there = false; ///< else once the stream is past this
   };
-  /// What came for a chunk and what is there of it. The last sum is made where the total lies.
+  /// The sum of two parts of a chunk; `chunks`: into how many the bucket is cut. The last sum is made where the total
+  /// lies.
   sum add(gpu::stream& s, const ring_core::reduce& what, uint32_t chunks);
 
-  /// Puts a chunk of the sum where it belongs. Without `values`: the own part is all of the bucket.
+  /// Puts a chunk of the sum where it belongs. An own part that is all of the bucket's sum stays where it is.
   void complete(gpu::stream& s, const ring_core::complete& what, uint32_t chunks);
   /// The sum of a bucket; its chunks come in on the stream.
   [[nodiscard]] const payload& total(uint32_t bucket) const { return buckets_[bucket].total; }
@@ -47,10 +50,11 @@ public:
 private:
   struct entry {
     size_t size = 0;
-    payload own;
+    std::vector<payload> own;
     payload total;
   };
 
+  static payload together(gpu::stream& s, size_t size, std::vector<std::vector<payload>> parts);
   payload& prepared_total(uint32_t bucket);
 
   std::vector<entry> buckets_;

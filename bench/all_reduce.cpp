@@ -7,7 +7,7 @@
 //   bench_all_reduce limit PEERS BYTES                the ring's sums and copies alone, in as many threads: what memory
 //   allows
 //
-// SCHEDULE is ring or doubling; without it each bucket has its usual one, as in a run.
+// SCHEDULE is ring, doubling or pairwise; without it each bucket has its usual one, as in a run.
 // A step is what a ring does with a gradient that is there as blocks of 1 MiB: each process has the whole sum at the
 // end of it. Time per step over many of them, algorithm bandwidth = BYTES / time.
 
@@ -21,7 +21,8 @@
 #include <cstdlib>
 #include <deque>
 #include <fmt/format.h>
-#include <set>
+#include <map>
+#include <optional>
 #include <string>
 #include <sys/wait.h>
 #include <thread>
@@ -45,14 +46,19 @@ namespace {
 constexpr size_t block_floats = size_t{256} * 1024;
 constexpr auto limit = 60s;
 
+const std::map<std::string, all_reduce_schedule> schedules{{"ring", all_reduce_schedule::ring},
+                                                           {"doubling", all_reduce_schedule::doubling},
+                                                           {"pairwise", all_reduce_schedule::pairwise}};
+
 /// What is measured.
 struct task {
   uint32_t peers = 0;
   size_t bytes = 0;
   std::string schedule = "usual";
 
-  [[nodiscard]] size_t doubling_below() const {
-    return schedule == "ring" ? 0 : schedule == "doubling" ? SIZE_MAX : usual_doubling_below;
+  [[nodiscard]] std::optional<all_reduce_schedule> forced() const {
+    auto known = schedules.find(schedule);
+    return known != schedules.end() ? std::optional{known->second} : std::nullopt;
   }
 };
 
@@ -77,7 +83,7 @@ public:
 
   reducer(self_pointer self, uint32_t rank, const task& what)
     : self_(self), rank_(rank), peers_(what.peers),
-      core_(peer(rank), buckets_of(what.bytes / sizeof(float)), what.doubling_below()), sums_(core_.buckets()),
+      core_(peer(rank), buckets_of(what.bytes / sizeof(float)), what.forced()), sums_(core_.buckets()),
       stream_(gpu::device::host({static_cast<int>(rank), 1}), [](auto) { give_up("a lane has failed"); }) {
     for (auto& b : core_.buckets()) {
       auto values = payload::floats_to_lend(b.size);
@@ -178,13 +184,11 @@ private:
   void perform(const ring_core::fetch_model&) {}
   void perform(const ring_core::start_over&) {}
   void perform(const ring_core::assemble& a) {
-    sums_.assemble(stream_, a.bucket, {{gradient_[a.bucket]}});
-    perform(core_.on_assembled(core_.crew_since(), a.bucket));
+    auto own = sums_.assemble(stream_, a.bucket, {{gradient_[a.bucket]}}); // nothing is left to the stream
+    perform(core_.on_assembled(core_.crew_since(), a.bucket, own.values));
   }
   void perform(const ring_core::send& a) {
     auto c = a.what;
-    if (c.values.empty())
-      c.values = sums_.own(c.bucket, c.chunk, core_.chunks());
     auto& to = others_.at(a.to.role.index);
     c.values = c.values.for_reader(to.place.process);
     troupe::anon_send(caf::actor_cast<caf::actor>(to.handle), std::move(c));
@@ -380,10 +384,10 @@ int main(int argc, char** argv) {
   auto what = task{static_cast<uint32_t>(number(1)), static_cast<size_t>(number(2))};
   if (words.size() > 3)
     what.schedule = words[3];
-  auto known = std::set<std::string>{"usual", "ring", "doubling"}.contains(what.schedule);
+  auto known = what.schedule == "usual" || what.forced();
   if (what.peers < 2 || what.bytes < sizeof(float) || !known)
     give_up("call it with processes, inline, threads or limit, the number of peers, at least 2, of bytes, and perhaps "
-            "ring or doubling");
+            "ring, doubling or pairwise");
   if (words[0] == "rank" && words.size() == 6)
     return take_part(static_cast<uint32_t>(number(4)), what, words[5] == "inline");
   if (words[0] == "threads")

@@ -3,7 +3,7 @@
 algorithms) in the same run; and between threads of one process beside what its memory allows. Medians over rounds in turn.
 
     bench/all_reduce.py [--rounds 3] [--peers 2,4]
-    bench/all_reduce.py --schedules [--rounds 3] [--peers 2,4]    Troupe's two schedules beside each other, no peers: for the threshold
+    bench/all_reduce.py --schedules [--rounds 3] [--peers 2,4]    Troupe's schedules beside each other, no peers: for the thresholds
 """
 import argparse
 import json
@@ -17,6 +17,7 @@ import side_by_side as bench
 
 sizes = [4 << 10, 64 << 10, 1 << 20, 16 << 20, 100 << 20]
 schedule_sizes = [4 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 100 << 20]
+schedule_names = ["ring", "doubling", "pairwise"]
 gloo_algorithms = ["ring_chunked", "halving_doubling", "new_ring"]
 mpi_tcp = ["--mca", "pml", "ob1", "--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include", "lo"]
 
@@ -76,10 +77,10 @@ def in_turn(ways, rounds):
 
 
 def schedules(peers, rounds):
-    """Rows of both schedules, and what was measured."""
-    us = in_turn({s: lambda s=s: troupe("processes", peers, s, of=schedule_sizes) for s in ("ring", "doubling")}, rounds)
-    rows = [[peers, name_of(size), us["ring"][size], us["doubling"][size], f"{us['ring'][size] / us['doubling'][size]:.2f}×"]
-            for size in schedule_sizes]
+    """Rows of all schedules, and what was measured."""
+    us = in_turn({s: lambda s=s: troupe("processes", peers, s, of=schedule_sizes) for s in schedule_names}, rounds)
+    rows = [[peers, name_of(size), *(us[s][size] for s in schedule_names),
+             *(f"{us['ring'][size] / us[s][size]:.2f}×" for s in schedule_names[1:])] for size in schedule_sizes]
     return rows, us
 
 
@@ -118,7 +119,7 @@ def main():
             more, kept[f"{peers} peers"] = (schedules(peers, options.rounds) if options.schedules
                                             else beside_peers(folder, peers, options.rounds))
             rows += more
-    heads = (["ring µs", "doubling µs", "to the ring"] if options.schedules else
+    heads = ([*(f"{s} µs" for s in schedule_names), *(f"{s} to the ring" for s in schedule_names[1:])] if options.schedules else
              ["µs", "GB/s", "Open MPI", "Open MPI, TCP", "gloo", "to gloo", "to Open MPI", "in one process", "of its memory's"])
     bench.table(["processes", "tensor", *heads], rows)
     bench.keep("all_reduce_schedules" if options.schedules else "all_reduce", kept)

@@ -67,10 +67,11 @@ struct job_description {
   uint64_t batch = 0;
   uint64_t micro_batch = 0;
   uint32_t shards = 1;
-  uint64_t ahead = 0;      ///< pace::ahead
-  bool in_order = true;    ///< pace::in_order
-  bool ring = false;       ///< agents have ring peers; else there are shard holders
-  bool gossip = false;     ///< agents have gossip peers instead
+  uint64_t ahead = 0;        ///< pace::ahead
+  bool in_order = true;      ///< pace::in_order
+  bool ring = false;         ///< agents have ring peers; else there are shard holders
+  bool reproducible = false; ///< with `ring`: the sum follows the tree over micro-batches
+  bool gossip = false;       ///< agents have gossip peers instead
   uint64_t meet_every = 0; ///< with gossip: all meet at multiples of so many steps, too; 0: at the ends of epochs only
   uint64_t last_step = 0;  ///< with gossip: where the run stops; all meet there
   bool sharded = false;    ///< each shard holder lives beside the agent of its number
@@ -94,10 +95,11 @@ struct job_description {
       f.field("exchange", x.exchange), f.field("data_shards", x.data_shards), f.field("augment", x.augment),
       f.field("samples", x.samples), f.field("batch", x.batch), f.field("micro_batch", x.micro_batch),
       f.field("shards", x.shards), f.field("ahead", x.ahead), f.field("in_order", x.in_order), f.field("ring", x.ring),
-      f.field("gossip", x.gossip), f.field("meet_every", x.meet_every), f.field("last_step", x.last_step),
-      f.field("sharded", x.sharded), f.field("fan_in", x.fan_in), f.field("optimizer", x.optimizer),
-      f.field("local", x.local), f.field("compression", x.compression), f.field("compression_keep", x.compression_keep),
-      f.field("combine", x.combine), f.field("combine_bad", x.combine_bad), f.field("threads", x.threads),
+      f.field("reproducible", x.reproducible), f.field("gossip", x.gossip), f.field("meet_every", x.meet_every),
+      f.field("last_step", x.last_step), f.field("sharded", x.sharded), f.field("fan_in", x.fan_in),
+      f.field("optimizer", x.optimizer), f.field("local", x.local), f.field("compression", x.compression),
+      f.field("compression_keep", x.compression_keep), f.field("combine", x.combine),
+      f.field("combine_bad", x.combine_bad), f.field("threads", x.threads),
       f.field("handler_limit_ms", x.handler_limit_ms));
   }
 };

@@ -14,7 +14,7 @@ using Catch::Matchers::ContainsSubstring;
 namespace {
 
 /// A job whose weights do not run apart where sums are in another order; about 200 steps a second.
-words ring_job(int agents, int steps, const words& more = {}) {
+words ring_job(int agents, int steps, const words& more = {}, const std::string& sync = "ring") {
   return command({"train",       "--model",
                   "lenet",       "--batch",
                   "120",         "--micro-batch",
@@ -23,7 +23,7 @@ words ring_job(int agents, int steps, const words& more = {}) {
                   "1000",        "--no-evaluate",
                   "--optimizer", "sgd",
                   "--lr",        "0.01",
-                  "--sync",      "ring",
+                  "--sync",      sync,
                   "--report",    "report.json",
                   "--export",    "weights.safetensors",
                   "--agents",    std::to_string(agents),
@@ -146,4 +146,34 @@ TEST_CASE("a worker process of a ring that is wanted back leaves in order, agent
   CHECK(report_in(folder)["restarts"] == 0);
   CHECK(report_in(folder)["steps"] == steps);
   CHECK(distance(weights_in(folder), undisturbed(3, steps).weights) < 1e-5);
+}
+
+TEST_CASE(
+  "--reproducible: rings in processes end with the bits of parameter shards, whoever dies, joins or leaves (I10)") {
+  constexpr auto steps = 300;
+  const words reproducible{"--reproducible", "--quiet"};
+  const temporary_folder shards;
+  process wanted(ring_job(1, steps, reproducible, "ps"), shards.path());
+  REQUIRE(wanted.wait(deadline) == 0);
+  const std::string sha256 = report_in(shards)["weights_sha256"];
+  for (int agents : {1, 2, 3, 4, 6}) {
+    INFO(agents << " agents");
+    CHECK(undisturbed(agents, 300, {"--reproducible", "--isolation", "process"}).sha256 == sha256);
+  }
+
+  const temporary_folder folder;
+  auto job = ring_job(3, steps, {"--reproducible", "--isolation", "process"});
+  *std::ranges::find(job, "3") = "2..3"; // the third joins as it comes
+  process run(job, folder.path());
+  REQUIRE(run.wait_for_output("step 1/", deadline));
+  const auto workers = run.children();
+  REQUIRE(workers.size() >= 2);
+  ::kill(workers[1], SIGKILL);
+  CHECK(children_changed(run, workers));
+  ::kill(workers[0], SIGTERM);
+  CHECK(run.wait_until([&] { return is_gone(workers[0]); }, 10s));
+  CHECK(run.wait(deadline) == 0);
+  CHECK_THAT(run.out(), ContainsSubstring("agent/0 has left the run"));
+  CHECK(report_in(folder)["steps"] == steps);
+  CHECK(report_in(folder)["weights_sha256"] == sha256);
 }

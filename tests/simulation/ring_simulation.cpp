@@ -1,10 +1,14 @@
 // Ring all-reduce: agents with a ring peer each, and no server. Agents, peers, their hosts and the links between them
 // fail; the ring is formed again inside the step, whichever way it reduces, every peer has the same bits, and the
-// parameters stay those of the undisturbed run, but for the order of summation.
+// parameters stay those of the undisturbed run: bit by bit where the sum follows the tree over micro-batches, else but
+// for the order of summation.
+
+#include <array>
 
 #include "tests/simulation/scenarios.hpp"
 #include "tests/simulation/training_world.hpp"
 
+using namespace troupe;
 using namespace troupe::testing;
 using namespace std::chrono_literals;
 
@@ -23,7 +27,8 @@ constexpr fault_mix most{.loss = 0.1,
 void play(simulation& world) {
   training_shape shape{.shards = 1, .shards_apart = false, .ring = true};
   shape.agents = static_cast<uint32_t>(1 + world.chance().below(5));
-  shape.doubling = world.chance().below(2) == 0;
+  using enum all_reduce_schedule;
+  shape.reduce = std::array{ring, doubling, pairwise}[world.chance().below(3)];
   train_in_a_storm(world, shape);
 }
 

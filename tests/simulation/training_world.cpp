@@ -364,10 +364,9 @@ supervision_tree training_world::tree() {
         const auto& job = job_on(here);
         const role_id id{job->peer_kind(), i};
         const model_peer_config config{id, job, vault_on(here), {}, device_of(id, here)};
-        const auto doubling_below = shape_.doubling ? SIZE_MAX : 0;
         return shape_.gossip
                  ? caf::actor_cast<caf::actor>(spawn_in_place<gossip_peer>(c.system, c.link(), config))
-                 : caf::actor_cast<caf::actor>(spawn_in_place<ring_peer>(c.system, c.link(), {config, doubling_below}));
+                 : caf::actor_cast<caf::actor>(spawn_in_place<ring_peer>(c.system, c.link(), {config, shape_.reduce}));
       }));
   const auto often = at_most(1000, 1min); // the storm is not what the limits are for
   auto tree = supervise("training", one_for_one, often);
@@ -446,10 +445,10 @@ void training_world::check(const parameters& p) {
     on_parameters(p);
   if (shape_.ring)
     check_near(p);
-  if (shape_.ring || !shape_.compare)
+  if (!has_its_bits(shape_))
     return check_alike(p);
   const auto& places = job_on(where_.leader)->shards;
-  for (const auto b : places.blocks(p.from.role.index))
+  for (const auto b : places.blocks(shape_.ring ? 0 : p.from.role.index))
     if (const auto wrong = undisturbed_run::known(shape_).differs(
           p.applied.version(), b, p.values.as_floats().subspan(places.offset(b), layout().blocks()[b].size)))
       world_.violated(*wrong);
@@ -477,7 +476,7 @@ void training_world::check_end() {
   const auto steps = shape_.epochs * learn::steps_per_epoch(shape_.sizes);
   if (done.final.version.value != steps)
     return world_.violated(fmt::format("I1: the run ended after {} of {} steps", done.final.version.value, steps));
-  for (size_t b = 0; shape_.compare && !shape_.ring && b < tiny_model::blocks; ++b) {
+  for (size_t b = 0; has_its_bits(shape_) && b < tiny_model::blocks; ++b) {
     const auto& where = layout().blocks()[b];
     if (const auto wrong =
           known.differs(done.final.version, b, done.final.parameters.values().subspan(where.offset, where.size)))

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/all_reduce_schedule.hpp"
 #include "actors/coordinator.hpp"
 #include "actors/hosted_job.hpp"
 #include "actors/lock_journal.hpp"
@@ -32,10 +33,10 @@ struct training_shape {
   mortality broker = mortality::immortal;
   uint64_t epochs = 3;
   troupe::pace pace;
-  uint32_t fan_in = 0;   ///< so many agents share an aggregator, which lives with the first of them; 0: there are none
-  bool ring = false;     ///< each agent has a ring peer; there are no shards
-  bool doubling = false; ///< with `ring`: they reduce by recursive doubling
-  bool gossip = false;   ///< instead: a gossip peer
+  uint32_t fan_in = 0; ///< so many agents share an aggregator, which lives with the first of them; 0: there are none
+  bool ring = false;   ///< each agent has a ring peer; there are no shards
+  all_reduce_schedule reduce = all_reduce_schedule::ring; ///< with `ring`: how they do
+  bool gossip = false;                                    ///< instead: a gossip peer
   uint64_t local_steps = 1;
   learn::combine_options combine = {};
   learn::compression_kind compression = learn::compression_kind::none;
@@ -45,6 +46,11 @@ struct training_shape {
   bool compare = true;                                   ///< with the undisturbed run; needs the synchronous pace
   nanoseconds work_time = std::chrono::milliseconds{20}; ///< most that a piece of work takes
 };
+
+/// Whether the parameters are to be those of the undisturbed run, bit by bit.
+[[nodiscard]] inline bool has_its_bits(const training_shape& shape) {
+  return shape.compare && (!shape.ring || shape.reduce == all_reduce_schedule::pairwise);
+}
 
 /// What is to go wrong at the fault points within the roles' handlers, beside the storm between them: nothing in half
 /// of the runs.

@@ -84,6 +84,9 @@ TEST_CASE("each part has to be possible, and a change has to come between the fi
   CHECK_THAT(refusal(parts_of(job_with({"100:sync=ring"}))), ContainsSubstring("100:sync=ring"));
   auto reproducible = job_with({"50:sync=ring"});
   reproducible.reproducible = true;
+  CHECK(parts_of(reproducible));
+  reproducible = job_with({"50:sync=gossip"});
+  reproducible.reproducible = true;
   CHECK_THAT(refusal(parts_of(reproducible)), ContainsSubstring("--reproducible"));
 }
 

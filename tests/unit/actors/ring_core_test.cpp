@@ -4,22 +4,23 @@
 #include <bit>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
+#include <catch2/generators/catch_generators_range.hpp>
 #include <catch2/matchers/catch_matchers_floating_point.hpp>
 #include <deque>
+#include <random>
 
 using namespace troupe;
 
 namespace {
 
-constexpr uint64_t micro_batches = 8;
-
 // Peers and what is under way between them, with the numbers themselves.
 struct ring {
-  explicit ring(uint32_t n, const std::vector<ring_bucket>& buckets, size_t doubling_below = 0) {
+  explicit ring(uint32_t n, const std::vector<ring_bucket>& buckets,
+                all_reduce_schedule how = all_reduce_schedule::ring) {
     for (uint32_t i = 0; i < n; ++i) {
       members.push_back({{"agent", i}, {1}});
       members.push_back({{"ring_peer", i}, {1}});
-      peers.emplace_back(members.back(), buckets, doubling_below);
+      peers.emplace_back(members.back(), buckets, how);
     }
     publish(1);
     for (uint32_t i = 0; i < n; ++i) {
@@ -64,6 +65,18 @@ struct ring {
     }
   }
 
+  // In an order drawn from a seed.
+  void run_in_any_order(uint32_t seed) {
+    auto draw = std::minstd_rand{seed};
+    while (!wire.empty()) {
+      auto next = wire.begin() + static_cast<ptrdiff_t>(draw() % wire.size());
+      auto [to, c] = *next;
+      wire.erase(next);
+      if (alive(to))
+        perform(to, peers[to].on_chunk(c));
+    }
+  }
+
   // The last one that was sent comes first.
   void run_backwards() {
     while (!wire.empty()) {
@@ -78,32 +91,33 @@ struct ring {
       std::visit([&](auto& x) { perform(i, x); }, a);
   }
   void perform(uint32_t i, const ring_core::assemble& a) {
-    auto own = payload::floats(peers[i].buckets()[a.bucket].size);
-    for (size_t k = 0; k < own.elements(); ++k)
-      own.mutable_floats()[k] = part(i, k);
-    owned[{i, a.bucket}] = own;
-    totals[{i, a.bucket}] = std::vector<float>(own.elements());
-    perform(i, peers[i].on_assembled(peers[i].crew_since(), a.bucket));
+    auto size = peers[i].buckets()[a.bucket].size;
+    auto own = std::vector<payload>{};
+    for (auto& node : a.nodes)
+      own.push_back(sum_of(sum_tree{micro_batches}.first(node), sum_tree{micro_batches}.last(node), size));
+    if (!peers[i].keeps_nodes_apart())
+      own = {values(size, [&](size_t k) {
+        auto sum = 0.0f;
+        for (auto& node : own)
+          sum += node.as_floats()[k];
+        return sum;
+      })};
+    totals[{i, a.bucket}] = std::vector<float>(size);
+    perform(i, peers[i].on_assembled(peers[i].crew_since(), a.bucket, own));
   }
   void perform(uint32_t i, const ring_core::send& s) {
-    auto c = s.what;
-    if (c.values.empty())
-      c.values = own(i, c.bucket, c.chunk);
+    auto& c = s.what;
     sent[i] += c.values.elements();
     rounds = std::max(rounds, c.round + 1);
     wire.emplace_back(s.to.role.index, c);
   }
   void perform(uint32_t i, const ring_core::reduce& r) {
-    auto there = r.own.empty() ? own(i, r.bucket, r.chunk) : r.own;
-    auto sum = payload::floats(there.elements());
-    for (size_t k = 0; k < sum.elements(); ++k)
-      sum.mutable_floats()[k] = r.came.as_floats()[k] + there.as_floats()[k];
+    auto sum = values(r.left.elements(), [&](size_t k) { return r.left.as_floats()[k] + r.right.as_floats()[k]; });
     perform(i, peers[i].on_reduced(peers[i].crew_since(), peers[i].version(), r.bucket, r.chunk, sum));
   }
   void perform(uint32_t i, const ring_core::complete& c) {
-    auto whole = c.values.empty() ? own(i, c.bucket, c.chunk) : c.values;
     auto first = chunk_range::of(peers[i].buckets()[c.bucket].size, peers[i].chunks(), c.chunk).first;
-    std::ranges::copy(whole.as_floats(), totals.at({i, c.bucket}).begin() + static_cast<ptrdiff_t>(first));
+    std::ranges::copy(c.values.as_floats(), totals.at({i, c.bucket}).begin() + static_cast<ptrdiff_t>(first));
   }
   void perform(uint32_t i, const ring_core::measure& m) {
     measured += peers[i].on_norms(peers[i].crew_since(), m.at, {{{0}, 1, true}});
@@ -115,9 +129,22 @@ struct ring {
   // No two orders of summation give the same bits.
   static float part(uint32_t i, size_t k) { return 1.0f / static_cast<float>(3 * i + k % 7 + 1); }
 
-  payload own(uint32_t i, uint32_t bucket, uint32_t chunk) {
-    auto range = chunk_range::of(peers[i].buckets()[bucket].size, peers[i].chunks(), chunk);
-    return owned.at({i, bucket}).part(range.first, range.last - range.first);
+  template <class Value>
+  static payload values(size_t n, const Value& value) {
+    auto result = payload::floats(n);
+    for (size_t k = 0; k < n; ++k)
+      result.mutable_floats()[k] = value(k);
+    return result;
+  }
+
+  // The serial sum over the tree: of two halves, of which the first is a power of two.
+  static payload sum_of(uint64_t first, uint64_t last, size_t n) {
+    if (last == first + 1)
+      return values(n, [&](size_t k) { return part(static_cast<uint32_t>(first), k); });
+    auto middle = first + std::bit_ceil(last - first) / 2;
+    auto left = sum_of(first, middle, n);
+    auto right = sum_of(middle, last, n);
+    return values(n, [&](size_t k) { return left.as_floats()[k] + right.as_floats()[k]; });
   }
 
   void reduce_a_step() {
@@ -130,28 +157,36 @@ struct ring {
     plan(1, parts);
   }
 
+  // Each bit is that of the serial sum.
+  void check_bits(uint32_t i) const {
+    for (uint32_t b = 0; b < peers[i].buckets().size(); ++b)
+      CHECK(std::ranges::equal(totals.at({i, b}), sum_of(0, micro_batches, totals.at({i, b}).size()).as_floats()));
+  }
+
   void check_totals() const {
     for (auto& [key, total] : totals) {
       CHECK(total == totals.at({0, key.second})); // every bit
       for (size_t k = 0; k < total.size(); k += 5) {
         auto sum = 0.0;
-        for (uint32_t i = 0; i < peers.size(); ++i)
+        for (uint32_t i = 0; i < micro_batches; ++i)
           sum += part(i, k);
         CHECK_THAT(total[k], Catch::Matchers::WithinRel(sum, 1e-5));
       }
     }
   }
 
+  uint64_t micro_batches = 8;
   std::vector<member> members;
   std::vector<ring_core> peers;
   std::deque<std::pair<uint32_t, ring_chunk>> wire;
   std::map<uint32_t, size_t> sent;
   uint32_t rounds = 0;
-  std::map<std::pair<uint32_t, uint32_t>, payload> owned; // by peer and bucket
-  std::map<std::pair<uint32_t, uint32_t>, std::vector<float>> totals;
+  std::map<std::pair<uint32_t, uint32_t>, std::vector<float>> totals; // by peer and bucket
   int measured = 0;
   int asked = 0;
 };
+
+const std::vector every_way{all_reduce_schedule::ring, all_reduce_schedule::doubling, all_reduce_schedule::pairwise};
 
 std::vector<ring_bucket> two_buckets() {
   return {{{{1}, {2}}, 96}, {{{0}}, 160}};
@@ -177,7 +212,7 @@ TEST_CASE("around the ring every peer gets the same sum, in 2(w-1) rounds of 2n(
 
 TEST_CASE("by doubling every peer gets the same sum, in log2 w rounds, and two more where w is no power of two") {
   for (auto [w, rounds] : {std::pair{1u, 0u}, {2u, 1u}, {3u, 3u}, {4u, 2u}, {5u, 4u}, {6u, 4u}, {7u, 4u}, {8u, 3u}}) {
-    auto r = ring{w, two_buckets(), 1000};
+    auto r = ring{w, two_buckets(), all_reduce_schedule::doubling};
     r.reduce_a_step();
     r.run();
     CHECK(r.measured == static_cast<int>(w));
@@ -189,21 +224,87 @@ TEST_CASE("by doubling every peer gets the same sum, in log2 w rounds, and two m
   }
 }
 
+TEST_CASE("pairwise every peer gets the bits of the serial sum over the tree, however many there are, in two rounds") {
+  for (uint64_t leaves : {8, 11, 13})
+    for (uint32_t w = 1; w <= 8; ++w)
+      for (uint32_t seed = 0; seed < 5; ++seed) {
+        auto r = ring{w, two_buckets(), all_reduce_schedule::pairwise};
+        r.micro_batches = leaves;
+        r.reduce_a_step();
+        r.run_in_any_order(seed);
+        CHECK(r.measured == static_cast<int>(w));
+        size_t sent = 0;
+        for (uint32_t i = 0; i < w; ++i) {
+          r.check_bits(i);
+          sent += r.sent[i];
+        }
+        if (leaves == 8 && std::has_single_bit(w)) // a node each
+          CHECK(sent == 2ul * 256 * (w - 1));
+      }
+}
+
+TEST_CASE("pairwise the bits do not tell who had which micro-batches, and a peer may have none of them") {
+  for (auto& parts : std::vector<std::vector<plan_part>>{
+         {{0, 1, 2}, {1, 7, 0}, {7, 8, 1}}, {{3, 8, 0}, {0, 3, 0}}, {{5, 8, 1}, {0, 2, 1}, {2, 5, 2}}}) {
+    auto r = ring{3, two_buckets(), all_reduce_schedule::pairwise};
+    for (auto& p : parts)
+      r.push(p.rank, p.first, p.last);
+    r.plan(1, parts);
+    r.run_in_any_order(1);
+    CHECK(r.measured == 3);
+    for (uint32_t i = 0; i < 3; ++i)
+      r.check_bits(i);
+  }
+}
+
+TEST_CASE("pairwise what comes before the plan is kept for it") {
+  auto r = ring{2, two_buckets(), all_reduce_schedule::pairwise};
+  auto parts = std::vector<plan_part>{{0, 4, 0}, {4, 8, 1}};
+  r.push(0, 0, 4);
+  r.push(1, 4, 8);
+  r.perform(0, r.peers[0].on_plan({{0}, {1}, 8, parts}));
+  r.run();
+  CHECK(r.peers[1].dropped() == 0);
+  CHECK(r.measured == 0);
+  r.perform(1, r.peers[1].on_plan({{0}, {1}, 8, parts}));
+  r.run();
+  CHECK(r.measured == 2);
+  r.check_bits(0);
+  r.check_bits(1);
+}
+
+TEST_CASE("pairwise a plan with parts of somebody who is not there, or that overlap, brings no sum (R4)") {
+  for (auto& parts :
+       std::vector<std::vector<plan_part>>{{{0, 4, 0}, {4, 8, 2}}, {{0, 5, 0}, {3, 6, 1}}, {{0, 4, 0}, {5, 9, 1}}}) {
+    auto r = ring{2, two_buckets(), all_reduce_schedule::pairwise};
+    for (auto& p : parts)
+      if (p.rank < 2 && p.last <= 8)
+        r.push(p.rank, p.first, p.last);
+    r.plan(1, parts);
+    CHECK(r.wire.empty());
+    r.perform(0, r.peers[0].on_tick()); // something has come
+    auto asked = r.asked;
+    r.perform(0, r.peers[0].on_tick());
+    CHECK(r.asked > asked);
+  }
+}
+
 TEST_CASE("the size of the whole gradient decides how it is reduced") {
-  CHECK(ring{4, two_buckets(), 257}.peers[0].chunks() == 1);
-  CHECK(ring{4, two_buckets(), 256}.peers[0].chunks() == 4);
+  auto of = [](size_t floats) { return ring_core{{{"ring_peer", 0}, {1}}, {{{{0}}, floats}}}.schedule(); };
+  CHECK(of(usual_doubling_below - 1) == all_reduce_schedule::doubling);
+  CHECK(of(usual_doubling_below) == all_reduce_schedule::ring);
 }
 
 TEST_CASE("chunks that come twice count once, and those that come in another order make the same bits") {
-  for (size_t doubling_below : {0, 1000})
+  for (auto how : every_way)
     for (uint32_t w : {2u, 3u, 4u, 6u}) {
-      auto in_order = ring{w, two_buckets(), doubling_below};
+      auto in_order = ring{w, two_buckets(), how};
       in_order.reduce_a_step();
       in_order.run();
-      auto twice = ring{w, two_buckets(), doubling_below};
+      auto twice = ring{w, two_buckets(), how};
       twice.reduce_a_step();
       twice.run(2);
-      auto backwards = ring{w, two_buckets(), doubling_below};
+      auto backwards = ring{w, two_buckets(), how};
       backwards.reduce_a_step();
       backwards.run_backwards();
       for (auto* r : {&twice, &backwards}) {
@@ -216,9 +317,9 @@ TEST_CASE("chunks that come twice count once, and those that come in another ord
 }
 
 TEST_CASE("what is lost by the way is sent again when nothing comes") {
-  for (size_t doubling_below : {0, 1000})
+  for (auto how : every_way)
     for (uint32_t w : {2u, 3u, 5u}) {
-      auto r = ring{w, two_buckets(), doubling_below};
+      auto r = ring{w, two_buckets(), how};
       r.reduce_a_step();
       for (int rounds = 0; r.measured < static_cast<int>(w); ++rounds) {
         REQUIRE(rounds < 64);
@@ -236,7 +337,7 @@ TEST_CASE("what is lost by the way is sent again when nothing comes") {
 }
 
 TEST_CASE("a chunk from a peer that does not send it, of a round that is not, or of another size is dropped") {
-  auto r = ring{4, two_buckets(), 1000};
+  auto r = ring{4, two_buckets(), all_reduce_schedule::doubling};
   r.reduce_a_step();
   auto [to, good] = r.wire.front();
   auto refused = [&, to = to](ring_chunk c) {
@@ -277,8 +378,8 @@ TEST_CASE("a chunk begins where vectors are aligned, and chunks are a partition 
 
 TEST_CASE(
   "when a peer dies inside a step the ring forms again and the step is reduced from what the others have kept") {
-  auto doubling_below = GENERATE(0, 1000);
-  auto r = ring{3, two_buckets(), static_cast<size_t>(doubling_below)};
+  auto how = GENERATE(from_range(every_way));
+  auto r = ring{3, two_buckets(), how};
   auto parts = std::vector<plan_part>{{0, 3, 0}, {3, 6, 1}, {6, 8, 2}};
   r.plan(1, parts);
   r.push(0, 0, 3);
@@ -292,11 +393,14 @@ TEST_CASE(
   r.plan(2, {{0, 3, 0}, {3, 6, 1}, {6, 8, 1}});
   r.run();
   CHECK(r.measured == 2);
+  for (uint32_t i = 0; i < 2; ++i)
+    if (how == all_reduce_schedule::pairwise)
+      r.check_bits(i);
 }
 
 TEST_CASE("a plan that leaves micro-batches to nobody, or a sum with something missing, is not applied (R4)") {
-  auto doubling_below = GENERATE(0, 1000);
-  auto r = ring{2, two_buckets(), static_cast<size_t>(doubling_below)};
+  auto how = GENERATE(from_range(every_way));
+  auto r = ring{2, two_buckets(), how};
   r.push(0, 0, 4);
   r.plan(1, {{0, 4, 0}});
   r.run();
@@ -304,7 +408,7 @@ TEST_CASE("a plan that leaves micro-batches to nobody, or a sum with something m
   CHECK_FALSE(r.peers[0].on_commit({.view = {1}, .at = {0}, .version = {0}, .crew_since = {1}}));
   CHECK(r.peers[0].dropped() > 0);
 
-  auto short_of_one = ring{2, two_buckets(), static_cast<size_t>(doubling_below)};
+  auto short_of_one = ring{2, two_buckets(), how};
   short_of_one.reduce_a_step();
   for (auto& [to, c] : short_of_one.wire)
     --c.covered;
