@@ -1,7 +1,7 @@
 #include "actors/all_reduce_schedule.hpp"
 
+#include <algorithm>
 #include <bit>
-#include <cassert>
 
 namespace troupe {
 namespace {
@@ -26,44 +26,127 @@ std::vector<exchange> around_the_ring(uint32_t peers, uint32_t place, uint32_t c
   return result;
 }
 
+// Peers are as many as a power of two, but for those that others speak for: the first of each pair.
+struct power_of_two {
+  uint32_t power;
+  uint32_t pairs;
+
+  explicit power_of_two(uint32_t peers) : power(std::bit_floor(peers)), pairs(peers - power) {}
+
+  [[nodiscard]] bool paired(uint32_t place) const { return place < 2 * pairs; }
+  [[nodiscard]] uint32_t number(uint32_t place) const { return paired(place) ? place / 2 : place - pairs; }
+  [[nodiscard]] uint32_t place(uint32_t number) const { return number < pairs ? 2 * number + 1 : number + pairs; }
+
+  // `among` is what those of the power of two do in rounds from 1 to before `last`.
+  template <class Among>
+  std::vector<exchange> exchanges(uint32_t place, uint32_t last, uint32_t pieces, const Among& among) const {
+    auto result = std::vector<exchange>{{own}};
+    if (paired(place) && place % 2 == 0) {
+      result.push_back({send, 0, place + 1, 0, 0, pieces});
+      result.push_back({take, last, place + 1, 0, 0, pieces});
+      return result;
+    }
+    if (paired(place)) {
+      result.push_back({take, 0, place - 1, 0, 0, pieces});
+      result.push_back({add});
+    }
+    among(number(place), result);
+    if (paired(place))
+      result.push_back({send, last, place - 1, 0, 0, pieces});
+    return result;
+  }
+};
+
 std::vector<exchange> by_doubling(uint32_t peers, uint32_t place) {
+  auto all = power_of_two{peers};
+  auto last = static_cast<uint32_t>(std::bit_width(all.power));
+  return all.exchanges(place, last, 1, [&](uint32_t number, std::vector<exchange>& result) {
+    for (uint32_t k = 0; 1u << k < all.power; ++k) {
+      auto peer = all.place(number ^ 1u << k);
+      result.push_back({send, k + 1, peer});
+      result.push_back({take, k + 1, peer});
+      result.push_back({add});
+    }
+  });
+}
+
+std::vector<exchange> by_halving(uint32_t peers, uint32_t place) {
+  auto all = power_of_two{peers};
+  auto last = 2 * static_cast<uint32_t>(std::bit_width(all.power)) - 1;
+  return all.exchanges(place, last, all.power, [&](uint32_t number, std::vector<exchange>& result) {
+    uint32_t round = 1;
+    for (auto half = all.power / 2; half > 0; half /= 2, ++round) {
+      auto peer = all.place(number ^ half);
+      auto mine = number / half * half;
+      auto other = mine ^ half;
+      result.push_back({send, round, peer, 0, other, other + half});
+      result.push_back({take, round, peer, 0, mine, mine + half});
+      result.push_back({add});
+    }
+    for (auto whole = 1u; whole < all.power; whole *= 2, ++round) {
+      auto peer = all.place(number ^ whole);
+      auto mine = number / whole * whole;
+      auto other = mine ^ whole;
+      result.push_back({send, round, peer, 0, mine, mine + whole});
+      result.push_back({take, round, peer, 0, other, other + whole});
+      result.push_back({join});
+    }
+  });
+}
+
+constexpr uint32_t many_peers = 8;
+constexpr size_t doubling_below = size_t{1} << 19; // floats
+
+// Of a step between hosts, by the formulas of Thakur et al.: so much for each round, so much for each float.
+double seconds_by(all_reduce_schedule how, size_t floats, uint32_t peers) {
+  constexpr auto round = 1e-4;
+  constexpr auto one = 4e-9;
+  auto n = static_cast<double>(floats);
+  auto around = [](double w) { return 2 * (w - 1) / w; };
   auto power = std::bit_floor(peers);
-  auto pairs = peers - power;
-  auto last = static_cast<uint32_t>(std::bit_width(power)); // one behind those of the doubling, which begin with 1
-  auto paired = place < 2 * pairs;
-  if (paired && place % 2 == 0)
-    return {{own}, {send, 0, place + 1}, {take, last, place + 1}};
-  auto result = std::vector<exchange>{{own}};
-  if (paired) {
-    result.push_back({take, 0, place - 1});
-    result.push_back({add});
-  }
-  auto number = paired ? place / 2 : place - pairs;
-  for (uint32_t k = 0; 1u << k < power; ++k) {
-    auto partner = number ^ 1u << k;
-    auto peer = partner < pairs ? 2 * partner + 1 : partner + pairs;
-    result.push_back({send, k + 1, peer});
-    result.push_back({take, k + 1, peer});
-    result.push_back({add});
-  }
-  if (paired)
-    result.push_back({send, last, place - 1});
-  return result;
+  auto doublings = static_cast<double>(std::bit_width(power) - 1);
+  auto pairs = power == peers ? 0 : 2 * (round + n * one);
+  if (how == all_reduce_schedule::doubling)
+    return doublings * (round + n * one) + pairs;
+  if (how == all_reduce_schedule::halving)
+    return 2 * doublings * round + around(power) * n * one + pairs;
+  return 2.0 * (peers - 1) * round + around(peers) * n * one;
 }
 
 } // namespace
 
-all_reduce_schedule schedule_of(size_t floats) {
-  return floats < usual_doubling_below ? all_reduce_schedule::doubling : all_reduce_schedule::ring;
+all_reduce_schedule schedule_of(size_t floats, uint32_t peers) {
+  using enum all_reduce_schedule;
+  if (peers < many_peers)
+    return floats < doubling_below ? doubling : pairwise;
+  return std::min({doubling, halving, ring},
+                  [&](auto a, auto b) { return seconds_by(a, floats, peers) < seconds_by(b, floats, peers); });
 }
 
 uint32_t chunks_of(all_reduce_schedule how, uint32_t peers) {
-  return how == all_reduce_schedule::doubling ? 1 : peers;
+  return how == all_reduce_schedule::doubling || how == all_reduce_schedule::halving ? 1 : peers;
+}
+
+uint32_t pieces_of(all_reduce_schedule how, uint32_t peers) {
+  return how == all_reduce_schedule::halving ? std::bit_floor(peers) : 1;
 }
 
 std::vector<exchange> exchanges_of(all_reduce_schedule how, uint32_t peers, uint32_t place, uint32_t chunk) {
-  assert(how != all_reduce_schedule::pairwise);
-  return how == all_reduce_schedule::ring ? around_the_ring(peers, place, chunk) : by_doubling(peers, place);
+  switch (how) {
+  case all_reduce_schedule::ring:
+    return around_the_ring(peers, place, chunk);
+  case all_reduce_schedule::doubling:
+    return by_doubling(peers, place);
+  case all_reduce_schedule::halving:
+    return by_halving(peers, place);
+  case all_reduce_schedule::pairwise:
+    break;
+  }
+  auto tree = sum_tree{peers};
+  auto all = std::vector<contribution>{};
+  for (uint32_t i = 0; i < peers; ++i)
+    all.push_back({tree.leaf(i), i});
+  return pairwise_exchanges(tree, all, peers, place, chunk);
 }
 
 std::vector<exchange> pairwise_exchanges(const sum_tree& tree, const std::vector<contribution>& all, uint32_t peers,

@@ -18,7 +18,7 @@ chunk_range chunk_range::of(size_t size, uint32_t chunks, uint32_t index) {
   return {std::min(size, grains * index / chunks * grain), std::min(size, grains * (index + 1) / chunks * grain)};
 }
 
-ring_core::ring_core(member self, std::vector<ring_bucket> buckets, std::optional<all_reduce_schedule> how)
+ring_core::ring_core(member self, std::vector<ring_bucket> buckets, all_reduce_options how)
   : peer_core(std::move(self), std::move(buckets)), how_(how) {
   for (auto& b : buckets_)
     floats_ += b.size;
@@ -28,6 +28,16 @@ ring_core::ring_core(member self, std::vector<ring_bucket> buckets, std::optiona
 bool ring_core::chunk_work::whole() const {
   return std::all_of(exchanges.begin() + static_cast<ptrdiff_t>(done), exchanges.end(),
                      [](auto& e) { return e.what == exchange::kind::send; });
+}
+
+// Nothing more is added to what is on top: what comes is its neighbours, or nothing.
+bool ring_core::chunk_work::summed() const {
+  for (auto i = done; i < exchanges.size(); ++i)
+    if (exchanges[i].what == exchange::kind::add ||
+        (exchanges[i].what == exchange::kind::take &&
+         (i + 1 == exchanges.size() || exchanges[i + 1].what != exchange::kind::join)))
+      return false;
+  return true;
 }
 
 // -- membership and parameters ----------------------------------------------------------------------------------------
@@ -132,9 +142,9 @@ void ring_core::assemble_what_is_there(actions& out) {
     out.emplace_back(std::move(a));
 }
 
-ring_core::actions ring_core::on_assembled(view since, uint32_t bucket, std::vector<payload> own) {
+ring_core::actions ring_core::on_assembled(view since, uint32_t bucket, const std::vector<payload>& own) {
   auto out = actions{};
-  if (since != since_ || !plan_ || peers_.empty() || !assembled_.try_emplace(bucket, std::move(own)).second)
+  if (since != since_ || !plan_ || peers_.empty() || !assembled_.try_emplace(bucket, own).second)
     return out;                            // begun before the ring was formed again
   for (uint32_t i = 1; i <= chunks(); ++i) // not all peers begin with the same one
     go_on(bucket, (place_ + i) % chunks(), out);
@@ -176,15 +186,13 @@ void ring_core::replay_early(actions& out) {
 
 void ring_core::take(const ring_chunk& c, actions& out) {
   auto fresh = [&] {
-    if (peers_.empty() || c.bucket >= buckets_.size() || c.chunk >= chunks())
-      return false;
-    auto range = chunk_range::of(buckets_[c.bucket].size, chunks(), c.chunk);
-    if (c.values.type() != dtype::f32 || c.values.elements() != range.last - range.first)
+    if (peers_.empty() || c.bucket >= buckets_.size() || c.chunk >= chunks() || c.values.type() != dtype::f32)
       return false;
     auto& work = work_on(c.bucket, c.chunk);
     auto sender = member{c.from.role, c.from.incarnation};
     return std::any_of(work.exchanges.begin() + static_cast<ptrdiff_t>(work.done), work.exchanges.end(), [&](auto& e) {
-      return e.what == exchange::kind::take && e.round == c.round && peers_[e.peer] == sender;
+      return e.what == exchange::kind::take && e.round == c.round && peers_[e.peer] == sender &&
+             c.values.elements() == range_of(c.bucket, c.chunk, e.first, e.last).size();
     });
   };
   if (!fresh() || !parked_.emplace(chunk_key{c.bucket, c.chunk, c.round}, c).second) {
@@ -205,26 +213,40 @@ ring_core::chunk_work& ring_core::work_on(uint32_t bucket, uint32_t chunk) {
   return i->second;
 }
 
+chunk_range ring_core::range_of(uint32_t bucket, uint32_t chunk, uint32_t first, uint32_t last) const {
+  auto size = buckets_[bucket].size;
+  auto pieces = pieces_of(schedule(), peers());
+  if (pieces == 1)
+    return chunk_range::of(size, chunks(), chunk);
+  return {chunk_range::of(size, pieces, first).first, chunk_range::of(size, pieces, last - 1).last};
+}
+
+payload ring_core::cut(uint32_t bucket, uint32_t chunk, const held& of, uint32_t first, uint32_t last) const {
+  auto all = range_of(bucket, chunk, of.first, of.last);
+  auto some = range_of(bucket, chunk, first, last);
+  return of.values.part(some.first - all.first, some.size());
+}
+
 ring_core::held ring_core::own(uint32_t bucket, uint32_t chunk, uint32_t number) const {
-  auto range = chunk_range::of(buckets_[bucket].size, chunks(), chunk);
+  auto pieces = pieces_of(schedule(), peers());
+  auto range = range_of(bucket, chunk, 0, pieces);
   auto covered = covered_;
   if (auto tree = sum_tree{plan_->micro_batches}; keeps_nodes_apart())
     covered = tree.last(mine_[number]) - tree.first(mine_[number]);
-  return {assembled_.at(bucket)[number].part(range.first, range.last - range.first), covered};
+  return {assembled_.at(bucket)[number].part(range.first, range.size()), covered, 0, pieces};
 }
 
 // As far as what has come allows.
 void ring_core::go_on(uint32_t bucket, uint32_t chunk, actions& out) {
   auto& work = work_on(bucket, chunk);
-  if (work.adding)
-    return;
-  while (!work.adding) {
+  while (!work.busy) {
     if (work.whole() && work.pile.back().covered != plan_->micro_batches) {
       ++dropped_; // a sum with something missing is none (R4)
       return;
     }
     if (work.done == work.exchanges.size()) {
-      out.emplace_back(complete{bucket, chunk, work.pile.back().values});
+      auto& sum = work.pile.back();
+      out.emplace_back(complete{bucket, chunk, sum.values, range_of(bucket, chunk, sum.first, sum.last)});
       if (--incomplete_ == 0)
         out.emplace_back(measure{version_});
       return;
@@ -238,23 +260,46 @@ void ring_core::go_on(uint32_t bucket, uint32_t chunk, actions& out) {
       auto came = parked_.extract(chunk_key{bucket, chunk, e.round});
       if (came.empty())
         return;
-      work.pile.push_back({std::move(came.mapped().values), came.mapped().covered});
+      work.pile.push_back({std::move(came.mapped().values), came.mapped().covered, e.first, e.last});
       break;
     }
     case exchange::kind::send: {
       auto& top = work.pile.back();
-      sent_.push_back({peers_[e.peer], {from(), version_, since_, e.round, bucket, chunk, top.covered, top.values}});
+      sent_.push_back(
+        {peers_[e.peer],
+         {from(), version_, since_, e.round, bucket, chunk, top.covered, cut(bucket, chunk, top, e.first, e.last)}});
       out.emplace_back(sent_.back());
       break;
     }
     case exchange::kind::add:
-      work.adding = true;
-      break;
+    case exchange::kind::join:
+      ++work.done;
+      work.busy = true;
+      return combine(bucket, chunk, out);
     }
     ++work.done;
   }
-  auto& left = work.pile[work.pile.size() - 2];
-  out.emplace_back(reduce{bucket, chunk, left.values, work.pile.back().values, work.whole()});
+}
+
+// The two on top of the pile, which become one when that is done.
+void ring_core::combine(uint32_t bucket, uint32_t chunk, actions& out) {
+  auto& work = work_on(bucket, chunk);
+  auto right = std::move(work.pile.back());
+  work.pile.pop_back();
+  auto& left = work.pile.back();
+  if (work.exchanges[work.done - 1].what == exchange::kind::add) {
+    auto where = range_of(bucket, chunk, right.first, right.last);
+    auto there = cut(bucket, chunk, left, right.first, right.last);
+    left = {{}, left.covered + right.covered, right.first, right.last};
+    out.emplace_back(reduce{bucket, chunk, std::move(there), std::move(right.values), where, work.summed()});
+    return;
+  }
+  if (right.first < left.first)
+    std::swap(left, right);
+  auto both = held{{}, std::min(left.covered, right.covered), left.first, right.last};
+  auto where = range_of(bucket, chunk, both.first, both.last);
+  out.emplace_back(join{bucket, chunk, std::move(left.values), std::move(right.values), where});
+  left = std::move(both);
 }
 
 ring_core::actions ring_core::on_reduced(view since, step at, uint32_t bucket, uint32_t chunk, payload values) {
@@ -262,10 +307,8 @@ ring_core::actions ring_core::on_reduced(view since, step at, uint32_t bucket, u
   if (since != since_ || at != version_ || !plan_)
     return out; // begun before the ring was formed again
   auto& work = work_on(bucket, chunk);
-  auto right = std::move(work.pile.back());
-  work.pile.pop_back();
-  work.pile.back() = {std::move(values), work.pile.back().covered + right.covered};
-  work.adding = false;
+  work.pile.back().values = std::move(values);
+  work.busy = false;
   go_on(bucket, chunk, out);
   return out;
 }

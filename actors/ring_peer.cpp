@@ -4,18 +4,10 @@
 
 namespace troupe {
 
-namespace {
-
-std::optional<all_reduce_schedule> schedule_of(const ring_peer::config& c) {
-  if (!c.schedule && c.job->description.reproducible)
-    return all_reduce_schedule::pairwise;
-  return c.schedule;
-}
-
-} // namespace
-
 ring_peer::ring_peer(interface::pointer self, const life& now, const config& c)
-  : model_peer(self, now, c, {{c.role, now.number()}, buckets_of(c.job->model->layout()), schedule_of(c)}),
+  : model_peer(
+      self, now, c,
+      {{c.role, now.number()}, buckets_of(c.job->model->layout()), {c.schedule, c.job->description.reproducible}}),
     sums_(core_.buckets()) {
   // nop
 }
@@ -84,18 +76,25 @@ void ring_peer::perform(const ring_core::send& a) {
 }
 
 void ring_peer::perform(const ring_core::reduce& a) {
-  auto sum = sums_.add(stream_, a, core_.chunks());
-  auto done = [this, since = core_.crew_since(), at = core_.version(), b = a.bucket, c = a.chunk, v = sum.values] {
-    perform(core_.on_reduced(since, at, b, c, v));
+  go_on(sums_.add(stream_, a), a.bucket, a.chunk);
+}
+
+void ring_peer::perform(const ring_core::join& a) {
+  go_on(sums_.join(stream_, a), a.bucket, a.chunk);
+}
+
+void ring_peer::go_on(const ring_sums::sum& made, uint32_t bucket, uint32_t chunk) {
+  auto done = [this, since = core_.crew_since(), at = core_.version(), bucket, chunk, v = made.values] {
+    perform(core_.on_reduced(since, at, bucket, chunk, v));
   };
-  if (sum.there)
+  if (made.there)
     done();
   else
     stream_.on_complete([now = now_, done] { now.post(done); });
 }
 
 void ring_peer::perform(const ring_core::complete& a) {
-  sums_.complete(stream_, a, core_.chunks());
+  sums_.complete(stream_, a);
 }
 
 // Of all blocks, whoever summed them up: the norm of the gradient has the same bits for every peer.

@@ -20,7 +20,7 @@ public:
   static constexpr const char* actor_name = "troupe.ring_peer";
 
   struct config : model_peer_config {
-    std::optional<all_reduce_schedule> schedule = {}; ///< the same for all peers; none: as the job says
+    std::optional<all_reduce_schedule> schedule = {}; ///< the same for all peers; none: the usual one
   };
 
   ring_peer(interface::pointer self, const life& now, const config& c);
@@ -33,10 +33,12 @@ private:
   void perform(const ring_core::assemble& a);
   void perform(const ring_core::send& a);
   void perform(const ring_core::reduce& a);
+  void perform(const ring_core::join& a);
   void perform(const ring_core::complete& a);
   void perform(const ring_core::measure& a);
   void perform(const ring_core::start_over&);
 
+  void go_on(const ring_sums::sum& made, uint32_t bucket, uint32_t chunk);
   void tell_result();
   void apply(const commit_step& c);
 

@@ -82,11 +82,10 @@ payload& ring_sums::prepared_total(uint32_t bucket) {
   return b.total;
 }
 
-ring_sums::sum ring_sums::add(gpu::stream& s, const ring_core::reduce& what, uint32_t chunks) {
-  auto range = chunk_range::of(buckets_[what.bucket].size, chunks, what.chunk);
-  auto n = range.last - range.first;
+ring_sums::sum ring_sums::add(gpu::stream& s, const ring_core::reduce& what) {
+  auto n = what.where.size();
   auto result =
-    sum{what.last ? prepared_total(what.bucket).part(range.first, n) : payload::floats_to_lend(n), n <= at_once};
+    sum{what.last ? prepared_total(what.bucket).part(what.where.first, n) : payload::floats_to_lend(n), n <= at_once};
   run(s, result.there, [left = what.left, right = what.right, to = result.values]() mutable {
     by_grains(to.elements(), [&](size_t i, size_t end) {
       gpu::kernels::sum(end - i, left.as_floats().data() + i, right.as_floats().data() + i,
@@ -96,21 +95,32 @@ ring_sums::sum ring_sums::add(gpu::stream& s, const ring_core::reduce& what, uin
   return result;
 }
 
-void ring_sums::complete(gpu::stream& s, const ring_core::complete& what, uint32_t chunks) {
+ring_sums::sum ring_sums::join(gpu::stream& s, const ring_core::join& what) {
+  auto left = put(s, what.bucket, what.left, what.where.first);
+  auto right = put(s, what.bucket, what.right, what.where.first + what.left.elements());
+  return {prepared_total(what.bucket).part(what.where.first, what.where.size()), left && right};
+}
+
+void ring_sums::complete(gpu::stream& s, const ring_core::complete& what) {
   auto& b = buckets_[what.bucket];
-  if (chunks == 1 && !b.own.empty() && what.values.data() == b.own.front().data()) {
+  if (what.where.size() == b.size && !b.own.empty() && what.values.data() == b.own.front().data())
     b.total = what.values;
-    return;
-  }
-  auto range = chunk_range::of(b.size, chunks, what.chunk);
-  auto to = prepared_total(what.bucket).part(range.first, range.last - range.first);
-  if (what.values.data() == to.data())
-    return; // made there
-  run(s, what.values.elements() <= at_once, [from = what.values, to]() mutable {
+  else
+    put(s, what.bucket, what.values, what.where.first);
+}
+
+// True: it is there.
+bool ring_sums::put(gpu::stream& s, uint32_t bucket, const payload& values, size_t first) {
+  auto to = prepared_total(bucket).part(first, values.elements());
+  if (values.data() == to.data())
+    return true; // made there
+  auto there = values.elements() <= at_once;
+  run(s, there, [from = values, to]() mutable {
     by_grains(to.elements(), [&](size_t i, size_t end) {
       gpu::kernels::copy(end - i, from.as_floats().data() + i, to.mutable_floats().data() + i);
     });
   });
+  return there;
 }
 
 std::vector<payload> ring_sums::totals() const {

@@ -37,12 +37,13 @@ public:
     payload values;
     bool there = false; ///< else once the stream is past this
   };
-  /// The sum of two parts of a chunk; `chunks`: into how many the bucket is cut. The last sum is made where the total
-  /// lies.
-  sum add(gpu::stream& s, const ring_core::reduce& what, uint32_t chunks);
+  /// The sum of two parts of a chunk. The last sum is made where the total lies.
+  sum add(gpu::stream& s, const ring_core::reduce& what);
+  /// Two neighbours, where the total lies.
+  sum join(gpu::stream& s, const ring_core::join& what);
 
   /// Puts a chunk of the sum where it belongs. An own part that is all of the bucket's sum stays where it is.
-  void complete(gpu::stream& s, const ring_core::complete& what, uint32_t chunks);
+  void complete(gpu::stream& s, const ring_core::complete& what);
   /// The sum of a bucket; its chunks come in on the stream.
   [[nodiscard]] const payload& total(uint32_t bucket) const { return buckets_[bucket].total; }
   [[nodiscard]] std::vector<payload> totals() const;
@@ -56,6 +57,7 @@ private:
 
   static payload together(gpu::stream& s, size_t size, std::vector<std::vector<payload>> parts);
   payload& prepared_total(uint32_t bucket);
+  bool put(gpu::stream& s, uint32_t bucket, const payload& values, size_t first);
 
   std::vector<entry> buckets_;
 };

@@ -7,7 +7,7 @@
 //   bench_all_reduce limit PEERS BYTES                the ring's sums and copies alone, in as many threads: what memory
 //   allows
 //
-// SCHEDULE is ring, doubling or pairwise; without it each bucket has its usual one, as in a run.
+// SCHEDULE is ring, doubling, halving or pairwise; without it each bucket has its usual one, as in a run.
 // A step is what a ring does with a gradient that is there as blocks of 1 MiB: each process has the whole sum at the
 // end of it. Time per step over many of them, algorithm bandwidth = BYTES / time.
 
@@ -48,6 +48,7 @@ constexpr auto limit = 60s;
 
 const std::map<std::string, all_reduce_schedule> schedules{{"ring", all_reduce_schedule::ring},
                                                            {"doubling", all_reduce_schedule::doubling},
+                                                           {"halving", all_reduce_schedule::halving},
                                                            {"pairwise", all_reduce_schedule::pairwise}};
 
 /// What is measured.
@@ -83,7 +84,7 @@ public:
 
   reducer(self_pointer self, uint32_t rank, const task& what)
     : self_(self), rank_(rank), peers_(what.peers),
-      core_(peer(rank), buckets_of(what.bytes / sizeof(float)), what.forced()), sums_(core_.buckets()),
+      core_(peer(rank), buckets_of(what.bytes / sizeof(float)), {.schedule = what.forced()}), sums_(core_.buckets()),
       stream_(gpu::device::host({static_cast<int>(rank), 1}), [](auto) { give_up("a lane has failed"); }) {
     for (auto& b : core_.buckets()) {
       auto values = payload::floats_to_lend(b.size);
@@ -193,17 +194,18 @@ private:
     c.values = c.values.for_reader(to.place.process);
     troupe::anon_send(caf::actor_cast<caf::actor>(to.handle), std::move(c));
   }
-  void perform(const ring_core::reduce& a) {
-    auto sum = sums_.add(stream_, a, core_.chunks());
-    auto done = [this, at = core_.version(), b = a.bucket, c = a.chunk, v = sum.values] {
-      perform(core_.on_reduced(core_.crew_since(), at, b, c, v));
+  void perform(const ring_core::reduce& a) { go_on(sums_.add(stream_, a), a.bucket, a.chunk); }
+  void perform(const ring_core::join& a) { go_on(sums_.join(stream_, a), a.bucket, a.chunk); }
+  void go_on(const ring_sums::sum& made, uint32_t bucket, uint32_t chunk) {
+    auto done = [this, at = core_.version(), bucket, chunk, v = made.values] {
+      perform(core_.on_reduced(core_.crew_since(), at, bucket, chunk, v));
     };
-    if (sum.there)
+    if (made.there)
       done();
     else
       stream_.on_complete([this, done] { run_in(caf::actor{self_}, done); });
   }
-  void perform(const ring_core::complete& a) { sums_.complete(stream_, a, core_.chunks()); }
+  void perform(const ring_core::complete& a) { sums_.complete(stream_, a); }
   void perform(const ring_core::measure&) {
     if (core_.buckets().size() == 1 &&
         chunk_range::of(core_.buckets()[0].size, core_.chunks(), 0).last <= ring_sums::at_once)
@@ -387,7 +389,7 @@ int main(int argc, char** argv) {
   auto known = what.schedule == "usual" || what.forced();
   if (what.peers < 2 || what.bytes < sizeof(float) || !known)
     give_up("call it with processes, inline, threads or limit, the number of peers, at least 2, of bytes, and perhaps "
-            "ring, doubling or pairwise");
+            "ring, doubling, halving or pairwise");
   if (words[0] == "rank" && words.size() == 6)
     return take_part(static_cast<uint32_t>(number(4)), what, words[5] == "inline");
   if (words[0] == "threads")

@@ -17,7 +17,7 @@ import side_by_side as bench
 
 sizes = [4 << 10, 64 << 10, 1 << 20, 16 << 20, 100 << 20]
 schedule_sizes = [4 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 100 << 20]
-schedule_names = ["ring", "doubling", "pairwise"]
+schedule_names = ["ring", "doubling", "halving", "pairwise"]
 gloo_algorithms = ["ring_chunked", "halving_doubling", "new_ring"]
 mpi_tcp = ["--mca", "pml", "ob1", "--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include", "lo"]
 

@@ -28,7 +28,9 @@ void play(simulation& world) {
   training_shape shape{.shards = 1, .shards_apart = false, .ring = true};
   shape.agents = static_cast<uint32_t>(1 + world.chance().below(5));
   using enum all_reduce_schedule;
-  shape.reduce = std::array{ring, doubling, pairwise}[world.chance().below(3)];
+  const auto way = world.chance().below(5);
+  shape.reproducible = way == 4;
+  shape.reduce = std::array{ring, doubling, halving, pairwise, pairwise}[way];
   train_in_a_storm(world, shape);
 }
 

@@ -42,6 +42,7 @@ job_description description_of(const training_shape& shape) {
   d.ahead = shape.pace.ahead;
   d.in_order = shape.pace.in_order;
   d.ring = shape.ring;
+  d.reproducible = shape.reproducible;
   d.gossip = shape.gossip;
   d.meet_every = shape.checkpoint_every;
   d.last_step = shape.epochs * learn::steps_per_epoch(shape.sizes);

@@ -36,6 +36,7 @@ struct training_shape {
   uint32_t fan_in = 0; ///< so many agents share an aggregator, which lives with the first of them; 0: there are none
   bool ring = false;   ///< each agent has a ring peer; there are no shards
   all_reduce_schedule reduce = all_reduce_schedule::ring; ///< with `ring`: how they do
+  bool reproducible = false;                              ///< with `ring`: along the tree over micro-batches
   bool gossip = false;                                    ///< instead: a gossip peer
   uint64_t local_steps = 1;
   learn::combine_options combine = {};
@@ -49,7 +50,7 @@ struct training_shape {
 
 /// Whether the parameters are to be those of the undisturbed run, bit by bit.
 [[nodiscard]] inline bool has_its_bits(const training_shape& shape) {
-  return shape.compare && (!shape.ring || shape.reduce == all_reduce_schedule::pairwise);
+  return shape.compare && (!shape.ring || shape.reproducible);
 }
 
 /// What is to go wrong at the fault points within the roles' handlers, beside the storm between them: nothing in half

@@ -43,7 +43,7 @@ job_options sharded(int agents) {
 } // namespace
 
 TEST_CASE("a ring of agents trains what parameter shards train, but for the order of summation (I10)") {
-  const auto* model = GENERATE("lenet", "mlp"); // by doubling and around the ring
+  const auto* model = GENERATE("lenet", "mlp"); // by doubling and pairwise
   auto alone = job_of(1);
   alone.model = model;
   const auto shards = run(alone);
@@ -63,14 +63,14 @@ TEST_CASE("a ring of agents trains what parameter shards train, but for the orde
 }
 
 TEST_CASE("a ring, and agents that hold a part each, send what their formulas say for each agent and step") {
-  auto around_the_ring = [](uint64_t w) { return 2 * (w - 1); };
+  auto each_to_its_owner = [](uint64_t w) { return 2 * (w - 1); };
   auto by_doubling = [](uint64_t w) { // those that fold in and are told, and log2 of the others
     auto power = std::bit_floor(w);
     return 2 * (w - power) + power * static_cast<uint64_t>(std::bit_width(power) - 1);
   };
-  for (const auto& [way, model, floats] : {std::tuple{"ring", "mlp", +around_the_ring},
+  for (const auto& [way, model, floats] : {std::tuple{"ring", "mlp", +each_to_its_owner},
                                            {"ring", "lenet", +by_doubling}, // it is small
-                                           {"sharded", "mlp", +around_the_ring}})
+                                           {"sharded", "mlp", +each_to_its_owner}})
     for (uint64_t w : {1u, 2u, 3u, 4u}) {
       auto o = sharded(static_cast<int>(w));
       o.model = model;

@@ -16,7 +16,7 @@ namespace {
 // Peers and what is under way between them, with the numbers themselves.
 struct ring {
   explicit ring(uint32_t n, const std::vector<ring_bucket>& buckets,
-                all_reduce_schedule how = all_reduce_schedule::ring) {
+                all_reduce_options how = {all_reduce_schedule::ring}) {
     for (uint32_t i = 0; i < n; ++i) {
       members.push_back({{"agent", i}, {1}});
       members.push_back({{"ring_peer", i}, {1}});
@@ -115,9 +115,14 @@ struct ring {
     auto sum = values(r.left.elements(), [&](size_t k) { return r.left.as_floats()[k] + r.right.as_floats()[k]; });
     perform(i, peers[i].on_reduced(peers[i].crew_since(), peers[i].version(), r.bucket, r.chunk, sum));
   }
+  void perform(uint32_t i, const ring_core::join& j) {
+    auto both = values(j.where.size(), [&](size_t k) {
+      return k < j.left.elements() ? j.left.as_floats()[k] : j.right.as_floats()[k - j.left.elements()];
+    });
+    perform(i, peers[i].on_reduced(peers[i].crew_since(), peers[i].version(), j.bucket, j.chunk, both));
+  }
   void perform(uint32_t i, const ring_core::complete& c) {
-    auto first = chunk_range::of(peers[i].buckets()[c.bucket].size, peers[i].chunks(), c.chunk).first;
-    std::ranges::copy(c.values.as_floats(), totals.at({i, c.bucket}).begin() + static_cast<ptrdiff_t>(first));
+    std::ranges::copy(c.values.as_floats(), totals.at({i, c.bucket}).begin() + static_cast<ptrdiff_t>(c.where.first));
   }
   void perform(uint32_t i, const ring_core::measure& m) {
     measured += peers[i].on_norms(peers[i].crew_since(), m.at, {{{0}, 1, true}});
@@ -186,7 +191,12 @@ struct ring {
   int asked = 0;
 };
 
-const std::vector every_way{all_reduce_schedule::ring, all_reduce_schedule::doubling, all_reduce_schedule::pairwise};
+const all_reduce_options along_the_tree{.schedule = {}, .reproducible = true};
+const std::vector<all_reduce_options> every_way{{all_reduce_schedule::ring},
+                                                {all_reduce_schedule::doubling},
+                                                {all_reduce_schedule::halving},
+                                                {all_reduce_schedule::pairwise},
+                                                along_the_tree};
 
 std::vector<ring_bucket> two_buckets() {
   return {{{{1}, {2}}, 96}, {{{0}}, 160}};
@@ -212,7 +222,7 @@ TEST_CASE("around the ring every peer gets the same sum, in 2(w-1) rounds of 2n(
 
 TEST_CASE("by doubling every peer gets the same sum, in log2 w rounds, and two more where w is no power of two") {
   for (auto [w, rounds] : {std::pair{1u, 0u}, {2u, 1u}, {3u, 3u}, {4u, 2u}, {5u, 4u}, {6u, 4u}, {7u, 4u}, {8u, 3u}}) {
-    auto r = ring{w, two_buckets(), all_reduce_schedule::doubling};
+    auto r = ring{w, two_buckets(), {all_reduce_schedule::doubling}};
     r.reduce_a_step();
     r.run();
     CHECK(r.measured == static_cast<int>(w));
@@ -224,11 +234,43 @@ TEST_CASE("by doubling every peer gets the same sum, in log2 w rounds, and two m
   }
 }
 
-TEST_CASE("pairwise every peer gets the bits of the serial sum over the tree, however many there are, in two rounds") {
+TEST_CASE("by halving every peer gets the same sum, in 2 log2 w rounds of 2n(w-1)/w floats where w is a power of two") {
+  for (uint32_t w = 1; w <= 9; ++w) {
+    auto r = ring{w, two_buckets(), {all_reduce_schedule::halving}};
+    r.micro_batches = 16;
+    r.reduce_a_step();
+    r.run_in_any_order(w);
+    CHECK(r.measured == static_cast<int>(w));
+    r.check_totals();
+    auto power = std::bit_floor(w);
+    auto halvings = static_cast<uint32_t>(std::bit_width(power)) - 1;
+    CHECK(r.rounds == (w == 1 ? 0 : 1 + 2 * halvings + (w == power ? 0 : 1))); // the first is of the pairs
+    size_t sent = 0;
+    for (auto& [i, n] : r.sent)
+      sent += n;
+    CHECK(sent == 2ul * 256 * (power - 1) + 2ul * 256 * (w - power));
+  }
+}
+
+TEST_CASE("pairwise every peer gets the same sum, in two rounds of 2n(w-1)/w floats") {
+  for (uint32_t w = 1; w <= 7; ++w) {
+    auto r = ring{w, two_buckets(), {all_reduce_schedule::pairwise}};
+    r.reduce_a_step();
+    r.run_in_any_order(w);
+    CHECK(r.measured == static_cast<int>(w));
+    r.check_totals();
+    size_t sent = 0;
+    for (auto& [i, n] : r.sent)
+      sent += n;
+    CHECK(sent == 2ul * 256 * (w - 1));
+  }
+}
+
+TEST_CASE("along the tree every peer gets the bits of the serial sum, however many there are") {
   for (uint64_t leaves : {8, 11, 13})
     for (uint32_t w = 1; w <= 8; ++w)
       for (uint32_t seed = 0; seed < 5; ++seed) {
-        auto r = ring{w, two_buckets(), all_reduce_schedule::pairwise};
+        auto r = ring{w, two_buckets(), along_the_tree};
         r.micro_batches = leaves;
         r.reduce_a_step();
         r.run_in_any_order(seed);
@@ -243,10 +285,10 @@ TEST_CASE("pairwise every peer gets the bits of the serial sum over the tree, ho
       }
 }
 
-TEST_CASE("pairwise the bits do not tell who had which micro-batches, and a peer may have none of them") {
+TEST_CASE("along the tree the bits do not tell who had which micro-batches, and a peer may have none of them") {
   for (auto& parts : std::vector<std::vector<plan_part>>{
          {{0, 1, 2}, {1, 7, 0}, {7, 8, 1}}, {{3, 8, 0}, {0, 3, 0}}, {{5, 8, 1}, {0, 2, 1}, {2, 5, 2}}}) {
-    auto r = ring{3, two_buckets(), all_reduce_schedule::pairwise};
+    auto r = ring{3, two_buckets(), along_the_tree};
     for (auto& p : parts)
       r.push(p.rank, p.first, p.last);
     r.plan(1, parts);
@@ -257,8 +299,8 @@ TEST_CASE("pairwise the bits do not tell who had which micro-batches, and a peer
   }
 }
 
-TEST_CASE("pairwise what comes before the plan is kept for it") {
-  auto r = ring{2, two_buckets(), all_reduce_schedule::pairwise};
+TEST_CASE("along the tree what comes before the plan is kept for it") {
+  auto r = ring{2, two_buckets(), along_the_tree};
   auto parts = std::vector<plan_part>{{0, 4, 0}, {4, 8, 1}};
   r.push(0, 0, 4);
   r.push(1, 4, 8);
@@ -273,10 +315,10 @@ TEST_CASE("pairwise what comes before the plan is kept for it") {
   r.check_bits(1);
 }
 
-TEST_CASE("pairwise a plan with parts of somebody who is not there, or that overlap, brings no sum (R4)") {
+TEST_CASE("along the tree a plan with parts of somebody who is not there, or that overlap, brings no sum (R4)") {
   for (auto& parts :
        std::vector<std::vector<plan_part>>{{{0, 4, 0}, {4, 8, 2}}, {{0, 5, 0}, {3, 6, 1}}, {{0, 4, 0}, {5, 9, 1}}}) {
-    auto r = ring{2, two_buckets(), all_reduce_schedule::pairwise};
+    auto r = ring{2, two_buckets(), along_the_tree};
     for (auto& p : parts)
       if (p.rank < 2 && p.last <= 8)
         r.push(p.rank, p.first, p.last);
@@ -289,10 +331,21 @@ TEST_CASE("pairwise a plan with parts of somebody who is not there, or that over
   }
 }
 
-TEST_CASE("the size of the whole gradient decides how it is reduced") {
-  auto of = [](size_t floats) { return ring_core{{{"ring_peer", 0}, {1}}, {{{{0}}, floats}}}.schedule(); };
-  CHECK(of(usual_doubling_below - 1) == all_reduce_schedule::doubling);
-  CHECK(of(usual_doubling_below) == all_reduce_schedule::ring);
+TEST_CASE("the size of the whole gradient decides how it is reduced, and how many peers there are") {
+  CHECK(ring{4, two_buckets(), {}}.peers[0].schedule() == all_reduce_schedule::doubling);
+  using enum all_reduce_schedule; // hides the test's ring
+  for (uint32_t few : {1u, 2u, 7u}) {
+    CHECK(schedule_of((size_t{1} << 19) - 1, few) == doubling);
+    CHECK(schedule_of(size_t{1} << 19, few) == pairwise);
+  }
+  for (uint32_t power : {8u, 16u, 64u}) {
+    CHECK(schedule_of(32 << 10, power) == doubling);
+    CHECK(schedule_of(64 << 10, power) == halving);
+    CHECK(schedule_of(64 << 20, power) == halving);
+  }
+  CHECK(schedule_of(32 << 10, 12) == doubling); // some of them wait for others to speak for them
+  CHECK(schedule_of(128 << 10, 12) == halving);
+  CHECK(schedule_of(256 << 10, 12) == ring);
 }
 
 TEST_CASE("chunks that come twice count once, and those that come in another order make the same bits") {
@@ -337,7 +390,7 @@ TEST_CASE("what is lost by the way is sent again when nothing comes") {
 }
 
 TEST_CASE("a chunk from a peer that does not send it, of a round that is not, or of another size is dropped") {
-  auto r = ring{4, two_buckets(), all_reduce_schedule::doubling};
+  auto r = ring{4, two_buckets(), {all_reduce_schedule::doubling}};
   r.reduce_a_step();
   auto [to, good] = r.wire.front();
   auto refused = [&, to = to](ring_chunk c) {
@@ -394,7 +447,7 @@ TEST_CASE(
   r.run();
   CHECK(r.measured == 2);
   for (uint32_t i = 0; i < 2; ++i)
-    if (how == all_reduce_schedule::pairwise)
+    if (how.reproducible)
       r.check_bits(i);
 }
 
