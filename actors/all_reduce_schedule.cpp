@@ -118,7 +118,7 @@ double seconds_by(all_reduce_schedule how, size_t floats, uint32_t peers) {
 all_reduce_schedule schedule_of(size_t floats, uint32_t peers) {
   using enum all_reduce_schedule;
   if (peers < many_peers)
-    return floats < doubling_below ? doubling : pairwise;
+    return floats < (peers <= 2 ? 4 : 1) * doubling_below ? doubling : pairwise;
   return std::min({doubling, halving, ring},
                   [&](auto a, auto b) { return seconds_by(a, floats, peers) < seconds_by(b, floats, peers); });
 }

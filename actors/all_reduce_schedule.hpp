@@ -46,9 +46,9 @@ struct exchange {
 enum class all_reduce_schedule : uint8_t { ring, doubling, halving, pairwise };
 
 /// The usual one of a gradient of so many floats, all buckets together: they are under way at the same time. Fewer than
-/// 8 peers are quickest by doubling below 2 MiB, and pairwise from there on: measured by `bench/all_reduce.py
-/// --schedules`. For more, which are on several hosts, it is the quickest by the formulas of Thakur et al., at 0.1 ms
-/// for a message and 1 GB/s. See docs/decisions/0020 and 0024.
+/// 8 peers are quickest by doubling below 2 MiB, two of them below 8 MiB, and pairwise from there on: measured by
+/// `bench/all_reduce.py --schedules`. For more, which are on several hosts, it is the quickest by the formulas of
+/// Thakur et al., at 0.1 ms for a message and 1 GB/s. See docs/decisions/0020 and 0024.
 all_reduce_schedule schedule_of(size_t floats, uint32_t peers);
 
 struct all_reduce_options {

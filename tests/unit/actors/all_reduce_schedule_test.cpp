@@ -138,7 +138,9 @@ TEST_CASE("along the tree a plan with parts of somebody who is not there, or tha
 TEST_CASE("the size of the whole gradient decides how it is reduced, and how many peers there are") {
   CHECK(ring{4, two_buckets(), {}}.peers[0].schedule() == all_reduce_schedule::doubling);
   using enum all_reduce_schedule; // hides the test's ring
-  for (uint32_t few : {1u, 2u, 7u}) {
+  CHECK(schedule_of((size_t{1} << 21) - 1, 2) == doubling);
+  CHECK(schedule_of(size_t{1} << 21, 2) == pairwise);
+  for (uint32_t few : {3u, 7u}) {
     CHECK(schedule_of((size_t{1} << 19) - 1, few) == doubling);
     CHECK(schedule_of(size_t{1} << 19, few) == pairwise);
   }
