@@ -8,7 +8,6 @@
 #include "actors/fault_places.hpp"
 #include "actors/step_work.hpp"
 #include "actors/stream_failure.hpp"
-#include "learn/checkpoint/frame.hpp"
 
 namespace troupe {
 namespace {
@@ -48,11 +47,15 @@ agent_actor::behavior_type agent::make_behavior() {
     feedback_ = std::make_shared<learn::error_feedback>(config_.job->compression());
   for (const auto* kind : {"coordinator", config_.job->aggregates() ? "aggregator" : "shard_holder"})
     config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(self_), kind);
+  if (config_.job->held)
+    config_.job->roles->subscribe(caf::actor_cast<caf::strong_actor_ptr>(self_), keeper_kind);
   schedule_tick();
   return {
     [this](const role_bound& r) {
       if (r.role.kind == "coordinator")
         perform(core_.on_coordinator());
+      else if (r.role.kind == keeper_kind)
+        ask_again_for_samples();
       else
         perform(core_.on_bound({r.role, r.incarnation}));
     },
@@ -79,6 +82,7 @@ agent_actor::behavior_type agent::make_behavior() {
     [this](const split_lease& word) { split(word); },
     [this](const reject_gradients& r) { perform(core_.on_rejected(r)); },
     [this](const evaluate& e) { perform(core_.on_evaluate(e)); },
+    [this](const samples_held&) { go_on_with_samples(); },
     [this](const leave_run&) { perform(core_.on_leave()); },
   };
 }
@@ -90,6 +94,7 @@ void agent::schedule_tick() {
       patience_ms_ = repairs.empty() ? min_patience_ms : std::min(patience_ms_ * 2, max_patience_ms);
       perform(repairs);
     }
+    ask_again_for_samples();
     schedule_tick();
   }));
 }
@@ -122,6 +127,10 @@ void agent::perform(const agent_core::pull& a) {
 void agent::perform(const agent_core::forget&) {
   arrived_.clear();
   to_fetch_.clear();
+  late_.clear();
+  tests_.clear();
+  asked_.clear();
+  epoch_.reset();
   queue_.abandon([](step) { return true; });
   feed();
   done_.clear();
@@ -155,52 +164,8 @@ void agent::perform(const agent_core::use_parameters& a) {
   queue_.abandon([&](step at) { return applied.contains(at); });
   feed();
   std::erase_if(inputs_, [&](auto& x) { return applied.contains(x.first.first); });
-}
-
-// -- data -------------------------------------------------------------------------------------------------------------
-
-agent::input agent::samples_of(step at, uint64_t index) {
-  auto i = inputs_.find({at, index});
-  if (i == inputs_.end())
-    i = inputs_.emplace(std::pair{at, index}, gather_training(at, index)).first;
-  return i->second;
-}
-
-agent::input agent::gather_training(step at, uint64_t index) {
-  auto& job = *config_.job;
-  auto where = learn::positions(job.sizes(), at.value, index);
-  if (!orders_.contains(where.epoch)) {
-    orders_.erase(orders_.begin(), orders_.lower_bound(where.epoch == 0 ? 0 : where.epoch - 1));
-    orders_[where.epoch] = job.order.of_epoch(where.epoch);
-  }
-  auto& order = orders_[where.epoch];
-  auto ids = std::vector<uint32_t>(order.begin() + static_cast<ptrdiff_t>(where.first),
-                                   order.begin() + static_cast<ptrdiff_t>(where.last));
-  auto n = ids.size();
-  auto result = input{payload::floats(n * job.data.train->shape().size()), payload::make(dtype::i32, {n}),
-                      static_cast<int>(n), std::make_shared<uint32_t>(0)};
-  stream_.enqueue([result, ids = std::move(ids), shared = config_.job, epoch = where.epoch]() mutable {
-    auto* images = result.images.mutable_floats().data();
-    auto* labels = reinterpret_cast<int32_t*>(result.labels.mutable_data());
-    auto how = shared->augmentation;
-    *result.ids = learn::crc32c(std::as_bytes(std::span{ids}));
-    if (how.padding == 0 && !how.flip)
-      learn::gather(*shared->data.train, ids, images, labels);
-    else
-      learn::gather_augmented(*shared->data.train, ids, how, shared->description.seed, epoch, images, labels);
-  });
-  return result;
-}
-
-learn::micro_batch_data agent::view_of(const input& x) const {
-  return {x.images.as_floats().data(), reinterpret_cast<const int32_t*>(x.labels.data()), x.n};
-}
-
-void agent::perform(const agent_core::fetch& a) {
-  if (!queue_.is_empty()) // what is started goes first
-    return to_fetch_.push_back(a.what);
-  for (auto m = a.what.first; m < a.what.last; ++m)
-    samples_of(a.what.at, m);
+  std::erase_if(asked_, [&](auto& x) { return applied.contains(x.first); });
+  std::erase_if(late_, [&](auto& x) { return applied.contains(x.at); });
 }
 
 // -- compute ----------------------------------------------------------------------------------------------------------
@@ -218,16 +183,20 @@ void agent::train(const lease& what, step base, bool again) {
   }
   timed_ += what.last - what.first;
   works_.emplace(queue_.add(what), std::move(work));
+  ask_for_samples(what);
   feed();
 }
 
-// The stream gets what it may have of the work that was started.
+// The stream gets what it may have of the work that was started, as far as the samples are there.
 void agent::feed() {
-  while (auto piece = queue_.next()) {
+  while (auto piece = queue_.peek()) {
     auto& work = works_.at(piece->work);
     auto in = samples_of(work->what().at, piece->micro_batch);
-    work->gathers(piece->micro_batch, in.ids);
-    pass(work->what(), piece->micro_batch, in, work);
+    if (!in)
+      break;
+    queue_.next();
+    work->gathers(piece->micro_batch, in->ids);
+    pass(work->what(), piece->micro_batch, *in, work);
     if (config_.job->splits_leases())
       stream_.on_complete([now = now_, this] {
         now.post([this] {
@@ -334,43 +303,6 @@ void agent::perform(const agent_core::push_again&) {
     work->push_again();
     work->report(core_.dropped());
   }
-}
-
-void agent::perform(const agent_core::measure& a) {
-  auto& job = *config_.job;
-  auto grain = job.description.micro_batch;
-  auto results = std::make_shared<std::vector<learn::batch_result>>((a.what.last - a.what.first + grain - 1) / grain);
-  auto slot = results->data();
-  for (auto first = a.what.first; first < a.what.last; first += grain) {
-    auto last = std::min(first + grain, a.what.last);
-    auto n = last - first;
-    auto in =
-      input{payload::floats(n * job.data.test->shape().size()), payload::make(dtype::i32, {n}), static_cast<int>(n)};
-    stream_.enqueue([in, first, last, shared = config_.job]() mutable {
-      auto ids = std::vector<uint32_t>{};
-      for (auto id = first; id < last; ++id)
-        ids.push_back(static_cast<uint32_t>(id));
-      learn::gather(*shared->data.test, ids, in.images.mutable_floats().data(),
-                    reinterpret_cast<int32_t*>(in.labels.mutable_data()));
-    });
-    replica_->evaluate(stream_, view_of(in), slot++);
-    stream_.enqueue([in] {}); // keeps the samples until the replica is done with them
-  }
-  ++under_way_;
-  began_.reset(); // what it takes is no measure of training
-  stream_.on_complete([now = now_, this, results, what = a.what, from = core_.from(), roles = job.roles] {
-    auto answer = evaluation{from, what.version, what.first, what.last, 0, 0};
-    for (auto& r : *results) {
-      answer.loss_sum += r.loss_sum;
-      answer.correct += r.correct;
-    }
-    if (auto coordinator = roles->find_as<coordinator_actor>({"coordinator", 0}))
-      troupe::anon_send(coordinator, answer);
-    now.post([this, what] {
-      --under_way_;
-      core_.on_measured(what.version, what.first);
-    });
-  });
 }
 
 } // namespace troupe

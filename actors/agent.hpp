@@ -25,11 +25,12 @@ class step_work;
 
 /// Trains a replica of the model on the micro-batches leased to it (see `agent_core`).
 /// Receives `parameters` (shard holders), `lease`, `split_lease` (data broker), `evaluate`, `view_changed`
-/// (coordinator), `role_bound` (directory), `leave_run` (its host), upon which it ends normally as soon as what it has
-/// begun has taken effect; sends `push_gradients` per finished block, `micro_batches_done`, `request_lease`,
-/// `offer_help`, `lease_split`, `evaluation`. Fails with a reason when its stream does or the device cannot run the
-/// model. Owns one stream and one replica. A new life pulls the current parameters and is leased its part of the step
-/// again.
+/// (coordinator), `role_bound` (directory), `samples_held` (the sample keeper at its side, where its process does not
+/// open the data set: what is leased waits until its samples are there), `leave_run` (its host), upon which it ends
+/// normally as soon as what it has begun has taken effect; sends `push_gradients` per finished block,
+/// `micro_batches_done`, `request_lease`, `offer_help`, `lease_split`, `evaluation`. Fails with a reason when its
+/// stream does or the device cannot run the model. Owns one stream and one replica. A new life pulls the current
+/// parameters and is leased its part of the step again.
 class agent {
 public:
   using interface = agent_actor;
@@ -68,8 +69,13 @@ private:
   void perform(const agent_core::forget&);
   void perform(const agent_core::go&);
 
-  input samples_of(step at, uint64_t index);
-  input gather_training(step at, uint64_t index);
+  std::optional<input> samples_of(step at, uint64_t index);
+  input gather_training(std::shared_ptr<const learn::dataset> from, std::vector<uint32_t> ids, uint64_t epoch);
+  std::vector<uint32_t> ids_of(const learn::position_range& where);
+  void ask_for_samples(const lease& what);
+  void need(need_samples what);
+  void go_on_with_samples();
+  void ask_again_for_samples();
   learn::micro_batch_data view_of(const input& x) const;
   void train(const lease& what, step base, bool again);
   void feed();
@@ -94,6 +100,10 @@ private:
   std::map<uint32_t, std::map<step, payload>> arrived_; // by shard: versions not in use yet
   std::map<std::pair<step, uint64_t>, input> inputs_;
   std::map<uint64_t, std::vector<uint32_t>> orders_; // by epoch
+  std::optional<uint64_t> epoch_;                    // that the sample keeper knows of
+  std::set<std::pair<step, uint64_t>> asked_;        // micro-batches whose samples it was asked for
+  std::vector<lease> late_;                          // to be fetched when their samples are there
+  std::vector<evaluate> tests_;                      // the same, of the test set
   work_queue queue_;
   std::map<uint64_t, std::shared_ptr<step_work>> works_; // of the queue
   std::vector<lease> to_fetch_;                          // when the stream has what is started

@@ -14,6 +14,7 @@
 #include "actors/gossip_peer.hpp"
 #include "actors/node_link.hpp"
 #include "actors/ring_peer.hpp"
+#include "actors/sample_keeper.hpp"
 #include "actors/shard_holder.hpp"
 #include "actors/shard_replica.hpp"
 #include "actors/version.hpp"
@@ -53,7 +54,10 @@ agent_host_actor::behavior_type agent_host::make_behavior() {
                            {lost.begin(), lost.end()},
                            job_ ? job_->sent_bytes.load() : sent_bytes_,
                            shared.lent_bytes(),
-                           shared.not_lent()};
+                           shared.not_lent(),
+                           job_ ? job_->from_source.load() : samples_.from_source,
+                           job_ ? job_->from_keepers.load() : samples_.from_keepers,
+                           job_ ? job_->most_held.load() : samples_.most_held};
     },
     [this](const bind_role& b) { bind(b); },
     [this](const leave_run& word) { leave(word); },
@@ -70,13 +74,20 @@ void agent_host::leave(const leave_run& word) {
         "troupe: {} holds a part of the parameters of job {}: its process stays until that has moved; a second "
         "signal ends it at once\n",
         to_string(role), job_->description.job_id);
-    else if (role.kind != "shard_replica")
+    else if (role.kind != "shard_replica" && role.kind != keeper_kind)
       troupe::anon_send(caf::actor_cast<caf::actor>(hosted.handle), word);
   leave_if_empty();
 }
 
+// A keeper has samples for its agent, and goes with it.
 void agent_host::leave_if_empty() {
-  if (leaving_ && hosted_.empty())
+  if (!leaving_)
+    return;
+  if (std::none_of(hosted_.begin(), hosted_.end(), [](auto& x) { return x.first.kind == "agent"; }))
+    for (auto& [role, hosted] : hosted_)
+      if (role.kind == keeper_kind)
+        troupe::anon_send(caf::actor_cast<caf::actor>(hosted.handle), leave_run{});
+  if (hosted_.empty())
     run_after(this, farewell, [this] { quit(caf::exit_reason::user_shutdown); });
 }
 
@@ -117,6 +128,8 @@ agent_spawned agent_host::spawn_here(const spawn_agent& what) {
     refusal.clear();
   if ((what.role.kind == "shard_holder" || what.role.kind == "shard_replica") && what.role.index >= what.job.shards)
     refusal = fmt::format("the job has {} shards, and {} is none of them", what.job.shards, to_string(what.role));
+  if (what.role.kind == keeper_kind && (!what.job.held.apart || what.role.index >= what.job.data_shards))
+    refusal = fmt::format("the job has no shard of the data set for {}", to_string(what.role));
   if (!refusal.empty())
     return {nullptr, refusal};
   if (!job_) {
@@ -168,8 +181,17 @@ caf::strong_actor_ptr agent_host::spawn_role(const spawn_agent& what, in_place_l
   if (role.kind == "aggregator")
     return caf::actor_cast<caf::strong_actor_ptr>(
       spawn_in_place<aggregator>(home_system(), std::move(link), {role, job_, where}));
+  if (role.kind == keeper_kind)
+    return caf::actor_cast<caf::strong_actor_ptr>(
+      spawn_in_place<sample_keeper>(home_system(), std::move(link), {role, job_, 0, lane_for_files(role)}));
   return caf::actor_cast<caf::strong_actor_ptr>(
     spawn_in_place<agent>(home_system(), std::move(link), {role, job_, where}));
+}
+
+std::optional<gpu::device> agent_host::lane_for_files(const role_id& role) {
+  if (job_->description.held.folder.empty())
+    return std::nullopt;
+  return devices_.try_emplace(role, gpu::device::host({1000 + static_cast<int>(role.index), 1})).first->second;
 }
 
 // An agent and the role at its side share a device: while the agent waits for the sum, its cores work on that. A holder
@@ -235,7 +257,8 @@ void agent_host::read_shared(const process_place& place) {
 }
 
 void agent_host::watch_for_loss(const bind_role& entry) {
-  auto is_ours = entry.role.kind == "aggregator" || entry.role.kind == job_->peer_kind() || job_->sharded();
+  auto is_ours = entry.role.kind == "aggregator" || entry.role.kind == job_->peer_kind() ||
+                 entry.role.kind == keeper_kind || job_->sharded();
   if (!is_ours || entry.address.empty() || !entry.handle || hosts_rank(entry.rank))
     return;
   lost_.erase(entry.role);
@@ -274,6 +297,7 @@ void agent_host::release() {
   lost_.clear();
   if (job_) {
     sent_bytes_ = job_->sent_bytes;
+    samples_ = {job_->from_source, job_->from_keepers, job_->most_held};
     job_->roles->clear();
   }
   job_.reset();

@@ -4,6 +4,7 @@
 #include <caf/typed_event_based_actor.hpp>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 
 #include "actors/hosted_job.hpp"
@@ -16,7 +17,7 @@
 namespace troupe {
 
 /// Hosts agents of one job at a time in its own process, a worker process, on behalf of a leader elsewhere; with each
-/// agent, at its side, its ring peer, or shard holders and replicas.
+/// agent, at its side, its ring peer, or shard holders and replicas, and its sample keeper.
 /// Receives `hello`, `spawn_agent`, `heartbeat`, `bind_role` (the leader), `leave_run` (its process), upon which it
 /// ends when its roles have left; a shard holder stays until its shard has moved, and it says so. Refuses, with a
 /// sentence in the answer: another protocol version, a second job, more agents than slots, a job that this host cannot
@@ -42,6 +43,7 @@ private:
   hello welcome(const hello& from) const;
   agent_spawned spawn_here(const spawn_agent& what);
   caf::strong_actor_ptr spawn_role(const spawn_agent& what, in_place_link link);
+  std::optional<gpu::device> lane_for_files(const role_id& role);
   gpu::device device_of(const role_id& role, uint32_t rank);
   void leave(const leave_run& word);
   void bind(const bind_role& entry);
@@ -68,10 +70,13 @@ private:
   std::shared_ptr<hosted_job> job_;
   std::shared_ptr<shard_vault> vault_; // what outlives ring peers and shard holders
   std::map<role_id, hosted_role> hosted_;
-  std::map<role_id, gpu::device> devices_; // by the agent, or the holder that has its own; drained when this ends
+  std::map<role_id, gpu::device> devices_; // by the role that has its own; drained when this ends
   std::set<caf::actor_addr> watched_;      // supervisors
   std::set<role_id> lost_;                 // roles elsewhere whose handles have gone stale
   uint64_t sent_bytes_ = 0;                // by the roles of the last job
+  struct {
+    uint64_t from_source = 0, from_keepers = 0, most_held = 0;
+  } samples_; // of the last job
   bool leaving_ = false;
 };
 

@@ -18,6 +18,7 @@
 #include "actors/lock_service.hpp"
 #include "actors/remote_agents.hpp"
 #include "actors/ring_peer.hpp"
+#include "actors/sample_source.hpp"
 #include "actors/shard_holder.hpp"
 #include "actors/shard_replica.hpp"
 
@@ -73,6 +74,11 @@ job_description describe(const job_options& o, const learn::data_source& data) {
   d.classes = static_cast<uint32_t>(data.train->classes());
   d.arithmetic = static_cast<uint8_t>(o.precision);
   d.data = o.data;
+  if (holds_samples_apart(o)) {
+    d.data.clear();
+    d.held = describe_held(data);
+    d.held.folder = o.shard_dir;
+  }
   d.seed = o.seed;
   d.order = static_cast<uint8_t>(o.order);
   d.exchange = static_cast<uint8_t>(o.exchange);
@@ -96,6 +102,8 @@ job_description describe(const job_options& o, const learn::data_source& data) {
       d.meet_every = o.checkpoint_every != 0 ? o.checkpoint_every : learn::steps_per_epoch(sizes);
     d.last_step = last_step_of(o, d);
   }
+  if (auto steps = learn::steps_per_epoch({d.samples, d.batch, d.micro_batch}); d.held.apart)
+    d.held.last_epoch = (last_step_of(o, d) - 1) / steps;
   if (o.local_steps > 1 || d.gossip)
     d.local = troupe::describe(local_steps_of(o, d));
   d.combine = static_cast<uint8_t>(o.combine.kind);
@@ -222,8 +230,15 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
   for (uint32_t rank = 0; job_->aggregates() && rank < static_cast<uint32_t>(options_.agents);
        rank += job_->description.fan_in)
     aggregators.push_back(make_aggregator(rank));
-  for (uint32_t rank = 0; rank < static_cast<uint32_t>(options_.agents); ++rank)
-    (agents.size() < static_cast<size_t>(options_.least_agents) ? agents : joiners).push_back(make_agent(rank));
+  auto apart_samples = job_->description.held.apart;
+  if (apart_samples)
+    samples.push_back(make_sample_source());
+  for (uint32_t rank = 0; rank < static_cast<uint32_t>(options_.agents); ++rank) {
+    auto joins = rank >= static_cast<uint32_t>(options_.least_agents);
+    if (apart_samples)
+      (joins ? joiners : samples).push_back(make_sample_keeper(rank));
+    (joins ? joiners : agents).push_back(make_agent(rank));
+  }
 }
 
 data_parallel::~data_parallel() {
@@ -256,6 +271,19 @@ startable data_parallel::make_agent(uint32_t rank) {
             return announce(*job_, role, c.number,
                             spawn_in_place<agent>(c.system, c.link(), {role, job_, devices_[role.index]}));
           }};
+}
+
+startable data_parallel::make_sample_source() {
+  auto role = role_id{source_kind, 0};
+  return {to_string(role), [this, role](const start_context& c) -> started {
+            return announce(*job_, role, c.number, spawn_in_place<sample_source>(c.system, c.link(), {role, job_}));
+          }};
+}
+
+startable data_parallel::make_sample_keeper(uint32_t rank) {
+  auto role = role_id{keeper_kind, rank};
+  return {to_string(role),
+          [this, role](const start_context& c) -> started { return remote_->start(role, role.index, c, job_); }};
 }
 
 // Where agents have processes of their own it begins in that of its group's first one, so that what the others push
@@ -346,9 +374,11 @@ supervision_tree data_parallel::tree(std::optional<restart_limit> limit) const {
                                           : supervise("shards", one_for_all, few).child(shards));
   if (!aggregators.empty())
     tree.child(supervise_agents("aggregators", many).child(aggregators));
+  if (!samples.empty())
+    tree.child(supervise_agents("samples", many).child(samples, transient));
   tree.child(supervise_agents("agents", many).child(agents, transient)).child(leader, transient, significant);
   if (!joiners.empty())
-    tree.child(supervise_agents("joiners", many).child(joiners, transient), temporary);
+    tree.child(supervise_joiners(!samples.empty(), limit).child(joiners, transient), temporary);
   return tree;
 }
 

@@ -55,8 +55,10 @@ public:
   std::vector<startable> replicas;    ///< of shards that live in worker processes; behind the holders
   std::vector<startable> aggregators; ///< behind the shard holders; none unless `sync` is "tree"
   std::vector<startable> peers;       ///< of agents in a ring, or with gossip; none where there are shard holders
+  std::vector<startable> samples;     ///< their source and keepers, where agents have processes of their own and each
+                                      ///< holds a shard of the data set; in front of the agents
   std::vector<startable> agents;      ///< those that the run waits for
-  std::vector<startable> joiners;     ///< the others; they belong behind the leader
+  std::vector<startable> joiners;     ///< the others, each behind its sample keeper; they belong behind the leader
 
   /// The usual tree of these parts, as in the example above. `limit`: of each of its supervisors, instead of the usual.
   [[nodiscard]] supervision_tree tree(std::optional<restart_limit> limit = {}) const;
@@ -94,6 +96,8 @@ private:
   startable make_agent(uint32_t rank);
   startable make_peer(uint32_t rank);
   startable make_aggregator(uint32_t first);
+  startable make_sample_source();
+  startable make_sample_keeper(uint32_t rank);
   void make_placed_shards();
 
   runtime& runtime_;
@@ -126,10 +130,20 @@ inline supervision_tree supervise_agents(std::string name, restart_limit limit =
   return supervise(std::move(name), one_for_one, limit).backoff({.min = 1ms, .max = 3s, .quiet = 5s});
 }
 
+/// The same where each of them may have a sample keeper, which fails with its process as they do.
+inline supervision_tree supervise_joiners(bool have_keepers, std::optional<restart_limit> limit = {}) {
+  return supervise_agents("joiners", limit.value_or(at_most(have_keepers ? 32 : 16, std::chrono::minutes{1})));
+}
+
 /// The same for holders of shards that move from host to host: each may be started as often as usual.
 inline supervision_tree supervise_shards(int shards, std::optional<restart_limit> limit = {}) {
   return supervise_agents("shards",
                           limit.value_or(at_most(16 + 8 * static_cast<uint32_t>(shards), std::chrono::minutes{1})));
+}
+
+/// Whether the processes of agents do not open the data set, but hold shards of it.
+inline bool holds_samples_apart(const job_options& o) {
+  return o.exchange != learn::exchange_kind::global && (o.isolation == isolation::process || !o.nodes.empty());
 }
 
 /// The supervision tree of a job's shape, without starting anything.

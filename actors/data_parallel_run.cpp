@@ -66,6 +66,9 @@ expected<job_report> data_parallel::report(const tree_end& end) {
   r.received_bytes = job_->received_bytes;
   r.lent_bytes = job_->lent_bytes + shared_memory::of_this_process().lent_bytes() - lent_before_;
   r.not_lent = job_->not_lent + shared_memory::of_this_process().not_lent() - not_lent_before_;
+  r.samples_from_source = job_->from_source;
+  r.samples_from_keepers = job_->from_keepers;
+  r.most_samples_held = job_->most_held;
   r.dropped_messages = job_->dropped + outcome->agent_drops;
   r.parameters = layout.parameters();
   r.tree = print_tree(tree());

@@ -33,6 +33,14 @@ inline constexpr fault_place gossip_on_parameters{"actors.gossip_peer.on_paramet
 inline constexpr fault_place gossip_before_apply{"actors.gossip_peer.before_apply", "gossip_peer", actor_faults};
 inline constexpr fault_place broker_on_request{"actors.data_broker.on_request", "data_broker",
                                                actor_faults | message_faults};
+inline constexpr fault_place keeper_on_need{"actors.sample_keeper.on_need", "sample_keeper",
+                                            actor_faults | message_faults};
+/// What is asked for is answered once: it can be lost or late.
+inline constexpr fault_kinds answer_faults{fault_kind::drop, fault_kind::delay};
+inline constexpr fault_place keeper_on_request{"actors.sample_keeper.on_request", "sample_keeper",
+                                               actor_faults | answer_faults};
+inline constexpr fault_place source_on_request{"actors.sample_source.on_request", "sample_source",
+                                               actor_faults | answer_faults};
 inline constexpr fault_place coordinator_before_commit{"actors.coordinator.before_commit", "coordinator", actor_faults};
 inline constexpr fault_place lock_service_on_acquire{"actors.lock_service.on_acquire", "lock_service",
                                                      actor_faults | message_faults};
@@ -43,22 +51,12 @@ inline constexpr fault_place checkpoint_write{"actors.checkpoint.write", "coordi
                                               disk_faults | fault_kinds{fault_kind::torn_write}};
 inline constexpr fault_place checkpoint_file{"actors.checkpoint.file", "coordinator", disk_faults};
 
-inline constexpr std::array all = {agent_on_lease,
-                                   agent_before_push,
-                                   holder_on_push,
-                                   holder_before_apply,
-                                   aggregator_on_push,
-                                   peer_on_push,
-                                   peer_on_chunk,
-                                   peer_before_apply,
-                                   gossip_on_push,
-                                   gossip_on_parameters,
-                                   gossip_before_apply,
-                                   broker_on_request,
-                                   coordinator_before_commit,
-                                   lock_service_on_acquire,
-                                   checkpoint_write,
-                                   checkpoint_file};
+inline constexpr std::array all = {
+  agent_on_lease,          agent_before_push,    holder_on_push,      holder_before_apply,
+  aggregator_on_push,      peer_on_push,         peer_on_chunk,       peer_before_apply,
+  gossip_on_push,          gossip_on_parameters, gossip_before_apply, broker_on_request,
+  keeper_on_need,          keeper_on_request,    source_on_request,   coordinator_before_commit,
+  lock_service_on_acquire, checkpoint_write,     checkpoint_file};
 
 } // namespace places
 

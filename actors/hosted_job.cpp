@@ -1,6 +1,8 @@
 #include "actors/hosted_job.hpp"
 
+#include <cassert>
 #include <fmt/format.h>
+#include <utility>
 
 namespace troupe {
 
@@ -58,9 +60,53 @@ learn::optimizer_options hosted_job::optimizer() const {
   return options_of(description.optimizer);
 }
 
+held_description describe_held(const learn::data_source& data) {
+  auto form = data.train->form();
+  assert(!data.test || data.test->form() == form);
+  auto d = held_description{};
+  d.apart = true;
+  d.name = data.name;
+  d.test_samples = data.test ? data.test->size() : 0;
+  for (auto& line : form.lines) {
+    d.scales.push_back(line.scale);
+    d.shifts.push_back(line.shift);
+  }
+  return d;
+}
+
+namespace {
+
+std::unique_ptr<held_data> nothing_held(const job_description& what, const learn::data_source& data) {
+  if (!what.held.apart || data.train)
+    return nullptr;
+  auto set = learn::set_description{
+    what.samples,
+    {static_cast<int>(what.channels), static_cast<int>(what.height), static_cast<int>(what.width)},
+    static_cast<int>(what.classes),
+    {}};
+  for (size_t i = 0; i < what.held.scales.size(); ++i)
+    set.form.lines.push_back({what.held.scales[i], what.held.shifts[i]});
+  auto test = set;
+  test.size = what.held.test_samples;
+  return std::unique_ptr<held_data>(
+    new held_data{learn::held_samples{std::move(set)}, learn::held_samples{std::move(test)}});
+}
+
+// Of data that is not opened here, so that nothing else says what it is.
+expected<learn::data_source> data_to_hold(const job_description& what) {
+  auto& held = what.held;
+  if (held.scales.size() != held.shifts.size() || (!held.scales.empty() && held.scales.size() != what.channels) ||
+      what.samples == 0 || what.samples > UINT32_MAX || held.test_samples > UINT32_MAX)
+    return fail(fmt::format("the samples of {} are described wrongly: {} of {} channels have a scale, and there are {}",
+                            held.name, held.scales.size(), what.channels, what.samples));
+  return learn::data_source{held.name, nullptr, nullptr};
+}
+
+} // namespace
+
 hosted_job::hosted_job(job_description what, std::shared_ptr<const learn::model> m, learn::data_source d,
                        std::shared_ptr<directory> r)
-  : description(std::move(what)), model(std::move(m)), data(std::move(d)),
+  : description(std::move(what)), model(std::move(m)), data(std::move(d)), held(nothing_held(description, data)),
     augmentation(description.augment ? learn::default_augmentation(data.name) : learn::augmentation{}),
     shards(model->layout(), description.shards),
     order(static_cast<learn::order_kind>(description.order), description.seed, sizes(), exchange()),
@@ -71,10 +117,10 @@ hosted_job::hosted_job(job_description what, std::shared_ptr<const learn::model>
 expected<std::shared_ptr<hosted_job>> hosted_job::open(const job_description& what, std::shared_ptr<directory> roles) {
   if (what.data_shards == 0)
     return fail("a data set of no shards");
-  auto data = learn::open_data(what.data, what.seed);
+  auto data = what.held.apart ? data_to_hold(what) : learn::open_data(what.data, what.seed);
   if (!data)
     return tl::unexpected(data.error());
-  if (data->train->size() != what.samples)
+  if (data->train && data->train->size() != what.samples)
     return fail(
       fmt::format("{} has {} training samples on this host and {} where the job was started: use the same data "
                   "everywhere",

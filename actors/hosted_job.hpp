@@ -11,6 +11,7 @@
 #include "actors/placement.hpp"
 #include "learn/combine.hpp"
 #include "learn/compression.hpp"
+#include "learn/data/held_samples.hpp"
 #include "learn/dataset.hpp"
 #include "learn/local_steps.hpp"
 #include "learn/model.hpp"
@@ -23,11 +24,24 @@ namespace troupe {
 optimizer_description describe(const learn::optimizer_options& o);
 local_description describe(const learn::local_steps::options& o);
 
+/// Of which kind the sample keeper and the sample source are.
+inline constexpr const char* keeper_kind = "sample_keeper";
+inline constexpr const char* source_kind = "sample_source";
+
+held_description describe_held(const learn::data_source& data);
+
+/// The samples of a job that a process holds, where it does not open the data set.
+struct held_data {
+  learn::held_samples train;
+  learn::held_samples test;
+};
+
 /// What all roles of one job share in one process. Immutable but for the directory and the counter.
 struct hosted_job {
   job_description description;
   std::shared_ptr<const learn::model> model;
-  learn::data_source data;
+  learn::data_source data;          ///< no sets where samples are `held`
+  std::unique_ptr<held_data> held;  ///< null: the sets are open here
   learn::augmentation augmentation; ///< all zero: none
   placement shards;
   learn::sample_order order;
@@ -38,9 +52,22 @@ struct hosted_job {
   std::atomic<uint64_t> received_bytes = 0; ///< of gradients, by shard holders of this process
   std::atomic<uint64_t> lent_bytes = 0; ///< of tensors that worker processes have lent on their hosts, as last heard
   std::atomic<uint64_t> not_lent = 0;   ///< tensors that they sent instead, as a bound was reached (R13)
+  /// Of samples that keepers of this process, and of worker processes as far as they have said, got from the source and
+  /// from keepers elsewhere; and that one of these processes held at a time, at most.
+  std::atomic<uint64_t> from_source = 0;
+  std::atomic<uint64_t> from_keepers = 0;
+  std::atomic<uint64_t> most_held = 0;
+  void held_so_much(uint64_t bytes) {
+    for (auto before = most_held.load(); before < bytes && !most_held.compare_exchange_weak(before, bytes);)
+      ;
+  }
 
   [[nodiscard]] learn::batch_sizes sizes() const {
     return {description.samples, description.batch, description.micro_batch};
+  }
+  [[nodiscard]] learn::sample_shape sample_shape() const {
+    return {static_cast<int>(description.channels), static_cast<int>(description.height),
+            static_cast<int>(description.width)};
   }
   [[nodiscard]] learn::exchange_options exchange() const {
     return {static_cast<learn::exchange_kind>(description.exchange), description.data_shards};
@@ -86,7 +113,8 @@ struct hosted_job {
   }
   [[nodiscard]] troupe::pace pace() const { return {description.ahead, description.in_order}; }
 
-  /// Opens data and model as described; one sentence where this host cannot take part.
+  /// Opens data, unless its samples are to be held, and model as described; one sentence where this host cannot take
+  /// part.
   static expected<std::shared_ptr<hosted_job>> open(const job_description& what, std::shared_ptr<directory> roles);
   /// The same with data and model at hand.
   hosted_job(job_description what, std::shared_ptr<const learn::model> m, learn::data_source d,

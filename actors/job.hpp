@@ -77,6 +77,7 @@ struct job_options {
   learn::order_kind order = learn::order_kind::shuffled;
   /// Who has which samples. With shards there is one for each agent of the most that may come.
   learn::exchange_kind exchange = learn::exchange_kind::global;
+  std::string shard_dir;         ///< folder for shards that agents' processes hold; empty: they hold them in memory
   bool augment = true;           ///< the data set's usual augmentation; always off with sequential order
   std::string init;              ///< safetensors to start from
   std::string export_to;         ///< safetensors to write at the end
@@ -145,6 +146,11 @@ struct job_report {
   uint64_t received_bytes = 0; ///< of gradients, by the shard holders of this process
   uint64_t lent_bytes = 0;     ///< of tensors that processes lent to others of their host instead of sending them
   uint64_t not_lent = 0;       ///< tensors that were to be lent and were sent, since a bound was reached
+  /// Bytes of samples that the agents' processes got from the leader's, and from each other; and that one of them held
+  /// at a time, at most. All 0 where each process opens the data set.
+  uint64_t samples_from_source = 0;
+  uint64_t samples_from_keepers = 0;
+  uint64_t most_samples_held = 0;
   uint64_t parameters = 0;
   std::string tree; ///< the supervision tree as `--print-tree` shows it; one for each way to synchronise
   std::vector<std::pair<uint64_t, double>> changes; ///< of mode: (step, seconds from the commit before to the next)

@@ -110,6 +110,9 @@ expected<void> check_tree(const job_options& o) {
 }
 
 expected<void> check_exchange(const job_options& o) {
+  if (!o.shard_dir.empty() && !holds_samples_apart(o))
+    return fail("--shard-dir says where the processes of agents keep their shards of the data set: give --exchange "
+                "static or rotate, and --isolation process or --nodes, or leave it out");
   if (o.exchange == learn::exchange_kind::global)
     return {};
   auto how = learn::to_string(o.exchange);
@@ -264,10 +267,20 @@ supervision_tree shape_of(const job_options& o) {
              : supervise("shards", one_for_all, at_most(3, 1min)).child(numbered("shard_holder", o.shards)));
   if (o.sync == "tree")
     tree.child(supervise_agents("aggregators").child(numbered("aggregator", o.agents, 0, o.fan_in)));
+  const auto keepers = holds_samples_apart(o);
+  if (keepers)
+    tree.child(supervise_agents("samples")
+                 .child(startable{fmt::format("{}/0", source_kind), nothing}, transient)
+                 .child(numbered(keeper_kind, o.least_agents), transient));
   tree.child(supervise_agents("agents").child(numbered("agent", o.least_agents), transient))
     .child(startable{"coordinator/0", nothing}, transient, significant);
-  if (o.least_agents < o.agents)
-    tree.child(supervise_agents("joiners").child(numbered("agent", o.agents, o.least_agents), transient), temporary);
+  auto joiners = std::vector<startable>{};
+  for (int i = o.least_agents; i < o.agents; ++i)
+    for (auto* kind : {keeper_kind, "agent"})
+      if (keepers || kind != keeper_kind)
+        joiners.emplace_back(fmt::format("{}/{}", kind, i), nothing);
+  if (!joiners.empty())
+    tree.child(supervise_joiners(keepers).child(joiners, transient), temporary);
   return tree;
 }
 

@@ -171,6 +171,9 @@ job_report merge(job_report first, const job_report& then) {
   first.sent_bytes += then.sent_bytes;
   first.received_bytes += then.received_bytes;
   first.lent_bytes += then.lent_bytes;
+  first.samples_from_source += then.samples_from_source;
+  first.samples_from_keepers += then.samples_from_keepers;
+  first.most_samples_held = std::max(first.most_samples_held, then.most_samples_held);
   first.not_lent += then.not_lent;
   first.tree += '\n' + then.tree;
   first.changes.insert(first.changes.end(), then.changes.begin(), then.changes.end());

@@ -7,6 +7,7 @@
 #include <sstream>
 #include <string>
 
+#include "actors/data_parallel.hpp"
 #include "actors/fault_places.hpp"
 
 namespace troupe {
@@ -33,6 +34,8 @@ std::string role_kind(const std::string& where, const job_options& o) {
   for (const auto* mode : {"ring", "gossip"})
     if (auto kind = fmt::format("{}_peer", mode); o.sync == mode && one_of(kind.c_str(), o.agents))
       return kind;
+  if (holds_samples_apart(o) && (one_of(keeper_kind, o.agents) || one_of(source_kind, 1)))
+    return where.substr(0, where.find('/'));
   if (where == "data_broker/0" || where == "coordinator/0" || where == "lock_service/0")
     return where.substr(0, where.find('/'));
   return {};
@@ -106,7 +109,7 @@ expected<void> check_faults(const job_options& o) {
     if (!possible)
       return fail(
         fmt::format("{} cannot suffer {}: docs/testing.md says who can suffer what", f.where, to_string(f.kind)));
-    auto there = role == "agent" || role == "aggregator" || role.ends_with("_peer") ||
+    auto there = role == "agent" || role == "aggregator" || role == keeper_kind || role.ends_with("_peer") ||
                  (role == "shard_holder" && o.sync == "sharded");
     if (there && !o.nodes.empty())
       return fail(fmt::format(

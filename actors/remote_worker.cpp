@@ -186,6 +186,9 @@ void remote_worker::count(const troupe::alive& a) {
   sent_bytes_ = a.sent_bytes;
   config_.job->lent_bytes += a.lent_bytes - std::exchange(lent_bytes_, a.lent_bytes);
   config_.job->not_lent += a.not_lent - std::exchange(not_lent_, a.not_lent);
+  config_.job->from_source += a.from_source - std::exchange(from_source_, a.from_source);
+  config_.job->from_keepers += a.from_keepers - std::exchange(from_keepers_, a.from_keepers);
+  config_.job->held_so_much(a.most_held);
 }
 
 void remote_worker::beat() {

@@ -81,6 +81,8 @@ private:
   uint64_t sent_bytes_ = 0; // by the roles there, as far as it has been counted here
   uint64_t lent_bytes_ = 0; // the same of what was lent there
   uint64_t not_lent_ = 0;
+  uint64_t from_source_ = 0; // the same of samples
+  uint64_t from_keepers_ = 0;
   bool asked_ = false; // the node, how the process ended
 };
 

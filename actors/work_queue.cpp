@@ -11,15 +11,20 @@ uint64_t work_queue::add(const lease& l) {
   return numbers_;
 }
 
-std::optional<work_queue::piece> work_queue::next() {
+std::optional<work_queue::piece> work_queue::peek() const {
   if (depth_ != 0 && on_stream_ >= depth_)
     return std::nullopt;
-  for (auto& e : waiting_)
-    if (e.next < e.end) {
-      ++on_stream_;
-      return piece{e.number, e.next++};
-    }
-  return std::nullopt;
+  auto i = std::find_if(waiting_.begin(), waiting_.end(), [](auto& e) { return e.next < e.end; });
+  return i == waiting_.end() ? std::nullopt : std::optional{piece{i->number, i->next}};
+}
+
+std::optional<work_queue::piece> work_queue::next() {
+  auto result = peek();
+  if (result) {
+    ++on_stream_;
+    ++std::find_if(waiting_.begin(), waiting_.end(), [&](auto& e) { return e.number == result->work; })->next;
+  }
+  return result;
 }
 
 std::optional<work_queue::complete> work_queue::next_complete() {

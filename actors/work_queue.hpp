@@ -35,7 +35,8 @@ public:
 
   /// The number that the lease gets.
   uint64_t add(const lease& l);
-  /// What the stream gets now, if it is not full.
+  /// What the stream gets now, if it is not full: to be looked at, and to be handed to it.
+  [[nodiscard]] std::optional<piece> peek() const;
   std::optional<piece> next();
   /// The next lease of which the stream has got everything, each once.
   std::optional<complete> next_complete();

@@ -1,14 +1,29 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "learn/data/normalisation.hpp"
 #include "learn/model.hpp"
 #include "messages/failure.hpp"
 
 namespace troupe::learn {
+
+/// How a set stores a sample, which is also how it passes from process to process: as bytes, with what makes floats of
+/// each channel's, or, where there are no lines, as the floats that reading yields.
+struct sample_form {
+  std::vector<normalisation::line> lines;
+
+  /// Of a sample as it is stored.
+  [[nodiscard]] size_t bytes(const sample_shape& shape) const {
+    return shape.size() * (lines.empty() ? sizeof(float) : 1);
+  }
+  bool operator==(const sample_form&) const = default;
+};
 
 /// Labelled images. Immutable and thread-safe once opened.
 class dataset {
@@ -20,6 +35,10 @@ public:
   [[nodiscard]] virtual int32_t label(size_t id) const = 0;
   /// Writes sample `id` as (channels, height, width) f32, normalised by the set's fixed mean and deviation.
   virtual void read(size_t id, float* out) const = 0;
+  [[nodiscard]] virtual sample_form form() const { return {}; }
+  /// Writes sample `id` as it is stored, `form().bytes(shape())` bytes; `out` is aligned for floats. What `read` yields
+  /// is a function of these bytes and of the form.
+  virtual void read_stored(size_t id, std::byte* out) const { read(id, reinterpret_cast<float*>(out)); }
 };
 
 struct data_source {

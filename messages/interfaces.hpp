@@ -28,6 +28,7 @@ using agent_actor = caf::typed_actor<caf::result<void>(role_bound),       //
                                      caf::result<void>(split_lease),      //
                                      caf::result<void>(reject_gradients), //
                                      caf::result<void>(evaluate),         //
+                                     caf::result<void>(samples_held),     //
                                      caf::result<void>(leave_run)>;
 
 using shard_holder_actor = caf::typed_actor<caf::result<void>(role_bound),      //
@@ -86,6 +87,16 @@ using data_broker_actor = caf::typed_actor<caf::result<void>(role_bound),    //
                                            caf::result<void>(offer_help),    //
                                            caf::result<void>(lease_split),   //
                                            caf::result<void>(step_committed)>;
+
+/// Has the whole data set.
+using sample_source_actor = caf::typed_actor<caf::result<samples>(request_samples), //
+                                             caf::result<samples_checksum>(request_checksum)>;
+
+/// Holds the samples that the agent at its side works on.
+using sample_keeper_actor = caf::typed_actor<caf::result<void>(role_bound),         //
+                                             caf::result<void>(need_samples),       //
+                                             caf::result<samples>(request_samples), //
+                                             caf::result<void>(leave_run)>;
 
 using agent_host_actor = caf::typed_actor<caf::result<hello>(hello),               //
                                           caf::result<agent_spawned>(spawn_agent), //

@@ -49,6 +49,24 @@ struct local_description {
   }
 };
 
+/// A data set that the processes of agents do not open: they hold shards of it (`sample_keeper`).
+struct held_description {
+  bool apart = false; ///< else every process opens the data set
+  std::string name;   ///< of the data set
+  uint64_t test_samples = 0;
+  uint64_t last_epoch = 0;   ///< no shard is fetched for a later one
+  std::vector<float> scales; ///< learn::sample_form, by channel
+  std::vector<float> shifts;
+  std::string folder; ///< for shards, on the host where the agent runs; empty: they are held in memory
+
+  template <class Inspector>
+  friend bool inspect(Inspector& f, held_description& x) {
+    return f.object(x).fields(f.field("apart", x.apart), f.field("name", x.name),
+                              f.field("test_samples", x.test_samples), f.field("last_epoch", x.last_epoch),
+                              f.field("scales", x.scales), f.field("shifts", x.shifts), f.field("folder", x.folder));
+  }
+};
+
 /// What a process must know to host an agent of a job; sent once, when the agent is spawned. Everything else an agent
 /// needs is a pure function of this and of its leases.
 struct job_description {
@@ -57,7 +75,8 @@ struct job_description {
   uint32_t channels = 1, height = 1, width = 1; ///< of a sample
   uint32_t classes = 10;
   uint8_t arithmetic = 0; ///< learn::precision
-  std::string data;       ///< name or folder, on the host where the agent runs
+  std::string data;       ///< name or folder, on the host where the agent runs; empty where it is not opened there
+  held_description held;
   uint64_t seed = 0;
   uint8_t order = 0;        ///< learn::order_kind
   uint8_t exchange = 0;     ///< learn::exchange_kind
@@ -91,15 +110,15 @@ struct job_description {
     return f.object(x).fields(
       f.field("job_id", x.job_id), f.field("model", x.model), f.field("channels", x.channels),
       f.field("height", x.height), f.field("width", x.width), f.field("classes", x.classes),
-      f.field("arithmetic", x.arithmetic), f.field("data", x.data), f.field("seed", x.seed), f.field("order", x.order),
-      f.field("exchange", x.exchange), f.field("data_shards", x.data_shards), f.field("augment", x.augment),
-      f.field("samples", x.samples), f.field("batch", x.batch), f.field("micro_batch", x.micro_batch),
-      f.field("shards", x.shards), f.field("ahead", x.ahead), f.field("in_order", x.in_order), f.field("ring", x.ring),
-      f.field("reproducible", x.reproducible), f.field("gossip", x.gossip), f.field("meet_every", x.meet_every),
-      f.field("last_step", x.last_step), f.field("sharded", x.sharded), f.field("fan_in", x.fan_in),
-      f.field("optimizer", x.optimizer), f.field("local", x.local), f.field("compression", x.compression),
-      f.field("compression_keep", x.compression_keep), f.field("combine", x.combine),
-      f.field("combine_bad", x.combine_bad), f.field("threads", x.threads),
+      f.field("arithmetic", x.arithmetic), f.field("data", x.data), f.field("held", x.held), f.field("seed", x.seed),
+      f.field("order", x.order), f.field("exchange", x.exchange), f.field("data_shards", x.data_shards),
+      f.field("augment", x.augment), f.field("samples", x.samples), f.field("batch", x.batch),
+      f.field("micro_batch", x.micro_batch), f.field("shards", x.shards), f.field("ahead", x.ahead),
+      f.field("in_order", x.in_order), f.field("ring", x.ring), f.field("reproducible", x.reproducible),
+      f.field("gossip", x.gossip), f.field("meet_every", x.meet_every), f.field("last_step", x.last_step),
+      f.field("sharded", x.sharded), f.field("fan_in", x.fan_in), f.field("optimizer", x.optimizer),
+      f.field("local", x.local), f.field("compression", x.compression), f.field("compression_keep", x.compression_keep),
+      f.field("combine", x.combine), f.field("combine_bad", x.combine_bad), f.field("threads", x.threads),
       f.field("handler_limit_ms", x.handler_limit_ms));
   }
 };

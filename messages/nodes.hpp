@@ -158,11 +158,16 @@ struct alive {
   uint64_t sent_bytes = 0;        ///< of gradients and parameters, by roles of this process so far
   uint64_t lent_bytes = 0;        ///< of tensors that the process has lent to others of its host, so far
   uint64_t not_lent = 0;          ///< tensors that it sent instead, since all that it may lend was out, so far
+  uint64_t from_source = 0;       ///< bytes of samples that the process was sent by the sample source, so far
+  uint64_t from_keepers = 0;      ///< bytes of samples that it was sent by keepers in other processes, so far
+  uint64_t most_held = 0;         ///< bytes of samples that it held at a time, at most
 
   template <class Inspector>
   friend bool inspect(Inspector& f, alive& x) {
     return f.object(x).fields(f.field("number", x.number), f.field("lost", x.lost), f.field("sent_bytes", x.sent_bytes),
-                              f.field("lent_bytes", x.lent_bytes), f.field("not_lent", x.not_lent));
+                              f.field("lent_bytes", x.lent_bytes), f.field("not_lent", x.not_lent),
+                              f.field("from_source", x.from_source), f.field("from_keepers", x.from_keepers),
+                              f.field("most_held", x.most_held));
   }
 };
 

@@ -13,6 +13,7 @@
 #include "messages/nodes.hpp"
 #include "messages/replicas.hpp"
 #include "messages/ring.hpp"
+#include "messages/samples.hpp"
 #include "messages/snapshots.hpp"
 #include "messages/supervision.hpp"
 #include "messages/training.hpp"
@@ -111,6 +112,13 @@ CAF_ADD_TYPE_ID(troupe, (troupe::lease_split))
 CAF_ADD_TYPE_ID(troupe, (troupe::offer_help))
 CAF_ADD_TYPE_ID(troupe, (troupe::split_lease))
 CAF_ADD_TYPE_ID(troupe, (troupe::gossip_parameters))
+
+CAF_ADD_TYPE_ID(troupe, (troupe::need_samples))
+CAF_ADD_TYPE_ID(troupe, (troupe::request_checksum))
+CAF_ADD_TYPE_ID(troupe, (troupe::request_samples))
+CAF_ADD_TYPE_ID(troupe, (troupe::samples))
+CAF_ADD_TYPE_ID(troupe, (troupe::samples_checksum))
+CAF_ADD_TYPE_ID(troupe, (troupe::samples_held))
 
 CAF_END_TYPE_ID_BLOCK(troupe)
 

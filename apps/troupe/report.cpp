@@ -103,7 +103,8 @@ json options_of(const job_options& job) {
   for (const auto& [key, text] : {std::pair{"init", &job.init},
                                   {"export", &job.export_to},
                                   {"checkpoint", &job.checkpoint},
-                                  {"ledger", &job.ledger}})
+                                  {"ledger", &job.ledger},
+                                  {"shard-dir", &job.shard_dir}})
     if (!text->empty())
       out[key] = *text;
   return out;
@@ -154,6 +155,10 @@ nlohmann::ordered_json report_of(const job_options& job, const job_report& repor
           {"sent_bytes", report.sent_bytes},
           {"received_bytes", report.received_bytes},
           {"shared_memory", {{"lent_bytes", report.lent_bytes}, {"tensors_not_lent", report.not_lent}}},
+          {"data",
+           {{"from_source_bytes", report.samples_from_source},
+            {"from_peers_bytes", report.samples_from_keepers},
+            {"most_held_bytes", report.most_samples_held}}},
           {"dropped_messages", report.dropped_messages},
           {"peak_rss", {{"process", memory.process}, {"largest_worker", memory.children}}},
           {"tree", report.tree}};

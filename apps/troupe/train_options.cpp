@@ -246,6 +246,11 @@ void train_options::declare_agents() {
     ->option_text("HOW")
     ->check(one_of_table(exchange_names))
     ->capture_default_str();
+  app_
+    .add_option("--shard-dir", job.shard_dir,
+                "with --exchange static or rotate: where the processes of agents keep their shards of the data set, "
+                "each on its host [in memory]")
+    ->option_text("DIR");
   app_.add_option("--device", job.device, "what agents compute on")->option_text("NAME")->capture_default_str();
   app_.add_option("--threads", job.threads, "per agent [the machine's cores, shared out]")
     ->option_text("N")

@@ -2,6 +2,7 @@
 
 #include <cassert>
 #include <cstdint>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -32,6 +33,10 @@ public:
   void read(size_t id, float* out) const override {
     const auto plane = static_cast<size_t>(content_.shape.height) * static_cast<size_t>(content_.shape.width);
     normalise_.apply(&content_.pixels[id * floats_], plane, out);
+  }
+  [[nodiscard]] sample_form form() const override { return {normalise_.lines()}; }
+  void read_stored(size_t id, std::byte* out) const override {
+    std::memcpy(out, &content_.pixels[id * floats_], floats_);
   }
 
 private:

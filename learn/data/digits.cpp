@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <cstring>
 
 #include "learn/data/glyphs.hpp"
 #include "learn/draws.hpp"
@@ -185,21 +186,31 @@ std::array<uint8_t, digits::pixels> digits::draw(size_t id) const {
   return image;
 }
 
-void digits::read(size_t id, float* out) const {
+// `use` gets the bytes of the image.
+template <class Use>
+void digits::with_image(size_t id, Use use) const {
   assert(id < size_);
   uint8_t* kept = &images_[id * pixels];
   if (drawn_[id].load(std::memory_order_acquire) == drawn::yes) {
-    normalise_.apply(kept, pixels, out);
+    use(kept);
     return;
   }
   const auto image = draw(id);
-  normalise_.apply(image.data(), pixels, out);
+  use(image.data());
   // Of several first readers one keeps its image; the others have drawn the same and do not wait.
   auto state = drawn::no;
   if (drawn_[id].compare_exchange_strong(state, drawn::in_progress, std::memory_order_relaxed)) {
     std::copy(image.begin(), image.end(), kept);
     drawn_[id].store(drawn::yes, std::memory_order_release);
   }
+}
+
+void digits::read(size_t id, float* out) const {
+  with_image(id, [&](const uint8_t* image) { normalise_.apply(image, pixels, out); });
+}
+
+void digits::read_stored(size_t id, std::byte* out) const {
+  with_image(id, [&](const uint8_t* image) { std::memcpy(out, image, pixels); });
 }
 
 } // namespace troupe::learn

@@ -29,12 +29,17 @@ public:
   [[nodiscard]] int classes() const override { return 10; }
   [[nodiscard]] int32_t label(size_t id) const override;
   void read(size_t id, float* out) const override;
+  [[nodiscard]] sample_form form() const override { return {normalise_.lines()}; }
+  void read_stored(size_t id, std::byte* out) const override;
 
   /// The image before normalisation: (28, 28), 0 is paper and 255 is ink. Always drawn anew.
   [[nodiscard]] std::array<uint8_t, pixels> draw(size_t id) const;
 
 private:
   enum class drawn : uint8_t { no, in_progress, yes };
+
+  template <class Use>
+  void with_image(size_t id, Use use) const;
 
   uint64_t seed_;
   split split_;

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+#include <utility>
 #include <vector>
 
 namespace troupe::learn {
@@ -14,27 +16,27 @@ public:
     float deviation = 1;
   };
 
-  normalisation(std::initializer_list<channel> channels) {
-    for (const auto& c : channels)
-      channels_.push_back({1 / (255 * c.deviation), -c.mean / c.deviation});
-  }
-
-  /// `bytes` and `out`: (channels, plane).
-  void apply(const uint8_t* bytes, size_t plane, float* out) const {
-    for (const auto [scale, shift] : channels_) {
-      for (size_t i = 0; i < plane; ++i)
-        out[i] = static_cast<float>(bytes[i]) * scale + shift;
-      bytes += plane;
-      out += plane;
-    }
-  }
-
-private:
+  /// What a channel's bytes are multiplied with, and what is added then.
   struct line {
     float scale;
     float shift;
+    bool operator==(const line&) const = default;
   };
-  std::vector<line> channels_;
+
+  normalisation(std::initializer_list<channel> channels) {
+    for (const auto& c : channels)
+      lines_.push_back({1 / (255 * c.deviation), -c.mean / c.deviation});
+  }
+  /// The same as another one, whose `lines` these are.
+  explicit normalisation(std::vector<line> lines) : lines_(std::move(lines)) {}
+
+  [[nodiscard]] const std::vector<line>& lines() const { return lines_; }
+
+  /// `bytes` and `out`: (channels, plane).
+  void apply(const uint8_t* bytes, size_t plane, float* out) const;
+
+private:
+  std::vector<line> lines_;
 };
 
 } // namespace troupe::learn

@@ -14,12 +14,13 @@ int main(int count, char** arguments) {
     {"supervision", supervision_scenario}, {"shards", shards_scenario}, {"sharded", sharded_scenario},
     {"replicas", replicas_scenario},       {"broker", broker_scenario}, {"checkpoint", checkpoint_scenario},
     {"staleness", staleness_scenario},     {"tree", tree_scenario},     {"ring", ring_scenario},
-    {"gossip", gossip_scenario},           {"locks", locks_scenario}};
+    {"gossip", gossip_scenario},           {"locks", locks_scenario},   {"samples", samples_scenario}};
   const auto chosen = topologies.find(count > 1 ? arguments[1] : "");
   if (chosen == topologies.end()) {
     fmt::print(
       stderr,
-      "usage: {} supervision|shards|sharded|replicas|broker|checkpoint|staleness|tree|ring|gossip|locks [--seeds N] "
+      "usage: {} supervision|shards|sharded|replicas|broker|checkpoint|staleness|tree|ring|gossip|locks|samples "
+      "[--seeds N] "
       "[--first S] [--seed S]\n",
       arguments[0]);
     return 2;

@@ -23,5 +23,6 @@ scenario ring_scenario();
 scenario gossip_scenario();
 scenario sharded_scenario();
 scenario locks_scenario();
+scenario samples_scenario();
 
 } // namespace troupe::testing

@@ -12,6 +12,8 @@
 #include "actors/gossip_peer.hpp"
 #include "actors/lock_service.hpp"
 #include "actors/ring_peer.hpp"
+#include "actors/sample_keeper.hpp"
+#include "actors/sample_source.hpp"
 #include "actors/shard_holder.hpp"
 #include "actors/shard_replica.hpp"
 #include "messages/caf.hpp"
@@ -57,6 +59,10 @@ job_description description_of(const training_shape& shape) {
   d.combine_bad = shape.combine.bad;
   d.compression = static_cast<uint8_t>(shape.compression);
   d.compression_keep = 0.25f;
+  d.held.apart = shape.samples_apart;
+  d.held.name = "tiny";
+  d.held.test_samples = test_samples;
+  d.held.last_epoch = shape.epochs - 1;
   return d;
 }
 
@@ -71,6 +77,12 @@ std::vector<fault> draw_faults(dice& with, const training_shape& shape) {
     if (shape.fan_in != 0 && kind != nan && with.below(3) == 0) {
       const role_id agent{"agent", static_cast<uint32_t>(with.below(shape.agents))};
       result.push_back({to_string(aggregator_of(agent, shape.fan_in)), with.below(9), kind, with.between(1ms, 2s)});
+      continue;
+    }
+    if (shape.samples_apart && kind != nan && with.below(2) == 0) {
+      const auto keeper = fmt::format("{}/{}", keeper_kind, with.below(shape.agents));
+      result.push_back(
+        {with.below(4) == 0 ? fmt::format("{}/0", source_kind) : keeper, with.below(9), kind, with.between(1ms, 2s)});
       continue;
     }
     const auto role =
@@ -168,7 +180,11 @@ const std::shared_ptr<hosted_job>& training_world::job_on(host where) {
     if (known.job)
       known.job->roles->clear();
     known = {world_.life(where),
-             std::make_shared<hosted_job>(description_of(shape_), model_, data_, std::make_shared<directory>()),
+             std::make_shared<hosted_job>(description_of(shape_), model_,
+                                          shape_.samples_apart && where != where_.leader
+                                            ? learn::data_source{data_.name, nullptr, nullptr}
+                                            : data_,
+                                          std::make_shared<directory>()),
              std::make_shared<shard_vault>(),
              {}};
     for (const auto& [id, each] : roles_)
@@ -349,6 +365,15 @@ supervision_tree training_world::tree() {
       const auto here = where_.agents[i];
       return spawn_in_place<agent>(c.system, c.link(), {{"agent", i}, job_on(here), device_of({"agent", i}, here)});
     }));
+  std::vector<startable> samples;
+  if (shape_.samples_apart)
+    samples.push_back(role({source_kind, 0}, where_.leader, mortality::mortal, [this](const start_context& c) {
+      return spawn_in_place<sample_source>(c.system, c.link(), {{source_kind, 0}, job_on(where_.leader)});
+    }));
+  for (uint32_t i = 0; shape_.samples_apart && i < shape_.agents; ++i)
+    samples.push_back(role({keeper_kind, i}, where_.agents[i], mortality::mortal, [this, i](const start_context& c) {
+      return spawn_in_place<sample_keeper>(c.system, c.link(), {{keeper_kind, i}, job_on(where_.agents[i]), 4});
+    }));
   std::vector<startable> aggregators;
   for (uint32_t i = 0; shape_.fan_in != 0 && i < shape_.agents; i += shape_.fan_in)
     aggregators.push_back(
@@ -377,6 +402,8 @@ supervision_tree training_world::tree() {
               : supervise("shards", shape_.sharded ? one_for_one : one_for_all, often).child(shards));
   if (!aggregators.empty())
     tree.child(supervise("aggregators", one_for_one, often).child(aggregators));
+  if (!samples.empty())
+    tree.child(supervise("samples", one_for_one, often).child(samples));
   tree.child(supervise("agents", one_for_one, often).child(agents, transient)).child(leader, transient, significant);
   return tree;
 }

@@ -55,6 +55,10 @@ TEST_CASE("jobs that contradict themselves are refused with one sentence") {
           o.asynchronous = true;
         }).find("leave out --exchange static, or choose a number of updates") != std::string::npos);
   CHECK(refused([](auto& o) {
+          o.shard_dir = "shards";
+          o.exchange = learn::exchange_kind::fixed;
+        }).find("give --exchange static or rotate, and --isolation process or --nodes") != std::string::npos);
+  CHECK(refused([](auto& o) {
           o.exchange = learn::exchange_kind::rotating;
           o.reproducible = true;
         }).find("leave out --exchange or --reproducible") != std::string::npos);
