@@ -64,7 +64,7 @@ public:
   [[nodiscard]] supervision_tree tree(std::optional<restart_limit> limit = {}) const;
 
   /// Runs a tree that has these parts to its end and says what the run yielded. Blocks. `stop` finishes the step in
-  /// progress.
+  /// progress. One sentence where the tree lacks a part without which the run would wait for ever.
   expected<job_report> run(const supervision_tree& tree, const std::stop_token& stop = {},
                            std::function<void(const supervision_report&)> on_report = {});
 
@@ -89,6 +89,7 @@ public:
   ~data_parallel();
 
 private:
+  [[nodiscard]] expected<void> check_parts_of(const supervision_tree& tree) const;
   data_parallel(runtime& rt, job_options options, job_observer observer, std::shared_ptr<hosted_job> job,
                 std::shared_ptr<const model_state> initial, std::shared_ptr<remote_agents> remote, uint64_t until);
 

@@ -1,6 +1,8 @@
 // How a topology is run, and what the run yielded.
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <utility>
 
 #include "actors/data_parallel.hpp"
 #include "learn/digest.hpp"
@@ -14,8 +16,40 @@ void data_parallel::request_stop() const {
     troupe::anon_send(handle, stop_run{});
 }
 
+namespace {
+
+bool has(const supervision_tree& tree, const std::string& id) {
+  return std::any_of(tree.nodes().begin(), tree.nodes().end(),
+                     [&](auto& node) { return node.tree ? has(*node.tree, id) : node.spec.id == id; });
+}
+
+} // namespace
+
+// A run would wait for what is not there for ever.
+expected<void> data_parallel::check_parts_of(const supervision_tree& tree) const {
+  auto needed =
+    std::vector<std::pair<const char*, const startable*>>{{"leader", &leader}, {"locks", &locks}, {"broker", &broker}};
+  auto need = [&](const char* name, const std::vector<startable>& parts) {
+    for (auto& part : parts)
+      needed.emplace_back(name, &part);
+  };
+  need("shards", shards);
+  need("aggregators", aggregators);
+  need("peers", peers);
+  need("samples", samples);
+  for (auto& [name, part] : needed)
+    if (!has(tree, part->id))
+      return fail(
+        fmt::format("the tree lacks {}, without which this run would not get on: put the parts' `{}` into it, "
+                    "where `data_parallel::tree` has them",
+                    part->id, name));
+  return {};
+}
+
 expected<job_report> data_parallel::run(const supervision_tree& tree, const std::stop_token& stop,
                                         std::function<void(const supervision_report&)> on_report) {
+  if (auto complete = check_parts_of(tree); !complete)
+    return tl::unexpected(complete.error());
   auto end = runtime_.run(
     tree, stop, [this] { request_stop(); }, std::move(on_report));
   if (!end)

@@ -84,6 +84,28 @@ TEST_CASE("accuracy is measured once per epoch on the whole test set, alike for 
   CHECK(early.test_accuracy.size() == 1);
 }
 
+TEST_CASE("a tree of one's own that lacks what the run needs is refused, by name") {
+  auto rt = runtime{};
+  auto o = small_job();
+  o.sync = "ring";
+  o.agents = 2;
+  auto parts = data_parallel::prepare(rt, o);
+  REQUIRE(parts);
+  auto& p = **parts;
+  auto of = [&](bool peers) {
+    auto tree = supervise("training", one_for_one, at_most(3, std::chrono::minutes{1})).child(p.locks).child(p.broker);
+    if (peers)
+      tree.child(supervise("peers").child(p.peers, transient));
+    return tree.child(supervise("agents").child(p.agents, transient)).child(p.leader, transient, significant);
+  };
+  auto r = p.run(of(false));
+  REQUIRE_FALSE(r);
+  CHECK(r.error().sentence ==
+        "the tree lacks ring_peer/0, without which this run would not get on: put the parts' `peers` into it, where "
+        "`data_parallel::tree` has them");
+  CHECK(p.run(of(true)));
+}
+
 TEST_CASE("messages alone: a model that computes nothing steps through its run") {
   auto o = small_job();
   o.model = "none";
