@@ -49,8 +49,8 @@ constexpr auto node_footer = R"(Example
   troupe node --listen 127.0.0.1:7001 --slots 2
   troupe train --agents 2 --nodes 127.0.0.1:7001
 
-A node takes work from whoever can reach its port. So an address that other machines can reach takes --insecure, and a network that
-you trust.)";
+A node takes work from whoever can reach its port: an address that other machines can reach takes
+--insecure, and a network that you trust.)";
 
 constexpr auto audit_text =
   R"(Checks the ledger of a run: every sample of every step took effect once, and was the one that the
