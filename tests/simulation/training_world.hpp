@@ -45,7 +45,7 @@ struct training_shape {
   /// Who has which samples; with shards of the data set there is one for each agent.
   learn::exchange_kind exchange = learn::exchange_kind::global;
   bool samples_apart = false; ///< only the coordinator's host has the data set; each agent's holds a shard of it
-  bool compare = true;                                   ///< with the undisturbed run; needs the synchronous pace
+  bool compare = true;        ///< with the undisturbed run; needs the synchronous pace
   nanoseconds work_time = std::chrono::milliseconds{20}; ///< most that a piece of work takes
 };
 
