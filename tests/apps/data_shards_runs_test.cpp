@@ -102,7 +102,7 @@ TEST_CASE("worker processes hold shards and hand them on, and one that is killed
     CHECK(report["weights_sha256"] == weights_of_threads(exchange, "3", steps));
     CHECK(report["restarts"] == 2); // the agent, and its keeper
     CHECK_THAT(audit(folder), ContainsSubstring("missing 0, doubled 0"));
-    CHECK(report["data"]["from_source_bytes"] >= stored);
+    CHECK(report["data"]["from_source_bytes"] >= stored * 2 / 3); // what the one that died had counted is gone
     CHECK((report["data"]["from_peers_bytes"] > 0) == (std::string{exchange} == "rotate"));
     CHECK(report["data"]["most_held_bytes"] >= stored / 3);
   }
