@@ -8,8 +8,8 @@
 namespace troupe {
 
 aggregator::aggregator(interface::pointer self, life now, const config& c)
-  : self_(self), now_(std::move(now)), config_(c),
-    core_({config_.role, now_.number()}, config_.job->description.fan_in, config_.job->pace()),
+  : self_(self), now_(std::move(now)), config_(c), core_({config_.role, now_.number()}, config_.job->description.fan_in,
+                                                         config_.job->pace(), config_.job->combine().bucket_size()),
     stream_(config_.where, fail_with_stream(now_, config_.role)) {
   // nop
 }

@@ -148,7 +148,7 @@ std::vector<tree_node> aggregator_core::cover_of(const step_plan& p) const {
     auto [first, last] = mine[i];
     for (++i; i < mine.size() && mine[i].first == last; ++i)
       last = mine[i].second;
-    for (auto& n : tree.cover(first, last))
+    for (auto& n : tree.cover(first, last, bucket_))
       result.push_back(n);
   }
   return result;
@@ -174,7 +174,7 @@ bool aggregator_core::use(step at, adding_up& s, const key& which, actions& out)
   auto* part = part_of(s, which.second);
   if (!part)
     return true;
-  auto& sums = s.sums.try_emplace(which.first, s.micro_batches).first->second;
+  auto& sums = s.sums.try_emplace(which.first, s.micro_batches, bucket_).first->second;
   auto change = sums.insert(which.second);
   if (change.verdict != partial_sums::verdict::accepted)
     return false;

@@ -24,8 +24,9 @@ namespace troupe {
 /// taken effect.
 class aggregator_core {
 public:
-  /// `fan_in`: agents of a group.
-  aggregator_core(member self, uint32_t fan_in, pace how) : self_(std::move(self)), fan_in_(fan_in), pace_(how) {}
+  /// `fan_in`: agents of a group. `bucket`: as in `partial_sums`.
+  aggregator_core(member self, uint32_t fan_in, pace how, uint64_t bucket = 0)
+    : self_(std::move(self)), fan_in_(fan_in), pace_(how), bucket_(bucket) {}
 
   /// Send `join` to the coordinator.
   struct announce {};
@@ -110,6 +111,7 @@ private:
   member self_;
   uint32_t fan_in_;
   pace pace_;
+  uint64_t bucket_;
   view view_;
   view rewound_;
   view crew_since_;

@@ -199,7 +199,7 @@ uint64_t coordinator_core::choice(step at) const {
     for (size_t i = 0; i < n.norm.distances.size(); ++i)
       apart[i] += n.norm.distances[i];
   }
-  auto m = learn::micro_batches_of_step(config_.sizes, at.value);
+  auto m = config_.combine.contributions(learn::micro_batches_of_step(config_.sizes, at.value));
   return apart.size() == m * (m - 1) / 2 ? learn::krum(m, static_cast<size_t>(config_.combine.bad), apart) : 0;
 }
 

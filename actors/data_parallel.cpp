@@ -108,6 +108,7 @@ job_description describe(const job_options& o, const learn::data_source& data) {
     d.local = troupe::describe(local_steps_of(o, d));
   d.combine = static_cast<uint8_t>(o.combine.kind);
   d.combine_bad = o.combine.bad;
+  d.combine_bucket = o.combine.bucket;
   d.compression = static_cast<uint8_t>(o.compression.kind);
   d.compression_keep = o.compression.keep;
   d.threads = static_cast<uint32_t>(o.threads);

@@ -103,7 +103,7 @@ struct hosted_job {
   }
   [[nodiscard]] bool compresses() const { return compression().kind != learn::compression_kind::none; }
   [[nodiscard]] learn::combine_options combine() const {
-    return {static_cast<learn::combine_kind>(description.combine), description.combine_bad};
+    return {static_cast<learn::combine_kind>(description.combine), description.combine_bad, description.combine_bucket};
   }
   [[nodiscard]] learn::optimizer_options optimizer() const;
   /// Whether an agent that is done takes over what a slower one has not begun: where steps are shared, each sum follows

@@ -132,17 +132,20 @@ expected<void> check_combine(const job_options& o) {
   auto how = learn::to_string(o.combine);
   if (!o.combine.is_robust())
     return {};
-  if (!pushes_to_shards(o) || o.asynchronous)
+  if (!has_shards(o) || o.asynchronous)
     return fail(
       fmt::format("--combine {} looks at what all agents contribute to a step, at the parameter shards: leave "
                   "out --combine, or --sync and --staleness async",
                   how));
   if (o.combine.kind == learn::combine_kind::krum && o.optimizer.clip_norm > 0)
     return fail("--combine krum takes one contribution as it is: leave out --clip-norm");
-  if (o.batch / o.micro_batch < o.combine.fewest())
-    return fail(fmt::format("--combine {} needs at least {} micro-batches per step, and there are {}: choose a smaller "
-                            "--micro-batch than {}",
-                            how, o.combine.fewest(), o.batch / o.micro_batch, o.micro_batch));
+  auto bucketed = o.combine.bucket > 1;
+  auto there = o.combine.contributions(static_cast<uint64_t>(o.batch / o.micro_batch));
+  if (there < o.combine.fewest())
+    return fail(fmt::format("--combine {} needs at least {} {} per step, and there are {}: choose a smaller "
+                            "--micro-batch than {}{}",
+                            how, o.combine.fewest(), bucketed ? "buckets of micro-batches" : "micro-batches", there,
+                            o.micro_batch, bucketed ? ", or smaller buckets" : ""));
   return {};
 }
 

@@ -76,7 +76,7 @@ shard_core::intake shard_core::on_push(const push_gradients& p) {
     ++dropped_;
     return result;
   }
-  auto& sums = steps_[p.at].sums.try_emplace(p.block, p.micro_batches, apart_).first->second;
+  auto& sums = steps_[p.at].sums.try_emplace(p.block, p.micro_batches, bucket_).first->second;
   if (sums.tree().leaves() != p.micro_batches) {
     ++dropped_;
     result.verdict = partial_sums::verdict::invalid;
@@ -94,7 +94,7 @@ shard_core::intake shard_core::on_push(const push_gradients& p) {
 
 bool shard_core::on_sum(step at, block_id block, uint64_t micro_batches) {
   auto ours = std::find(blocks_.begin(), blocks_.end(), block) != blocks_.end();
-  if (!open(at) || !ours || apart_ || micro_batches == 0)
+  if (!open(at) || !ours || bucket_ != 0 || micro_batches == 0)
     return false;
   auto& sums = steps_[at].sums.try_emplace(block, micro_batches).first->second;
   return !sums.complete() && sums.insert(sums.tree().root()).verdict == partial_sums::verdict::accepted;

@@ -21,9 +21,9 @@ namespace troupe {
 /// applied one after the other, in the order in which they commit.
 class shard_core {
 public:
-  /// `apart`: contributions are not added up, because a robust rule looks at each.
-  shard_core(member self, std::vector<block_id> blocks, pace how = {}, bool apart = false)
-    : self_(std::move(self)), blocks_(std::move(blocks)), pace_(how), apart_(apart) {}
+  /// `bucket`: of micro-batches whose contributions are added up, because a robust rule looks at each sum; 0: all are.
+  shard_core(member self, std::vector<block_id> blocks, pace how = {}, uint64_t bucket = 0)
+    : self_(std::move(self)), blocks_(std::move(blocks)), pace_(how), bucket_(bucket) {}
 
   /// What the shell must do with a contribution.
   struct intake {
@@ -92,7 +92,7 @@ private:
   member self_;
   std::vector<block_id> blocks_;
   pace pace_;
-  bool apart_;
+  uint64_t bucket_;
   view view_;
   view rewound_;
   std::vector<member> agents_;      // ascending

@@ -20,7 +20,7 @@ std::vector<block_id> blocks_of(const hosted_job& job, uint32_t shard) {
 shard_holder::shard_holder(interface::pointer self, life now, const config& c)
   : self_(self), now_(std::move(now)), config_(c), shard_(config_.role.index),
     core_({config_.role, now_.number()}, blocks_of(*config_.job, shard_), config_.job->pace(),
-          config_.job->combine().is_robust()),
+          config_.job->combine().bucket_size()),
     stream_(config_.where, fail_with_stream(now_, config_.role)),
     memory_(config_.job, config_.vault, shard_, config_.optimizer), feed_(shard_) {
   // nop
@@ -314,10 +314,9 @@ void shard_holder::apply(const commit_step& c) {
       to_replica(u);
   }
   auto begun = core_.rewound();
-  auto mine =
-    memory_.update(stream_, c, u.blocks, u.sums, core_.applied(), begun, [this, now = now_, begun](payload next) {
-      now.post([this, begun, next] { applied(begun, next); });
-    });
+  auto mine = memory_.update(
+    stream_, c, u.blocks, u.sums, core_.applied(), begun,
+    [this, now = now_, begun](const payload& next) { now.post([this, begun, next] { applied(begun, next); }); });
   if (!mine)
     self_->quit(); // there is a newer one
 }

@@ -38,10 +38,12 @@ shard_holder::contributions shard_holder::contributions_to(step at, block_id id)
   auto result = contributions{};
   auto tree = sum_tree{learn::micro_batches_of_step(sizes, at.value)};
   result.root = tree.root();
-  for (uint64_t m = 0; m < tree.leaves(); ++m) {
-    auto where = learn::positions(sizes, at.value, m);
-    result.values.push_back(sums_.at({at, id, tree.leaf(m)}));
-    result.factors.push_back(samples / static_cast<float>(where.last - where.first));
+  auto bucket = config_.job->combine().bucket_size();
+  for (uint64_t first = 0; first < tree.leaves(); first += bucket) {
+    auto last = std::min(first + bucket, tree.leaves());
+    auto positions = learn::positions(sizes, at.value, last - 1).last - learn::positions(sizes, at.value, first).first;
+    result.values.push_back(sums_.at({at, id, tree.cover(first, last).front()}));
+    result.factors.push_back(samples / static_cast<float>(positions));
   }
   return result;
 }

@@ -12,17 +12,16 @@ namespace troupe {
 
 step_work::step_work(std::shared_ptr<hosted_job> job, origin from, const lease& l, how done)
   : job_(std::move(job)), from_(std::move(from)), lease_(l), how_(std::move(done)),
-    cover_(sum_tree{l.micro_batches}.cover(l.first, l.last)),
-    blocks_(job_->model->layout().blocks().size(), part{partial_sums{l.micro_batches}, {}}), results_(l.last - l.first),
-    ids_(l.last - l.first) {
+    cover_(sum_tree{l.micro_batches}.cover(l.first, l.last, job_->combine().bucket_size())),
+    blocks_(job_->model->layout().blocks().size(),
+            part{partial_sums{l.micro_batches, job_->combine().bucket_size()}, {}}),
+    results_(l.last - l.first), ids_(l.last - l.first) {
   // nop
 }
 
 void step_work::finished(uint64_t index, size_t b, payload gradient) {
   auto& [sums, values] = blocks_[b];
   auto node = sums.tree().leaf(index);
-  if (job_->combine().is_robust()) // each for itself
-    return push({from_, lease_.at, how_.base, {b}, node, lease_.micro_batches, std::move(gradient), how_.again});
   auto change = sums.insert(node);
   values[node] = std::move(gradient);
   for (auto& m : change.merges) {

@@ -47,12 +47,13 @@ tree_node sum_tree::sibling(tree_node n) const {
   return raise({n.level, n.index ^ 1});
 }
 
-std::vector<tree_node> sum_tree::cover(uint64_t from, uint64_t to) const {
+std::vector<tree_node> sum_tree::cover(uint64_t from, uint64_t to, uint64_t bucket) const {
   assert(from <= to && to <= leaves_);
   auto result = std::vector<tree_node>{};
   while (from < to) {
+    auto end = bucket == 0 ? to : std::min(to, (from / bucket + 1) * bucket);
     auto n = leaf(from);
-    while (n != root() && first(parent(n)) == from && last(parent(n)) <= to)
+    while (n != root() && first(parent(n)) == from && last(parent(n)) <= end)
       n = parent(n);
     result.push_back(n);
     from = last(n);
@@ -72,9 +73,23 @@ std::vector<tree_node> partial_sums::below(tree_node n) const {
   return result;
 }
 
+// Of all, or of a bucket: nothing is added to it.
+bool partial_sums::is_whole(tree_node n) const {
+  if (bucket_ == 0)
+    return n == tree_.root();
+  return tree_.first(n) % bucket_ == 0 &&
+         (tree_.last(n) - tree_.first(n) == bucket_ || tree_.last(n) == tree_.leaves());
+}
+
+bool partial_sums::complete() const {
+  auto whole = std::count_if(present_.begin(), present_.end(), [this](tree_node n) { return is_whole(n); });
+  auto wanted = bucket_ == 0 ? 1 : (tree_.leaves() - 1) / bucket_ + 1;
+  return static_cast<uint64_t>(whole) == wanted;
+}
+
 partial_sums::change partial_sums::insert(tree_node n) {
   auto result = change{};
-  if (!tree_.valid(n) || (apart_ && tree_.last(n) != tree_.first(n) + 1)) {
+  if (!tree_.valid(n) || (bucket_ != 0 && tree_.first(n) / bucket_ != (tree_.last(n) - 1) / bucket_)) {
     result.verdict = verdict::invalid;
     return result;
   }
@@ -89,7 +104,7 @@ partial_sums::change partial_sums::insert(tree_node n) {
     present_.erase(gone);
   present_.insert(n);
   result.verdict = verdict::accepted;
-  while (n != tree_.root() && !apart_) {
+  while (!is_whole(n)) {
     auto up = tree_.parent(n);
     auto left = tree_.first(n) == tree_.first(up);
     auto partner = tree_.sibling(n); // covers what the parent covers beyond `n`

@@ -25,8 +25,9 @@ public:
   [[nodiscard]] bool valid(tree_node n) const;
   /// The node of micro-batch `index` alone, in that spelling.
   [[nodiscard]] tree_node leaf(uint64_t index) const;
-  /// The fewest nodes that cover exactly [first, last), in order: what an agent with that lease pushes.
-  [[nodiscard]] std::vector<tree_node> cover(uint64_t first, uint64_t last) const;
+  /// The fewest nodes that cover exactly [first, last), in order: what an agent with that lease pushes. `bucket`: none
+  /// goes beyond one bucket of so many micro-batches, a power of two; 0: there are no buckets.
+  [[nodiscard]] std::vector<tree_node> cover(uint64_t first, uint64_t last, uint64_t bucket = 0) const;
 
   [[nodiscard]] tree_node parent(tree_node n) const;
   [[nodiscard]] tree_node sibling(tree_node n) const;
@@ -41,8 +42,8 @@ private:
 /// Which partial sums of a block are in. Pure bookkeeping: whoever holds the values carries out the merges.
 class partial_sums {
 public:
-  /// `apart`: micro-batches are not added up; each has to come by itself.
-  explicit partial_sums(uint64_t leaves, bool apart = false) : tree_(leaves), apart_(apart) {}
+  /// `bucket`: micro-batches, a power of two, that are added up; the sums of buckets stay apart. 0: all are added up.
+  explicit partial_sums(uint64_t leaves, uint64_t bucket = 0) : tree_(leaves), bucket_(bucket) {}
 
   enum class verdict { accepted, duplicate, invalid };
 
@@ -64,18 +65,17 @@ public:
   change insert(tree_node n);
 
   [[nodiscard]] bool contains(tree_node n) const { return present_.contains(n); }
-  [[nodiscard]] bool complete() const {
-    return apart_ ? present_.size() == tree_.leaves() : present_.contains(tree_.root());
-  }
+  [[nodiscard]] bool complete() const;
   [[nodiscard]] const sum_tree& tree() const { return tree_; }
   /// Takes a part out, for whoever passes it on.
   void remove(tree_node n) { present_.erase(n); }
 
 private:
   [[nodiscard]] std::vector<tree_node> below(tree_node n) const;
+  [[nodiscard]] bool is_whole(tree_node n) const;
 
   sum_tree tree_;
-  bool apart_;
+  uint64_t bucket_;
   std::set<tree_node> present_;
 };
 

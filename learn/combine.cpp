@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <fmt/format.h>
@@ -43,7 +44,9 @@ size_t combine_options::fewest() const {
   return 1;
 }
 
-expected<combine_options> parse_combine(const std::string& text) {
+namespace {
+
+expected<combine_options> parse_rule(const std::string& text) {
   const auto colon = text.find(':');
   const auto name = std::string_view{text}.substr(0, colon);
   if (colon == std::string::npos && name == "mean")
@@ -69,7 +72,27 @@ expected<combine_options> parse_combine(const std::string& text) {
     "trimmed has to know which part is left out at either end, less than half: write for example trimmed:0.2");
 }
 
-std::string to_string(const combine_options& how) {
+} // namespace
+
+expected<combine_options> parse_combine(const std::string& text) {
+  const auto slash = text.find('/');
+  auto how = parse_rule(text.substr(0, slash));
+  if (!how || slash == std::string::npos)
+    return how;
+  const auto* end = text.data() + text.size();
+  const auto given = std::from_chars(text.data() + slash + 1, end, how->bucket);
+  if (given.ec != std::errc{} || given.ptr != end || !std::has_single_bit(how->bucket))
+    return fail(fmt::format("\"{}\" is no bucket of micro-batches: give a power of two, for example median/4",
+                            text.substr(slash + 1)));
+  if (!how->is_robust())
+    return fail("the mean of all is that of any buckets: leave out what follows mean, or choose median, trimmed:0.2 or "
+                "krum:1");
+  return how;
+}
+
+namespace {
+
+std::string rule_of(const combine_options& how) {
   switch (how.kind) {
   case combine_kind::mean:
     return "mean";
@@ -81,6 +104,12 @@ std::string to_string(const combine_options& how) {
     return fmt::format("krum:{}", how.bad);
   }
   return {};
+}
+
+} // namespace
+
+std::string to_string(const combine_options& how) {
+  return rule_of(how) + (how.bucket > 1 ? fmt::format("/{}", how.bucket) : "");
 }
 
 void combine(const combine_options& how, size_t n, std::span<const float* const> from, std::span<const float> factors,

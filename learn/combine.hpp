@@ -23,14 +23,21 @@ struct combine_options {
   /// trimmed_mean: which part of the contributions is left out at either end, less than half. krum: at most so many
   /// are wrong, a whole number; there have to be twice as many and three.
   float bad = 0;
+  /// A robust rule takes the mean of so many micro-batches, a power of two, for one contribution (Karimireddy et al.
+  /// 2022).
+  uint32_t bucket = 1;
 
   bool operator==(const combine_options&) const = default;
   [[nodiscard]] bool is_robust() const { return kind != combine_kind::mean; }
   /// The fewest contributions that the rule makes sense for.
   [[nodiscard]] size_t fewest() const;
+  /// Micro-batches whose contributions are added up; 0: those of all.
+  [[nodiscard]] uint64_t bucket_size() const { return is_robust() ? bucket : 0; }
+  /// What so many micro-batches contribute.
+  [[nodiscard]] uint64_t contributions(uint64_t micro_batches) const { return (micro_batches + bucket - 1) / bucket; }
 };
 
-/// "mean", "median", "trimmed:0.2" or "krum:1"; else one sentence.
+/// "mean", "median", "trimmed:0.2" or "krum:1", the latter three also with buckets: "median/4"; else one sentence.
 expected<combine_options> parse_combine(const std::string& text);
 std::string to_string(const combine_options& how);
 

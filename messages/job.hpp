@@ -100,6 +100,7 @@ struct job_description {
   float compression_keep = 0;
   uint8_t combine = 0; ///< learn::combine_options
   float combine_bad = 0;
+  uint32_t combine_bucket = 1;
   optimizer_description optimizer; ///< of peers and of shard holders beside agents
   uint32_t threads = 1;            ///< per agent
   uint64_t handler_limit_ms =
@@ -118,8 +119,8 @@ struct job_description {
       f.field("gossip", x.gossip), f.field("meet_every", x.meet_every), f.field("last_step", x.last_step),
       f.field("sharded", x.sharded), f.field("fan_in", x.fan_in), f.field("optimizer", x.optimizer),
       f.field("local", x.local), f.field("compression", x.compression), f.field("compression_keep", x.compression_keep),
-      f.field("combine", x.combine), f.field("combine_bad", x.combine_bad), f.field("threads", x.threads),
-      f.field("handler_limit_ms", x.handler_limit_ms));
+      f.field("combine", x.combine), f.field("combine_bad", x.combine_bad), f.field("combine_bucket", x.combine_bucket),
+      f.field("threads", x.threads), f.field("handler_limit_ms", x.handler_limit_ms));
   }
 };
 

@@ -212,7 +212,7 @@ void train_options::declare_agents() {
   app_
     .add_option("--combine", combine_,
                 "how what the micro-batches of a step contribute becomes one: mean, or a rule that stands wrong ones: "
-                "median, trimmed:PART or krum:N")
+                "median, trimmed:PART or krum:N; with /M it looks at means of M micro-batches")
     ->option_text("RULE")
     ->check(parsed_by(learn::parse_combine))
     ->capture_default_str();

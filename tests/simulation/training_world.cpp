@@ -57,6 +57,7 @@ job_description description_of(const training_shape& shape) {
   d.local.optimizer.statistic_momentum = 0.1f;
   d.combine = static_cast<uint8_t>(shape.combine.kind);
   d.combine_bad = shape.combine.bad;
+  d.combine_bucket = shape.combine.bucket;
   d.compression = static_cast<uint8_t>(shape.compression);
   d.compression_keep = 0.25f;
   d.held.apart = shape.samples_apart;
@@ -71,9 +72,10 @@ job_description description_of(const training_shape& shape) {
 std::vector<fault> draw_faults(dice& with, const training_shape& shape) {
   using enum fault_kind;
   std::vector<fault> result;
+  // A robust rule stands what is not finite: it takes effect, and the result is another one.
+  const auto finite = shape.ring || shape.gossip || (shape.compare && shape.combine.is_robust());
   for (auto left = with.below(2) == 0 ? 0 : 1 + with.below(4); left > 0; --left) {
-    const auto kind = std::array{
-      exception, error, kill_actor, drop, delay, duplicate, nan}[with.below(shape.ring || shape.gossip ? 6 : 7)];
+    const auto kind = std::array{exception, error, kill_actor, drop, delay, duplicate, nan}[with.below(finite ? 6 : 7)];
     if (shape.fan_in != 0 && kind != nan && with.below(3) == 0) {
       const role_id agent{"agent", static_cast<uint32_t>(with.below(shape.agents))};
       result.push_back({to_string(aggregator_of(agent, shape.fan_in)), with.below(9), kind, with.between(1ms, 2s)});

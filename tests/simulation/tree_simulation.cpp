@@ -2,6 +2,8 @@
 // with it or alone. Agents, aggregators, shard holders, the broker and the links between them fail, contributions are
 // not finite; what the shard holders get adds up to the bits of the undisturbed run.
 
+#include <array>
+
 #include "tests/simulation/scenarios.hpp"
 #include "tests/simulation/training_world.hpp"
 
@@ -32,6 +34,11 @@ void play(simulation& world) {
   if (world.chance().below(4) == 0) { // ahead of the parameters, with bits that depend on the order of things
     shape.pace = troupe::pace::bounded(1 + world.chance().below(3));
     shape.compare = false;
+  }
+  if (world.chance().below(4) == 0) {
+    using enum troupe::learn::combine_kind;
+    shape.combine = std::array<troupe::learn::combine_options, 3>{
+      {{median, 0, 2}, {trimmed_mean, 0.25f}, {krum, 1, 2}}}[world.chance().below(3)];
   }
   train_in_a_storm(world, shape);
 }

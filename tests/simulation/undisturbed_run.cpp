@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <map>
 #include <stdexcept>
+#include <string>
 #include <tuple>
 
 #include "actors/placement.hpp"
@@ -16,10 +17,10 @@ namespace troupe::testing {
 using namespace std::chrono_literals;
 
 const undisturbed_run& undisturbed_run::known(const training_shape& shape) {
-  using key = std::tuple<learn::exchange_kind, uint32_t, size_t>;
+  using key = std::tuple<learn::exchange_kind, uint32_t, size_t, std::string>;
   static std::map<key, undisturbed_run> runs;
   const auto shards = shape.exchange == learn::exchange_kind::global ? 1 : shape.agents;
-  const key which{shape.exchange, shards, shape.sizes.micro_batch};
+  const key which{shape.exchange, shards, shape.sizes.micro_batch, to_string(shape.combine)};
   const auto it = runs.find(which);
   return it != runs.end() ? it->second : runs.emplace(which, play(shape)).first->second;
 }
@@ -27,7 +28,7 @@ const undisturbed_run& undisturbed_run::known(const training_shape& shape) {
 undisturbed_run undisturbed_run::play(const training_shape& of) {
   undisturbed_run run;
   simulation world{0, {}};
-  training_shape shape{.sizes = of.sizes, .exchange = of.exchange, .compare = false};
+  training_shape shape{.sizes = of.sizes, .combine = of.combine, .exchange = of.exchange, .compare = false};
   if (shape.exchange != learn::exchange_kind::global)
     shape.agents = of.agents;
   auto& all = world.make<training_world>(world, shape, training_world::add_hosts(world, shape));

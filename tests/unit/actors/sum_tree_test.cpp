@@ -111,3 +111,27 @@ TEST_CASE("a part that is covered already is a duplicate, and one that covers ot
   CHECK(sums.complete());
   CHECK(sums.insert({0, 3}).verdict == partial_sums::verdict::duplicate);
 }
+
+TEST_CASE("buckets are added up each for itself, whoever computed which part of one, and no part goes beyond its own") {
+  for (uint64_t bucket : {1u, 2u, 4u})
+    for (uint64_t leaves = 1; leaves <= 17; ++leaves) {
+      auto tree = sum_tree{leaves};
+      auto sums = partial_sums{leaves, bucket};
+      auto split = leaves / 3;
+      for (auto& range : {std::pair{split, leaves}, std::pair{uint64_t{0}, split}})
+        for (auto& n : tree.cover(range.first, range.second, bucket)) {
+          CHECK_FALSE(sums.complete());
+          CHECK(tree.first(n) / bucket == (tree.last(n) - 1) / bucket);
+          CHECK(sums.insert(n).verdict == partial_sums::verdict::accepted);
+        }
+      INFO(leaves << " micro-batches in buckets of " << bucket);
+      CHECK(sums.complete());
+      for (uint64_t first = 0; first < leaves; first += bucket) {
+        auto whole = tree.cover(first, std::min(first + bucket, leaves));
+        REQUIRE(whole.size() == 1);
+        CHECK(sums.contains(whole.front()));
+      }
+      if (bucket < leaves)
+        CHECK(sums.insert(tree.root()).verdict == partial_sums::verdict::invalid);
+    }
+}

@@ -87,6 +87,13 @@ TEST_CASE("how to combine is spelled as it is shown, and what is not understood 
   for (const auto* text : {"mean", "median", "trimmed:0.2", "krum:2"})
     CHECK(to_string(parse_combine(text).value()) == text);
   CHECK(parse_combine("krum:2").value().fewest() == 7);
+  CHECK(to_string(parse_combine("krum:2/8").value()) == "krum:2/8");
+  CHECK(parse_combine("median/4").value().contributions(9) == 3);
+  CHECK(parse_combine("median/4").value().bucket_size() == 4);
+  CHECK(parse_combine("mean").value().bucket_size() == 0);
+  for (const auto* text : {"median/3", "median/0", "median/", "median/2x", "trimmed:0.2/-2"})
+    CHECK_THAT(parse_combine(text).error().sentence, ContainsSubstring("median/4"));
+  CHECK_THAT(parse_combine("mean/2").error().sentence, ContainsSubstring("leave out what follows mean"));
   CHECK(parse_combine("trimmed:0.2").value().fewest() == 5);
   for (const auto* text : {"krum", "krum:0", "krum:1.5", "krum:x"})
     CHECK_THAT(parse_combine(text).error().sentence, ContainsSubstring("krum:1"));
