@@ -1,9 +1,10 @@
 # The commands of every day; CMake does the work (see CMakePresets.json).
 
 JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
 SOURCES = $(shell git ls-files '*.hpp' '*.cpp')
 
-.PHONY: help train build test tsan bench format lint clean
+.PHONY: help train build test tsan fuzz bench format lint clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -19,8 +20,8 @@ build: ## set up, build the troupe command and the example apps
 	@[ -f build/release/build.ninja ] || cmake --preset release -DTROUPE_TESTS=OFF -DTROUPE_BENCH=OFF
 	@cmake --build --preset release --parallel $(JOBS)
 
-# The sanitizer build comes first, so that the last lines are the summary of the whole suite.
-test: ## set up, run unit and topology tests under sanitizers, then every test
+# Sanitizers and fuzzing come first, so that the last lines are the summary of the whole suite.
+test: fuzz ## set up, fuzz the parsers, run unit and topology tests under sanitizers, then every test
 	@scripts/setup test
 	cmake --preset dev
 	cmake --build --preset dev --parallel $(JOBS) --target sanitized_tests
@@ -34,6 +35,12 @@ tsan: ## set up, run unit and topology tests under ThreadSanitizer
 	cmake --preset tsan
 	cmake --build --preset tsan --parallel $(JOBS) --target sanitized_tests
 	ctest --preset tsan
+
+fuzz: ## set up, run each parser of foreign bytes under libFuzzer for a minute (FUZZ_SECONDS)
+	@scripts/setup fuzz
+	cmake --preset fuzz -DTROUPE_FUZZ_SECONDS=$(FUZZ_SECONDS)
+	cmake --build --preset fuzz --parallel $(JOBS) --target fuzzers
+	ctest --preset fuzz --parallel $(JOBS)
 
 bench: ## build and run the benchmark programs
 	@scripts/setup test

@@ -154,7 +154,7 @@ void shard_replica::perform(const replica_core::take& a) {
 
 void shard_replica::perform(const replica_core::apply& a) {
   auto& u = a.what;
-  auto done = [this, now = now_, begun = core_.rewound()](payload next) {
+  auto done = [this, now = now_, begun = core_.rewound()](const payload& next) {
     now.post([this, begun, next] {
       if (core_.rewound() != begun)
         return; // the run went back meanwhile

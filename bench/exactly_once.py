@@ -15,7 +15,7 @@ import side_by_side as bench
 
 MODES = ["--sync ps", "--sync ps --staleness 2", "--sync tree --fan-in 2", "--sync sharded", "--sync ring", "--sync ring --reproducible",
          "--sync gossip", "--local-steps 4", "--sync ring --local-steps 4", "--exchange static", "--exchange rotate", "--compress int8",
-         "--combine median --micro-batch 12"]
+         "--combine median --micro-batch 12", "--sync tree --fan-in 2 --combine median/2 --micro-batch 8"]
 
 
 def audited(mode, kills, isolation):
