@@ -57,7 +57,8 @@ lint: ## check the layout, clang-tidy's findings and the code quoted in document
 	clang-format --dry-run --Werror $(SOURCES)
 	scripts/check_quotes
 	cmake --preset lint
-	git ls-files '*.cpp' | xargs -P $(JOBS) -n 1 clang-tidy --quiet -p build/lint
+	@sed -n 's|^ *"file": "$(CURDIR)/\(.*\.cpp\)".*|\1|p' build/lint/compile_commands.json | grep -v ^build/ | sort -u | \
+	  xargs -P $(JOBS) -n 1 clang-tidy --quiet -p build/lint
 
 clean: ## remove build/ (a CAF that scripts/setup built stays in its cache)
 	rm -rf build

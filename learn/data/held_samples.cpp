@@ -73,7 +73,7 @@ void held_samples::drop(id_range which) {
   shards_.erase(which.first);
 }
 
-void held_samples::keep(std::span<const uint32_t> ids, stored_samples what, uint64_t step) {
+void held_samples::keep(std::span<const uint32_t> ids, const stored_samples& what, uint64_t step) {
   const std::lock_guard guard{mutex_};
   for (size_t i = 0; i < ids.size(); ++i) {
     assert(ids[i] < set_.size);

@@ -45,7 +45,7 @@ public:
   void drop(id_range which);
   /// Holds single samples for a step, in the order of `ids`; what is held of them for another step is held for the
   /// later one of the two.
-  void keep(std::span<const uint32_t> ids, stored_samples what, uint64_t step);
+  void keep(std::span<const uint32_t> ids, const stored_samples& what, uint64_t step);
   /// Single samples for steps before this one are not needed any more.
   void drop_before(uint64_t step);
 
