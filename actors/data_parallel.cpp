@@ -148,7 +148,7 @@ expected<std::unique_ptr<data_parallel>> data_parallel::prepare(runtime& rt, con
   // Worker processes load their programs while this one opens data and model.
   auto remote = std::shared_ptr<remote_agents>{};
   if (o.isolation == isolation::process || !o.nodes.empty()) {
-    auto made = remote_agents::make(rt.system(), o);
+    auto made = remote_agents::make(rt.system(), o, rt.link().secret);
     if (!made)
       return tl::unexpected(made.error());
     remote = std::move(*made);

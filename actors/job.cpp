@@ -90,7 +90,12 @@ expected<job_report> run_job(const job_options& options, const job_observer& obs
   if (!planned)
     return tl::unexpected(planned.error());
   auto remote = options.isolation == isolation::process || !options.nodes.empty();
-  auto rt = runtime{{.network = remote}};
+  auto identity = identity_in(options.certs);
+  if (!identity)
+    return tl::unexpected(identity.error());
+  // The worker processes of this machine know each other by it, and no other user's processes do.
+  auto secret = remote && options.nodes.empty() ? draw_secret() : std::string{};
+  auto rt = runtime{{.network = remote, .link = {.identity = *identity, .secret = secret}}};
   auto say = [&](const supervision_report& r) {
     if (observer.on_note)
       observer.on_note(to_string(r));
@@ -163,19 +168,28 @@ expected<void> run_node(const node_options& options, const node_observer& observ
   if (!planned)
     return tl::unexpected(planned.error());
   auto is_worker = options.parent_pipe >= 0;
-  if (!is_worker && !options.insecure && !is_loopback(options.host))
+  if (!is_worker && options.certs.empty() && !options.insecure && !is_loopback(options.host))
     return fail(fmt::format("{} can be reached from other machines, and a node takes work from whoever reaches it: "
-                            "listen on a loopback address, or say --insecure on a network that you trust",
+                            "give it a certificate with --certs, listen on a loopback address, or say --insecure on a "
+                            "network that you trust",
                             options.host));
+  if (!options.certs.empty() && options.insecure)
+    return fail("--insecure is for a node without --certs: give one of them");
+  auto identity = identity_in(options.certs);
+  if (!identity)
+    return tl::unexpected(identity.error());
   auto watcher = is_worker ? watch_parent(options.parent_pipe) : std::jthread{};
-  auto rt = runtime{{.network = true}};
+  auto link = link_settings{.identity = *identity, .secret = is_worker ? inherited_secret() : std::string{}};
+  if (!is_worker)
+    link.on_line = observer.on_note;
+  auto rt = runtime{{.network = true, .link = std::move(link)}};
   auto slots = static_cast<uint32_t>(options.slots);
   if (is_worker) {
     auto host =
       rt.system().spawn<agent_host, caf::detached>(agent_host::config{slots, static_cast<uint32_t>(options.threads)});
     return serve(rt, host, options, observer, stop);
   }
-  auto config = node::config{slots, {options.worker_program, options.host, options.threads}, {}};
+  auto config = node::config{slots, {options.worker_program, options.host, options.threads, options.certs}, {}};
   config.on_note = observer.on_note;
   config.on_report = [say = observer.on_note](const supervision_report& r) {
     if (say)

@@ -71,6 +71,7 @@ struct job_options {
   int threads = 0; ///< per agent; 0: the machine's cores divided by the agents of this machine, at least 1
   troupe::isolation isolation = isolation::thread;
   std::vector<std::string> nodes; ///< "host:port" of running `troupe node` processes; agents are spread over them
+  std::string certs;              ///< folder with this process's certificate, for the nodes; empty: no TLS
   std::string
     worker_program; ///< what hosts agents with `isolation::process`, called as `troupe node …` is; empty: this program
   uint64_t seed = 1;
@@ -170,7 +171,8 @@ expected<job_report> run_job(const job_options& options, const job_observer& obs
 /// A process that hosts agents of jobs elsewhere, each in a worker process of its own; or such a worker process.
 struct node_options {
   std::string host = "127.0.0.1"; ///< address to bind
-  bool insecure = false;          ///< also one that other machines can reach: nobody is asked who they are
+  std::string certs;              ///< folder with its certificate: who has none of the same job is not let in
+  bool insecure = false;          ///< without: also an address that other machines can reach
   uint16_t port = 0;              ///< 0: any free one
   int slots = 1;                  ///< agents it takes at most
   int threads = 0;                ///< per agent; 0: as the job says

@@ -218,6 +218,9 @@ expected<job_options> resolve(job_options o) {
     return fail("--resume and --init both say where to start from: give one of them");
   if (o.isolation == isolation::process && !o.nodes.empty())
     return fail("--isolation process and --nodes both say where agents run: give one of them");
+  if (!o.certs.empty() && o.nodes.empty())
+    return fail(
+      "--certs is for a job whose agents live on other hosts: name their nodes with --nodes, or leave it out");
   if (o.threads < 0)
     return fail(fmt::format("{} threads: give at least 1, or 0 for a fair share of the cores", o.threads));
   if (o.log_every == 0)

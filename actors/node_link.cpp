@@ -2,6 +2,7 @@
 
 #include <caf/io/middleman.hpp>
 #include <caf/scoped_actor.hpp>
+#include <caf/sec.hpp>
 #include <charconv>
 #include <fmt/format.h>
 #include <set>
@@ -10,6 +11,16 @@
 #include "messages/caf.hpp"
 
 namespace troupe {
+namespace {
+
+// What a `link_session` or the system says, without CAF's words around it.
+std::string words_of(const caf::error& e) {
+  if (e && e.context().match_elements<std::string>())
+    return e.context().get_as<std::string>(0);
+  return caf::to_string(e);
+}
+
+} // namespace
 
 expected<std::pair<std::string, uint16_t>> parse_address(const std::string& text) {
   auto colon = text.rfind(':');
@@ -28,9 +39,15 @@ expected<caf::actor> connect_node(caf::actor_system& system, const std::string& 
   auto where = fmt::format("{}:{}", host, port);
   auto handle = caf::strong_actor_ptr{};
   auto problem = std::string{};
+  auto greeted = true;
   troupe::request(self, system.middleman().actor_handle(), limit, caf::connect_atom_v, host, port)
     .receive([&](const caf::node_id&, const caf::strong_actor_ptr& ptr, const std::set<std::string>&) { handle = ptr; },
-             [&](const caf::error& e) { problem = caf::to_string(e); });
+             [&](const caf::error& e) {
+               problem = words_of(e);
+               greeted = e != caf::sec::disconnect_during_handshake;
+             });
+  if (!greeted)
+    return fail(fmt::format("{} is reached, but {}", where, problem));
   if (!problem.empty())
     return fail(fmt::format("no troupe node answers at {} ({}): start one there with `troupe node --listen {}`", where,
                             problem, where));

@@ -5,12 +5,13 @@
 
 namespace troupe {
 
-expected<std::shared_ptr<remote_agents>> remote_agents::make(caf::actor_system& system, const job_options& options) {
-  auto result = std::shared_ptr<remote_agents>(new remote_agents(system, options));
+expected<std::shared_ptr<remote_agents>> remote_agents::make(caf::actor_system& system, const job_options& options,
+                                                             std::string secret) {
+  auto result = std::shared_ptr<remote_agents>(new remote_agents(system, options, std::move(secret)));
   if (!options.nodes.empty())
     return result;
   for (uint32_t i = 0; i < static_cast<uint32_t>(options.agents); ++i) {
-    auto process = worker_process::launch({.program = options.worker_program});
+    auto process = worker_process::launch({.program = options.worker_program, .secret = result->secret_});
     if (!process)
       return tl::unexpected(process.error());
     result->ready_.emplace(i, std::move(*process));
@@ -33,7 +34,7 @@ expected<worker_process> remote_agents::launch(uint32_t rank) {
   if (auto found = ready_.extract(rank))
     return std::move(found.mapped());
   guard.unlock();
-  return worker_process::launch({.program = options_.worker_program});
+  return worker_process::launch({.program = options_.worker_program, .secret = secret_});
 }
 
 void remote_agents::tried(size_t node, bool good) {

@@ -20,9 +20,10 @@ namespace troupe {
 /// process of this machine, or spread over the nodes of the job.
 class remote_agents : public std::enable_shared_from_this<remote_agents> {
 public:
-  /// With `--isolation process` starts the worker processes, which get ready meanwhile; with `--nodes` greets every
-  /// node.
-  static expected<std::shared_ptr<remote_agents>> make(caf::actor_system& system, const job_options& options);
+  /// With `--isolation process` starts the worker processes, which get ready meanwhile, and take only who knows the
+  /// secret; with `--nodes` greets every node.
+  static expected<std::shared_ptr<remote_agents>> make(caf::actor_system& system, const job_options& options,
+                                                       std::string secret);
 
   /// Refuses what a node would refuse. Blocks.
   expected<void> connect(const hosted_job& job);
@@ -32,8 +33,9 @@ public:
   started start(const role_id& role, uint32_t rank, const start_context& c, const std::shared_ptr<hosted_job>& job);
 
 private:
-  remote_agents(caf::actor_system& system, job_options options)
-    : system_(system), options_(std::move(options)), choice_(std::max<size_t>(options_.nodes.size(), 1)) {}
+  remote_agents(caf::actor_system& system, job_options options, std::string secret)
+    : system_(system), options_(std::move(options)), secret_(std::move(secret)),
+      choice_(std::max<size_t>(options_.nodes.size(), 1)) {}
 
   struct slot {
     incarnation number;
@@ -46,6 +48,7 @@ private:
 
   caf::actor_system& system_;
   job_options options_;
+  std::string secret_;
   std::mutex mutex_;
   std::map<uint32_t, worker_process> ready_; // the first ones, started ahead
   std::map<uint32_t, slot> slots_;           // by rank

@@ -1,29 +1,35 @@
 #include "actors/runtime.hpp"
 
 #include <algorithm>
-#include <caf/io/middleman.hpp>
 #include <future>
 #include <optional>
 #include <thread>
 
+#include "actors/link_middleman.hpp"
 #include "messages/registry.hpp"
 
 namespace troupe {
 
-runtime::runtime(runtime_options options) {
+runtime::runtime(runtime_options options)
+  : config_(std::make_unique<link_config>(std::make_shared<const link_settings>(std::move(options.link)))) {
   register_messages();
   auto workers = options.workers != 0 ? options.workers : std::max(2u, std::thread::hardware_concurrency());
   // Work stealing polls while it is idle, on cores that the lanes need, and wakes later (docs/decisions).
-  config_.set("caf.scheduler.policy", "sharing");
-  config_.set("caf.scheduler.max-threads", static_cast<size_t>(workers));
-  config_.set("caf.logger.console.verbosity", "quiet");
+  config_->set("caf.scheduler.policy", "sharing");
+  config_->set("caf.scheduler.max-threads", static_cast<size_t>(workers));
+  config_->set("caf.logger.console.verbosity", "quiet");
   if (options.network) {
-    caf::io::middleman::init_global_meta_objects();
-    config_.load<caf::io::middleman>();
+    link_middleman::load(*config_);
     // The thread that reads a message decodes it, too: to wake another one takes longer (docs/decisions).
-    config_.set("caf.middleman.workers", size_t{0});
+    config_->set("caf.middleman.workers", size_t{0});
   }
-  system_ = std::make_unique<caf::actor_system>(config_);
+  system_ = std::make_unique<caf::actor_system>(*config_);
+}
+
+runtime::~runtime() = default;
+
+const link_settings& runtime::link() const {
+  return *config_->link;
 }
 
 expected<tree_end> runtime::run(const supervision_tree& tree, const std::stop_token& stop,

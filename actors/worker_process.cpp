@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "actors/link_settings.hpp"
+
 extern char** environ; // NOLINT
 
 namespace troupe {
@@ -81,6 +83,8 @@ expected<worker_process> worker_process::launch(const worker_options& options) {
     std::vector<std::string>{path, "node", "--listen", options.host + ":0", "--slots", "1", "--parent-pipe", "3"};
   if (options.threads > 0)
     words.insert(words.end(), {"--threads", std::to_string(options.threads)});
+  if (!options.certs.empty())
+    words.insert(words.end(), {"--certs", options.certs});
   auto arguments = std::vector<char*>{};
   for (auto& w : words)
     arguments.push_back(w.data());
@@ -90,6 +94,9 @@ expected<worker_process> worker_process::launch(const worker_options& options) {
   for (auto** e = environ; *e != nullptr; ++e)
     environment.push_back(*e);
   environment.push_back(mark.data());
+  auto secret = secret_for_child(options.secret);
+  if (!options.secret.empty())
+    environment.push_back(secret.data());
   environment.push_back(nullptr);
   pid_t pid = -1;
   auto error = ::posix_spawn(&pid, path.c_str(), &files, &attributes, arguments.data(), environment.data());

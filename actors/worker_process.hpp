@@ -18,6 +18,8 @@ struct worker_options {
   std::string program = {};       ///< called as `PROGRAM node …`; empty: this program
   std::string host = "127.0.0.1"; ///< address it listens on
   int threads = 0;                ///< per agent; 0: as the job says
+  std::string certs = {};         ///< folder with its certificate, the node's
+  std::string secret = {};        ///< that who connects to it has to know; empty: none
 };
 
 /// A process of this machine that hosts an agent: `PROGRAM node --listen 127.0.0.1:0 --parent-pipe FD`. It ends when

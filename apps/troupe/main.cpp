@@ -103,6 +103,15 @@ int run(const audit& request) {
   return found->is_good() ? done : run_failed;
 }
 
+int run(const certs& request) {
+  const auto made = make_certificates(request.order);
+  if (!made)
+    return refuse(bad_input, made.error());
+  for (const auto& folder : *made)
+    fmt::print("made {}\n", folder.string());
+  return done;
+}
+
 int run(const print_text& request) {
   fmt::print("{}", request.text);
   return done;

@@ -24,6 +24,7 @@ Commands
   train       train a model with agents that share the work
   node        wait for jobs of other machines and host agents of theirs
   audit       check which samples took effect in a run
+  certs       make the certificates with which the nodes of a job know each other
   version     print the version
 
 `troupe COMMAND --help` has the options of each.
@@ -49,8 +50,25 @@ constexpr auto node_footer = R"(Example
   troupe node --listen 127.0.0.1:7001 --slots 2
   troupe train --agents 2 --nodes 127.0.0.1:7001
 
-A node takes work from whoever can reach its port: an address that other machines can reach takes
---insecure, and a network that you trust.)";
+  troupe node --listen a.example:7001 --certs certs/a.example
+
+Without --certs a node takes work from whoever can reach its port: an address that other machines
+can reach takes --certs or, on a network that you trust, --insecure.)";
+
+constexpr auto certs_description =
+  R"(Makes the certificates of a job: with them its processes prove to each other who they are, and
+encrypt what they say.
+
+Usage: troupe certs DIR [options])";
+
+constexpr auto certs_footer = R"(Example
+  troupe certs certs --job digits --node a.example --node b.example,192.0.2.7
+  scp -r certs/a.example a.example:certs
+  troupe node --listen a.example:7001 --certs certs                      on a.example, likewise on the other
+  troupe train --nodes a.example:7001,b.example:7001 --certs certs/leader
+
+DIR/ca holds the key that makes certificates: keep it where this command was run. With it, the same
+command makes certificates of nodes that come later. Nothing is overwritten.)";
 
 constexpr auto audit_text =
   R"(Checks the ledger of a run: every sample of every step took effect once, and was the one that the
@@ -83,8 +101,12 @@ void declare(CLI::App& app, node_options_spelling& spelling) {
   app.add_option("--threads", spelling.options.threads, "per agent [as the job says]")
     ->option_text("N")
     ->check(whole_number(1, 4096));
+  app
+    .add_option("--certs", spelling.options.certs,
+                "folder with this node's certificate, from troupe certs: who has none of the same job is not let in")
+    ->option_text("DIR");
   app.add_flag("--insecure", spelling.options.insecure,
-               "listen where other machines can reach it: whoever does can give it work");
+               "listen where other machines can reach it, without --certs: whoever does can give it work");
   // For worker processes, which `troupe train` starts: they end when their parent is gone.
   app.add_option("--parent-pipe", spelling.options.parent_pipe)->check(whole_number(0, 1 << 20))->group("");
 }
@@ -156,6 +178,36 @@ expected<request> parse_node(arguments given) {
   return finished(std::move(spelling));
 }
 
+expected<request> parse_certs(arguments given) {
+  CLI::App app(certs_description, "certs");
+  prepare(app, certs_footer);
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)->group("Options");
+  certs result;
+  std::string folder;
+  int days = static_cast<int>(result.order.valid.count());
+  app.add_option("folder", folder);
+  app.add_option("--job", result.order.job, "its name; once there is a CA, it has one")->option_text("NAME");
+  app
+    .add_option("--node", result.order.nodes,
+                "host or address as --nodes names it, or several of one node: a.example,192.0.2.7; may be repeated")
+    ->option_text("HOST,..")
+    ->allow_extra_args(false)
+    ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--days", days, "how long they are good")
+    ->option_text("N")
+    ->check(whole_number(1, 36500))
+    ->capture_default_str();
+  if (asks_for_help(given))
+    return print_text{help_text(app)};
+  if (const auto applied = apply(app, given); !applied)
+    return tl::unexpected(applied.error());
+  if (folder.empty())
+    return fail("`troupe certs` takes the folder to make the certificates in: see its --help");
+  result.order.folder = folder;
+  result.order.valid = std::chrono::days{days};
+  return result;
+}
+
 expected<request> parse_audit(arguments given) {
   if (asks_for_help(given))
     return print_text{audit_text};
@@ -175,14 +227,16 @@ expected<request> parse(std::span<const char* const> given) {
     return parse_node(rest);
   if (command == "audit")
     return parse_audit(rest);
+  if (command == "certs")
+    return parse_certs(rest);
   if ((command == "version" || command == "--version") && !rest.empty())
     return fail(fmt::format("`troupe {}` takes no arguments, and {} is one", command, rest.front()));
   if (command == "version" || command == "--version")
     return print_text{fmt::format("troupe {}\n", troupe_version)};
   if (command == "-h" || command == "--help" || command == "help")
     return print_text{overview};
-  const auto meant = nearest(command, {"train", "node", "audit", "version"});
-  return fail(meant.empty() ? fmt::format("unknown command {}: choose train, node, audit or version", command)
+  const auto meant = nearest(command, {"train", "node", "audit", "certs", "version"});
+  return fail(meant.empty() ? fmt::format("unknown command {}: choose train, node, audit, certs or version", command)
                             : fmt::format("unknown command {}: is {} meant?", command, meant));
 }
 

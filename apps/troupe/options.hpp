@@ -4,6 +4,7 @@
 #include <string>
 #include <variant>
 
+#include "actors/certificates.hpp"
 #include "actors/job.hpp"
 #include "messages/failure.hpp"
 
@@ -27,12 +28,17 @@ struct audit {
   std::string folder; ///< of a ledger, or of the checkpoints it belongs to
 };
 
+/// `troupe certs`.
+struct certs {
+  certificates_order order;
+};
+
 /// What to print on standard output before ending with success: a help text or the version.
 struct print_text {
   std::string text;
 };
 
-using request = std::variant<train, node, audit, print_text>;
+using request = std::variant<train, node, audit, certs, print_text>;
 
 /// Understands a command line without the program's name. Values of a job file, if one is named, fill in what the
 /// command line leaves open. Fails on what is unknown or not of the right kind, with one sentence that names the option

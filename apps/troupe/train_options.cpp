@@ -271,6 +271,12 @@ void train_options::declare_agents() {
     ->delimiter(',')
     ->check(host_and_port())
     ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app_
+    .add_option(
+      "--certs", job.certs,
+      "with --nodes: folder with this process's certificate, the leader of troupe certs; the nodes are started "
+      "with theirs")
+    ->option_text("DIR");
 }
 
 void train_options::declare_checkpoints() {

@@ -17,8 +17,8 @@ namespace troupe::test {
 /// A node, or what hosts agents in a worker process, published on a port of this process.
 template <class Actor, class Handle>
 struct published {
-  explicit published(typename Actor::config c)
-    : rt({.network = true}), actor(rt.system().spawn<Actor, caf::detached>(std::move(c))) {
+  explicit published(typename Actor::config c, link_settings link = {})
+    : rt({.network = true, .link = std::move(link)}), actor(rt.system().spawn<Actor, caf::detached>(std::move(c))) {
     auto bound = rt.system().middleman().publish(actor, 0, "127.0.0.1");
     REQUIRE(bound);
     port = *bound;

@@ -216,7 +216,7 @@ TEST_CASE("what a job file gets wrong is refused with file, line and key") {
 
 TEST_CASE("what the command line gets wrong is refused by name") {
   CHECK(refusal({"trian"}) == "unknown command trian: is train meant?");
-  CHECK(refusal({"dance"}) == "unknown command dance: choose train, node, audit or version");
+  CHECK(refusal({"dance"}) == "unknown command dance: choose train, node, audit, certs or version");
   CHECK(refusal({"train", "--epoch", "3"}) == "unknown option --epoch: is --epochs meant?");
   CHECK(refusal({"train", "--epoch=3"}) == "unknown option --epoch: is --epochs meant?");
   CHECK(refusal({"train", "--zebra-crossing"}) == "unknown option --zebra-crossing: see troupe train --help");
@@ -260,6 +260,18 @@ TEST_CASE("a node's address is split at its last colon") {
         "--listen takes HOST:PORT with a port from 0 to 65535, not 'localhost'");
   CHECK(refusal({"node", "--listen", "localhost:70000"}) ==
         "--listen takes HOST:PORT with a port from 0 to 65535, not 'localhost:70000'");
+}
+
+TEST_CASE("certificates are ordered by folder, job and nodes") {
+  const std::vector<const char*> words{"certs", "there",  "--job",       "digits", "--node",
+                                       "a",     "--node", "b,192.0.2.7", "--days", "7"};
+  const auto order = std::get<certs>(parse(words).value()).order;
+  CHECK(order.folder == "there");
+  CHECK(order.job == "digits");
+  CHECK(order.nodes == std::vector<std::string>{"a", "b,192.0.2.7"});
+  CHECK(order.valid == std::chrono::days{7});
+  CHECK(refusal({"certs"}) == "`troupe certs` takes the folder to make the certificates in: see its --help");
+  CHECK(refusal({"certs", "there", "--days", "0"}) == "--days takes a whole number from 1 to 36500, not '0'");
 }
 
 TEST_CASE("help is printed whatever else stands on the line") {
