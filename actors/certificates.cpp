@@ -12,6 +12,7 @@
 #include <system_error>
 #include <unistd.h>
 
+#include "actors/link_address.hpp"
 #include "actors/openssl.hpp"
 
 namespace troupe {
@@ -48,10 +49,7 @@ std::vector<std::string> split(const std::string& names) {
   auto result = std::vector<std::string>{};
   for (size_t from = 0; from <= names.size();) {
     auto comma = std::min(names.find(',', from), names.size());
-    auto name = names.substr(from, comma - from);
-    if (name.size() > 2 && name.front() == '[' && name.back() == ']')
-      name = name.substr(1, name.size() - 2); // as addresses are written before a port
-    result.push_back(std::move(name));
+    result.push_back(without_brackets(names.substr(from, comma - from)));
     from = comma + 1;
   }
   return result;

@@ -18,16 +18,12 @@ namespace {
 using steady = std::chrono::steady_clock;
 using addresses = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
 
-std::string bare(const std::string& host) {
-  return host.size() > 2 && host.front() == '[' && host.back() == ']' ? host.substr(1, host.size() - 2) : host;
-}
-
 expected<addresses> look_up(const std::string& host, uint16_t port, int flags) {
   auto wanted = addrinfo{};
   wanted.ai_socktype = SOCK_STREAM;
   wanted.ai_flags = flags | AI_NUMERICSERV;
   addrinfo* found = nullptr;
-  auto name = bare(host);
+  auto name = without_brackets(host);
   if (auto error = ::getaddrinfo(name.empty() ? nullptr : name.c_str(), std::to_string(port).c_str(), &wanted, &found);
       error != 0)
     return fail(fmt::format("{}: {}", host, ::gai_strerror(error)));
@@ -54,6 +50,10 @@ int connect_by(int socket, const addrinfo& where, steady::time_point deadline) {
 }
 
 } // namespace
+
+std::string without_brackets(const std::string& host) {
+  return host.size() > 2 && host.front() == '[' && host.back() == ']' ? host.substr(1, host.size() - 2) : host;
+}
 
 std::string address_of_peer(int socket) {
   auto address = sockaddr_storage{};

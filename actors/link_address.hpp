@@ -8,6 +8,9 @@
 
 namespace troupe {
 
+/// "::1" for "[::1]", as addresses are written before a port; other hosts as they are.
+std::string without_brackets(const std::string& host);
+
 /// "192.0.2.1:4242" or "[2001:db8::1]:4242": who is at the other end of a connected socket.
 std::string address_of_peer(int socket);
 /// The port that a socket is bound to; 0 where it is none.

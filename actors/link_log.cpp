@@ -11,6 +11,11 @@ link_log::link_log(std::function<void(const std::string&)> to) : to_(std::move(t
     to_ = [](const std::string& line) { fmt::print(stderr, "troupe: {}\n", line); };
 }
 
+link_log::~link_log() {
+  if (untold_ > 0)
+    to_(fmt::format("refused {} connections more", untold_));
+}
+
 void link_log::refused(const std::string& from, const std::string& why, time_point now) {
   auto guard = std::lock_guard{mutex_};
   if (lines_ == 0 || now - since_ >= span) {

@@ -7,8 +7,8 @@
 
 namespace troupe {
 
-/// Lines on who was not let through. At most 20 in 10 s (R13): of the others, the next line says how many there were.
-/// Thread-safe.
+/// Lines on who was not let through. At most 20 in 10 s (R13): of the others, the next line says how many there were, or
+/// the last one. Thread-safe.
 class link_log {
 public:
   static constexpr int most_lines = 20;
@@ -17,6 +17,9 @@ public:
 
   /// Empty: to standard error.
   explicit link_log(std::function<void(const std::string&)> to);
+  ~link_log();
+  link_log(const link_log&) = delete;
+  link_log& operator=(const link_log&) = delete;
 
   void refused(const std::string& from, const std::string& why, time_point now = std::chrono::steady_clock::now());
 

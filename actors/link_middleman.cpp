@@ -89,7 +89,7 @@ public:
     if (!socket)
       return caf::make_error(caf::sec::cannot_connect_to_node, socket.error().sentence);
     auto with = address_of_peer(*socket);
-    auto session = link_session{*socket, process_.settings, process_.process, host};
+    auto session = link_session{*socket, process_.settings, process_.process, without_brackets(host)};
     for (;;) {
       auto wants = session.advance();
       if (!wants)

@@ -52,20 +52,11 @@ rw_state link_policy::read_some(size_t& done, caf::io::network::native_socket, v
 }
 
 rw_state link_policy::write_some(size_t& done, caf::io::network::native_socket, const void* from, size_t size) {
-  auto buffer = std::span{static_cast<const std::byte*>(from), std::min(size, most_at_a_time)};
-  auto r = link_channel::result{outcome::wait_output};
-  done = 0;
-  while (done < buffer.size()) {
-    r = channel_->write(buffer.subspan(done));
-    if (r.what != outcome::moved)
-      break;
-    done += r.bytes;
-    if (channel_->session() == nullptr)
-      break;
-  }
-  if (done == 0 && r.what == outcome::failed)
+  auto r = channel_->write({static_cast<const std::byte*>(from), std::min(size, most_at_a_time)});
+  done = r.bytes;
+  if (r.what == outcome::failed)
     return give_up(fmt::format("its connection fails: {}", channel_->problem()));
-  return done == 0 && r.what == outcome::closed ? rw_state::failure : rw_state::success;
+  return r.what == outcome::closed ? rw_state::failure : rw_state::success;
 }
 
 // -- CAF's end --------------------------------------------------------------------------------------------------------

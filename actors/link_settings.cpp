@@ -10,6 +10,7 @@ namespace troupe {
 namespace {
 
 constexpr auto secret_variable = "TROUPE_RUN_SECRET";
+constexpr auto secret_prefix = std::string_view{"TROUPE_RUN_SECRET="};
 
 } // namespace
 
@@ -36,7 +37,11 @@ std::string inherited_secret() {
 }
 
 std::string secret_for_child(const std::string& secret) {
-  return fmt::format("{}={}", secret_variable, secret);
+  return fmt::format("{}{}", secret_prefix, secret);
+}
+
+bool is_secret(std::string_view variable) {
+  return variable.starts_with(secret_prefix);
 }
 
 } // namespace troupe

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "actors/link_identity.hpp"
 #include "actors/link_limits.hpp"
@@ -32,5 +33,7 @@ std::string draw_secret();
 std::string inherited_secret();
 /// The same as the parent says it: NAME=VALUE.
 std::string secret_for_child(const std::string& secret);
+/// Whether a line of an environment is that.
+bool is_secret(std::string_view variable);
 
 } // namespace troupe

@@ -92,7 +92,8 @@ expected<worker_process> worker_process::launch(const worker_options& options) {
   auto mark = std::string{"TROUPE_WORKER_PROCESS=1"};
   auto environment = std::vector<char*>{};
   for (auto** e = environ; *e != nullptr; ++e)
-    environment.push_back(*e);
+    if (!is_secret(*e))
+      environment.push_back(*e);
   environment.push_back(mark.data());
   auto secret = secret_for_child(options.secret);
   if (!options.secret.empty())

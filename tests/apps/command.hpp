@@ -71,9 +71,9 @@ inline bool children_changed(process& parent, const std::vector<pid_t>& before) 
 
 /// A node with two slots on a free port of this machine, and its address.
 struct running_node {
-  explicit running_node(const temporary_folder& folder, const words& environment = {})
+  explicit running_node(const temporary_folder& folder, const words& environment = {}, const words& more = {})
     : started((environment.empty() ? words{} : words{"/usr/bin/env"} + environment) +
-                command({"node", "--listen", "127.0.0.1:0", "--slots", "2"}),
+                command({"node", "--listen", "127.0.0.1:0", "--slots", "2"}) + more,
               folder.path()) {
     REQUIRE(started.wait_for_output("\n", deadline));
     const auto& line = started.out();

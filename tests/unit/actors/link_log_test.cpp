@@ -6,6 +6,17 @@
 using namespace troupe;
 using namespace std::chrono_literals;
 
+TEST_CASE("connections that nobody was told of are counted in the log's last line") {
+  auto lines = std::vector<std::string>{};
+  {
+    auto log = link_log{[&](const std::string& line) { lines.push_back(line); }};
+    for (auto i = 0; i < 25; ++i)
+      log.refused("192.0.2.1:1", "it speaks another protocol", {});
+  }
+  CHECK(lines.size() == 21);
+  CHECK(lines.back() == "refused 5 connections more");
+}
+
 TEST_CASE("R13: strangers fill the log with 20 lines in 10 s at most, and the next line counts the others") {
   auto lines = std::vector<std::string>{};
   auto log = link_log{[&](const std::string& line) { lines.push_back(line); }};
