@@ -7,8 +7,8 @@
 
 namespace troupe {
 
-/// Lines on who was not let through. At most 20 in 10 s (R13): of the others, the next line says how many there were, or
-/// the last one. Thread-safe.
+/// Lines on who was not let through. At most 20 in 10 s (R13): of the others, the next line says how many there were,
+/// or the last one. Thread-safe.
 class link_log {
 public:
   static constexpr int most_lines = 20;

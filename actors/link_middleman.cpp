@@ -117,7 +117,7 @@ public:
   }
 
   // In the loop's thread.
-  link_gate& open_gate(int listening, caf::intrusive_ptr<link_doorman> doorman) {
+  link_gate& open_gate(int listening, const caf::intrusive_ptr<link_doorman>& doorman) {
     auto admit = [this, doorman](std::unique_ptr<link_channel> channel, const std::string& from) {
       auto peer = caf::make_counted<link_scribe>(*this, std::move(channel), process_, from);
       post([doorman, peer] { doorman->let_in(peer); });

@@ -37,7 +37,6 @@ public:
 
 private:
   enum class step { look, shake_hands, send_hello, read_hello, send_proof, read_proof, look_for_frame, through };
-  using next = expected<needs>;
 
   [[nodiscard]] bool dials() const { return !host_.empty(); }
   expected<bool> take_step(needs& wants);

@@ -143,7 +143,7 @@ TEST_CASE("one side with TLS and one without do not talk, and both say so") {
 
 TEST_CASE("an old version is told so before CAF sees it, by both sides") {
   const job_folder job;
-  for (auto s : {link_settings{}, job.settings("127.0.0.1")}) {
+  for (const auto& s : {link_settings{}, job.settings("127.0.0.1")}) {
     auto node = guarded_node{s};
     auto old = s.identity ? job.settings("leader") : link_settings{};
     old.protocol = protocol_version - 1;
