@@ -46,6 +46,7 @@ expected<void> frame_guard::judge() {
   if (auto most = greets ? handshake_bytes : most_bytes_; length > most)
     return fail(fmt::format("it announces a frame of {} bytes, and {} is the most", length, most));
   payload_left_ = length;
+  ++frames_;
   return {};
 }
 

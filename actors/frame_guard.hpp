@@ -23,6 +23,8 @@ public:
   /// What comes next, in pieces of any size. Otherwise the reason, as a clause that has "it" for the peer; nothing of
   /// these bytes may reach CAF then.
   expected<void> see(std::span<const std::byte> bytes);
+  /// Headers that have passed whole.
+  [[nodiscard]] uint64_t frames() const { return frames_; }
 
 private:
   expected<void> judge();
@@ -31,6 +33,7 @@ private:
   std::array<std::byte, header_bytes> header_{};
   size_t have_ = 0; // of the header
   uint64_t payload_left_ = 0;
+  uint64_t frames_ = 0;
   bool has_greeted_ = false;
 };
 

@@ -2,9 +2,11 @@
 
 #include <arpa/inet.h>
 #include <array>
+#include <cerrno>
 #include <filesystem>
 #include <fmt/format.h>
 #include <openssl/err.h>
+#include <sys/socket.h>
 
 #include "actors/openssl.hpp"
 
@@ -15,6 +17,46 @@ namespace fs = std::filesystem;
 using openssl::check;
 
 constexpr auto how_to_make = "make new ones with `troupe certs`";
+
+// -- the socket, as OpenSSL sees it -----------------------------------------------------------------------------------
+
+// OpenSSL's own writes with write(), and a peer that has gone would end the process with SIGPIPE.
+int socket_of(BIO* at) {
+  return static_cast<int>(reinterpret_cast<intptr_t>(BIO_get_data(at)));
+}
+
+int after(BIO* at, ssize_t done, int retry) {
+  BIO_clear_retry_flags(at);
+  if (done < 0 && (errno == EAGAIN || errno == EINTR))
+    BIO_set_flags(at, retry | BIO_FLAGS_SHOULD_RETRY);
+  return static_cast<int>(done);
+}
+
+int read_from(BIO* at, char* bytes, int size) {
+  return after(at, ::recv(socket_of(at), bytes, static_cast<size_t>(size), 0), BIO_FLAGS_READ);
+}
+
+int write_to(BIO* at, const char* bytes, int size) {
+  return after(at, ::send(socket_of(at), bytes, static_cast<size_t>(size), MSG_NOSIGNAL), BIO_FLAGS_WRITE);
+}
+
+long control(BIO*, int what, long, void*) {
+  return what == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+BIO* new_socket(int socket) {
+  static auto* const kind = [] {
+    auto* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket without SIGPIPE");
+    check(made != nullptr && BIO_meth_set_read(made, read_from) == 1 && BIO_meth_set_write(made, write_to) == 1 &&
+          BIO_meth_set_ctrl(made, control) == 1);
+    return made;
+  }();
+  auto* result = BIO_new(kind);
+  check(result != nullptr);
+  BIO_set_data(result, reinterpret_cast<void*>(static_cast<intptr_t>(socket))); // NOLINT(performance-no-int-to-ptr)
+  BIO_set_init(result, 1);
+  return result;
+}
 
 // -- certificates -----------------------------------------------------------------------------------------------------
 
@@ -70,6 +112,8 @@ openssl::context make_context(X509* own, X509* ca, EVP_PKEY* key) {
   check(SSL_CTX_set_num_tickets(c, 0) == 1);
   SSL_CTX_set_max_cert_list(c, 16 << 10);
   SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_read_ahead(c, 1); // records of 16 KiB in one call, not two each
+  SSL_CTX_set_default_read_buffer_len(c, size_t{128} << 10);
   return result;
 }
 
@@ -106,9 +150,11 @@ link_identity::~link_identity() {
   SSL_CTX_free(context_);
 }
 
-ssl_st* link_identity::new_session(const std::string& host) const {
+ssl_st* link_identity::new_session(int socket, const std::string& host) const {
   auto result = openssl::session{SSL_new(context_)};
   check(result != nullptr);
+  auto* made = new_socket(socket);
+  SSL_set_bio(result.get(), made, made);
   if (host.empty()) {
     SSL_set_accept_state(result.get());
     return result.release();

@@ -24,9 +24,8 @@ public:
   link_identity& operator=(const link_identity&) = delete;
 
   [[nodiscard]] const certificate_facts& facts() const { return facts_; }
-  /// A session's new TLS state, for the side that dials `host` or, where that is empty, for the side that listens. It
-  /// has no socket yet: a `link_channel` gives it one.
-  [[nodiscard]] ssl_st* new_session(const std::string& host) const;
+  /// A session's new TLS state, for the side that dials `host` or, where that is empty, for the side that listens.
+  [[nodiscard]] ssl_st* new_session(int socket, const std::string& host) const;
 
 private:
   link_identity(ssl_ctx_st* context, certificate_facts facts) : context_(context), facts_(std::move(facts)) {}

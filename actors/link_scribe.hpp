@@ -6,29 +6,9 @@
 #include <memory>
 #include <string>
 
-#include "actors/frame_guard.hpp"
-#include "actors/link_channel.hpp"
-#include "actors/link_gate.hpp"
+#include "actors/link_policy.hpp"
 
 namespace troupe {
-
-/// How CAF's stream reads and writes: through the channel, and past the guard.
-class link_policy {
-public:
-  link_policy(std::unique_ptr<link_channel> channel, link_process process, std::string with);
-
-  caf::io::network::rw_state read_some(size_t& done, caf::io::network::native_socket, void* into, size_t size);
-  caf::io::network::rw_state write_some(size_t& done, caf::io::network::native_socket, const void* from, size_t size);
-  bool must_read_more(caf::io::network::native_socket, size_t) { return channel_->holds_bytes(); }
-
-private:
-  caf::io::network::rw_state give_up(const std::string& why);
-
-  std::unique_ptr<link_channel> channel_;
-  link_process process_;
-  std::string with_;
-  frame_guard guard_;
-};
 
 /// CAF's end of a connection that is through its `link_session`. Counts as one of the process's peers as long as it
 /// lives, and owns the socket.
@@ -42,18 +22,28 @@ public:
 
   void configure_read(caf::io::receive_policy::config config) override;
   void ack_writes(bool enable) override { stream_.ack_writes(enable); }
-  caf::byte_buffer& wr_buf() override { return stream_.wr_buf(); }
+  /// What is written there before `flush` may have tensors beside it.
+  caf::byte_buffer& wr_buf() override;
   caf::byte_buffer& rd_buf() override { return stream_.rd_buf(); }
   void flush() override;
   void graceful_shutdown() override;
   [[nodiscard]] std::string addr() const override;
   [[nodiscard]] uint16_t port() const override;
+  /// Reads the tensors of the messages, too.
+  bool consume(caf::execution_unit* context, const void* data, size_t size) override;
   void add_to_loop() override { stream_.activate(this); }
   void remove_from_loop() override { stream_.passivate(); }
 
 private:
+  void follow();
+
   link_process process_;
-  std::string with_; // whom, for the log
+  std::string with_;    // whom, for the log
+  frame_guard written_; // follows what CAF writes, for the numbers of frames
+  size_t followed_ = 0; // bytes of the buffer, as long as something is being written
+  bool is_writing_ = false;
+  std::shared_ptr<outgoing_segments> out_;
+  std::shared_ptr<incoming_segments> in_;
   caf::io::network::stream_impl<link_policy> stream_;
   bool is_started_ = false;
 };

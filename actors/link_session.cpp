@@ -69,7 +69,6 @@ link_session::~link_session() {
 
 std::unique_ptr<link_channel> link_session::release() {
   assert(at_ == step::through);
-  channel_->begin_bulk();
   return std::move(channel_);
 }
 
@@ -114,7 +113,7 @@ void link_session::prepare(step what) {
   sent_ = 0;
   in_.clear();
   if (what == step::shake_hands)
-    channel_ = std::make_unique<link_channel>(socket(), settings_->identity->new_session(host_));
+    channel_ = std::make_unique<link_channel>(socket(), settings_->identity->new_session(socket(), host_));
   else if (what == step::send_hello)
     out_ = our_hello_;
   else if (what == step::send_proof)

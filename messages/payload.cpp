@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <optional>
 
+#include "messages/segments.hpp"
 #include "messages/shared_memory.hpp"
 
 namespace troupe {
@@ -115,7 +116,8 @@ bool payload::save(caf::binary_serializer& f) const {
   auto loan = std::optional<shared_loan>{};
   if (reader_.pid != 0 && memory_ != nullptr && bytes() >= min_lent)
     loan = shared_memory::of_this_process().lend(memory_, data(), bytes(), reader_);
-  auto how = memory_ == nullptr ? form::none : loan ? form::loan : form::bytes;
+  auto* beside = memory_ != nullptr && !loan && bytes() >= min_segment ? segments_to_write() : nullptr;
+  auto how = memory_ == nullptr ? form::none : loan ? form::loan : beside ? form::segment : form::bytes;
   auto rank = static_cast<uint8_t>(shape_.size());
   if (!f.value(static_cast<uint8_t>(how)) || !f.value(static_cast<uint8_t>(type_)) || !f.value(rank))
     return false;
@@ -125,6 +127,8 @@ bool payload::save(caf::binary_serializer& f) const {
   if (loan)
     return f.value(loan->owner.pid) && f.value(loan->owner.started) && f.value(loan->reader.pid) &&
            f.value(loan->reader.started) && f.value(loan->slot) && f.value(loan->token) && f.value(loan->offset);
+  if (beside)
+    return f.value(beside->add({data(), bytes()}, memory_));
   return memory_ == nullptr || write_block(f, data(), bytes());
 }
 
@@ -134,7 +138,7 @@ bool payload::load(caf::binary_deserializer& f) {
   uint8_t rank = 0;
   if (!f.value(how) || !f.value(type) || !f.value(rank))
     return false;
-  if (rank > max_rank || how > static_cast<uint8_t>(form::loan)) {
+  if (rank > max_rank || how > static_cast<uint8_t>(form::segment)) {
     f.set_error(caf::make_error(caf::sec::invalid_argument, "tensor with too many dimensions or in an unknown form"));
     return false;
   }
@@ -146,6 +150,8 @@ bool payload::load(caf::binary_deserializer& f) {
     return load_bytes(f, type, std::move(shape));
   if (how == static_cast<uint8_t>(form::loan))
     return load_loan(f, type, std::move(shape));
+  if (how == static_cast<uint8_t>(form::segment))
+    return load_segment(f, type, std::move(shape));
   *this = payload{};
   return true;
 }
@@ -186,6 +192,27 @@ bool payload::load_loan(caf::binary_deserializer& f, uint8_t type, std::vector<u
   shape_ = std::move(shape);
   memory_ = std::const_pointer_cast<std::byte>(std::move(*lent));
   borrowed_ = true;
+  return true;
+}
+
+bool payload::load_segment(caf::binary_deserializer& f, uint8_t type, std::vector<uint64_t> shape) {
+  auto number = uint64_t{0};
+  if (!f.value(number))
+    return false;
+  auto* beside = segments_to_read();
+  auto came = checked_bytes(type, shape).and_then([&](size_t bytes) -> expected<std::shared_ptr<std::byte>> {
+    if (auto memory = beside ? beside->take(number, bytes) : nullptr)
+      return memory;
+    return fail("a tensor did not come along with its message");
+  });
+  if (!came) {
+    f.set_error(caf::make_error(caf::sec::invalid_argument, came.error().sentence));
+    return false;
+  }
+  *this = payload{};
+  type_ = static_cast<dtype>(type);
+  shape_ = std::move(shape);
+  memory_ = std::move(*came);
   return true;
 }
 

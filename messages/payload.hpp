@@ -80,12 +80,13 @@ private:
   template <class Inspector>
   friend bool inspect(Inspector& f, payload& x);
 
-  enum class form : uint8_t { none, bytes, loan };
+  enum class form : uint8_t { none, bytes, loan, segment };
 
   bool save(caf::binary_serializer& f) const;
   bool load(caf::binary_deserializer& f);
   bool load_bytes(caf::binary_deserializer& f, uint8_t type, std::vector<uint64_t> shape);
   bool load_loan(caf::binary_deserializer& f, uint8_t type, std::vector<uint64_t> shape);
+  bool load_segment(caf::binary_deserializer& f, uint8_t type, std::vector<uint64_t> shape);
   static expected<size_t> checked_bytes(uint8_t type, const std::vector<uint64_t>& shape);
 
   std::shared_ptr<std::byte> memory_;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "actors/frame_guard.hpp"
+#include "actors/link_policy.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/topology/hosts.hpp"
 #include "tests/topology/strangers.hpp"
@@ -184,7 +185,8 @@ TEST_CASE("a frame that is too long costs its connection and no memory") {
     auto through = greet(node.port(), {});
     REQUIRE(through);
     auto header = std::array<uint8_t, frame_guard::header_bytes>{operation, 0, 0, 0, 0xC0};
-    CHECK(through->write(std::as_bytes(std::span{header})).bytes == header.size());
+    auto record = link_record{link_record::kind::messages, header.size(), 0}.encoded();
+    CHECK(through->write(record, std::as_bytes(std::span{header})).bytes == record.size() + header.size());
     CHECK_FALSE(node.log
                   .wait_for(operation == 1 ? "it announces a frame of 3221225472 bytes, and 65536 is the most"
                                            : "it does not begin with a handshake of CAF's")

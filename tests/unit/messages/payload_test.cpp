@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "messages/registry.hpp"
+#include "messages/segments.hpp"
 
 using namespace troupe;
 
@@ -105,6 +106,78 @@ TEST_CASE("sizes from the wire are checked before memory is taken") {
   CHECK_FALSE(read(bytes, back));
   CHECK(back.empty());
   CHECK(cached_memory() == before);
+}
+
+namespace {
+
+// What a connection would do.
+void deliver(outgoing_segments& out, incoming_segments& in) {
+  while (!out.empty()) {
+    auto segment = out.take();
+    auto memory = acquire_memory(segment.bytes.size());
+    std::memcpy(memory.get(), segment.bytes.data(), segment.bytes.size());
+    in.add({segment.frame, segment.number, segment.bytes.size(), memory});
+  }
+}
+
+} // namespace
+
+TEST_CASE("a large tensor passes beside its message, uncopied, where the connection can take it") {
+  auto out = outgoing_segments{};
+  auto in = incoming_segments{};
+  auto large = counted(min_segment / sizeof(float));
+  auto small = counted(min_segment / sizeof(float) - 1);
+  write_segments_to(&out);
+  out.begin_frame(1);
+  (void)written(large);
+  out.begin_frame(2);
+  auto message = written(large);
+  CHECK(message.size() < 64);
+  CHECK(written(small).size() > small.bytes());
+  CHECK(write_segments_to(nullptr) == &out);
+  CHECK(out.bytes() == 2 * large.bytes());
+  deliver(out, in);
+  auto back = payload{};
+  CHECK_FALSE(read(message, back)); // not on a connection
+  read_segments_from(&in);
+  CHECK_FALSE(read(message, back)); // not yet
+  in.begin_frame(2);
+  CHECK(in.bytes() == large.bytes()); // what nobody has read is forgotten
+  REQUIRE(read(message, back));
+  CHECK(in.bytes() == 0);
+  CHECK(back.shape() == large.shape());
+  CHECK(std::memcmp(back.data(), large.data(), large.bytes()) == 0);
+  CHECK_FALSE(read(message, back));       // it came once
+  in.add({2, 2, 64, acquire_memory(64)}); // of another size than the message says
+  CHECK_FALSE(read(message, back));
+  read_segments_from(nullptr);
+}
+
+TEST_CASE("a message that is passed on takes its tensors along, and no others") {
+  auto first = outgoing_segments{};
+  auto large = counted(min_segment);
+  write_segments_to(&first);
+  auto messages = std::vector<caf::byte_buffer>{};
+  for (uint64_t frame : {1u, 2u, 3u}) {
+    first.begin_frame(frame);
+    messages.push_back(written(large));
+  }
+  write_segments_to(nullptr);
+  auto between = incoming_segments{};
+  deliver(first, between);
+  between.begin_frame(2);
+  auto second = outgoing_segments{};
+  second.begin_frame(9);
+  second.pass_on(between);
+  CHECK(second.bytes() == large.bytes());
+  auto last = incoming_segments{};
+  deliver(second, last);
+  last.begin_frame(9);
+  read_segments_from(&last);
+  auto back = payload{};
+  CHECK(read(messages[1], back));
+  read_segments_from(nullptr);
+  CHECK(std::memcmp(back.data(), large.data(), large.bytes()) == 0);
 }
 
 TEST_CASE("released memory is used again and the cache is bounded (R13)") {
