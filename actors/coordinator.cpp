@@ -183,12 +183,24 @@ void coordinator::perform(const coordinator_core::actions& actions) {
 void coordinator::perform(const coordinator_core::publish& a) {
   if (!record_.began)
     record_.began = now();
+  tell_event(a.what);
   auto& roles = *config_.job->roles;
   for (auto& m : a.to) {
     auto handle = roles.find(m.role);
     if (handle)
       troupe::anon_send(caf::actor_cast<caf::actor>(handle), a.what);
   }
+}
+
+// A view is published again to whoever has missed it.
+void coordinator::tell_event(const view_changed& v) {
+  if (!config_.observer.on_event || v.number <= told_)
+    return;
+  told_ = v.number;
+  auto members = std::string{};
+  for (auto& m : v.members)
+    members += fmt::format("{}{} #{}", members.empty() ? "" : ", ", to_string(m.role), m.incarnation.value);
+  config_.observer.on_event({run_event::kind::new_view, {}, v.number.value, members});
 }
 
 void coordinator::perform(const coordinator_core::commit& a) {

@@ -144,6 +144,7 @@ private:
   void ask_the_missing();
   void ask_to_join(const role_id& role);
   void note(const std::string& sentence);
+  void tell_event(const view_changed& v);
   time_point now();
   double seconds_since(time_point start);
 
@@ -156,6 +157,7 @@ private:
   std::map<role_id, caf::actor_addr> watched_;
   std::map<role_id, caf::actor_addr> departed_; // ended normally
   std::optional<time_point> test_began_;
+  view told_; ///< newest view that was told as an event
   bool saving_ = false;
   bool collected_ = false; ///< the final parameters: who comes back now makes no difference
   lock_client locks_;

@@ -205,6 +205,7 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
     remote_(std::move(remote)), journal_(journal_of(options_)), files_(gpu::device::host({1000, 1})),
     journal_lane_(gpu::device::host({1001, 1})), outcome_(std::make_shared<std::optional<expected<run_outcome>>>()) {
   record_->start = initial_;
+  job_->on_event = observer_.on_event;
   ledger_ = ledger_of(options_, *job_, initial_->version);
   // An agent and a shard holder, or its peer, share a device: while the agents wait for an update, their cores
   // work on it. Where agents live elsewhere, or do not wait, the holders that live here have devices of their own.

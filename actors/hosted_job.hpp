@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -9,6 +10,7 @@
 #include "actors/groups.hpp"
 #include "actors/pace.hpp"
 #include "actors/placement.hpp"
+#include "actors/run_event.hpp"
 #include "learn/combine.hpp"
 #include "learn/compression.hpp"
 #include "learn/data/held_samples.hpp"
@@ -57,6 +59,7 @@ struct hosted_job {
   std::atomic<uint64_t> from_source = 0;
   std::atomic<uint64_t> from_keepers = 0;
   std::atomic<uint64_t> most_held = 0;
+  std::function<void(const run_event&)> on_event; ///< of the leader; may be empty
   void held_so_much(uint64_t bytes) {
     for (auto before = most_held.load(); before < bytes && !most_held.compare_exchange_weak(before, bytes);)
       ;

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors/run_event.hpp"
 #include "learn/combine.hpp"
 #include "learn/compression.hpp"
 #include "learn/model.hpp"
@@ -122,6 +123,8 @@ struct job_observer {
   std::function<void(const epoch_progress&)> on_epoch;
   /// A sentence the user should see: a resumed checkpoint, a checkpoint that could not be written, a restart.
   std::function<void(const std::string&)> on_note;
+  /// Called by several threads.
+  std::function<void(const run_event&)> on_event = {};
 };
 
 enum class stop_reason : uint8_t { epochs_done, steps_done, target_reached, interrupted };

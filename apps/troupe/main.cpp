@@ -9,6 +9,7 @@
 
 #include "actors/audit.hpp"
 #include "actors/job.hpp"
+#include "apps/troupe/events.hpp"
 #include "apps/troupe/options.hpp"
 #include "apps/troupe/progress.hpp"
 #include "apps/troupe/report.hpp"
@@ -39,7 +40,7 @@ double monotonic_seconds() {
 
 /// What is wrong with the request, as far as it shows before anything is started or written.
 expected<void> check(const train& request) {
-  for (const auto* path : {&request.report, &request.job.export_to})
+  for (const auto* path : {&request.report, &request.events, &request.job.export_to})
     if (!path->empty())
       if (auto writable = can_write(*path); !writable)
         return writable;
@@ -59,14 +60,19 @@ int run(const train& request) {
   const interrupts interrupted(ended_by::signals);
   progress shown(style_of_this_terminal(request.quiet), monotonic_seconds);
   shown.say(opening_line(request.job));
+  auto events = event_log::open(request.events);
+  if (!events)
+    return refuse(bad_input, events.error());
   bool started = false;
   const job_observer observer{.on_step =
                                 [&](const step_progress& at) {
                                   started = true;
                                   shown.show(at);
+                                  events->write(at);
                                 },
                               .on_epoch = [&](const epoch_progress& at) { shown.show(at); },
-                              .on_note = [&](const std::string& note) { shown.say(note); }};
+                              .on_note = [&](const std::string& note) { shown.say(note); },
+                              .on_event = [&](const run_event& e) { events->write(e); }};
   const auto report = run_job(request.job, observer, interrupted.token());
   shown.clear();
   // What stands in the way of the first step is the input's fault: a port in use, a node of another version.

@@ -14,6 +14,7 @@ namespace troupe::command {
 struct train {
   job_options job;
   std::string report;      ///< JSON file to write at the end; empty: none
+  std::string events;      ///< file for events as they happen, JSON lines; empty: none
   bool print_tree = false; ///< print the supervision tree and train nothing
   bool quiet = false;      ///< print nothing but what goes wrong
 };

@@ -298,6 +298,10 @@ void train_options::declare_output() {
   app_.option_defaults()->group("Output");
   app_.add_option("--report", result_.report, "write a report with losses, accuracies and speed here")
     ->option_text("FILE.json");
+  app_
+    .add_option("--events", result_.events,
+                "write what happens here as it happens, a line of JSON each: steps, views, who is lost and found")
+    ->option_text("FILE.jsonl");
   app_.add_option("--log-every", result_.job.log_every, "steps between losses in the report")
     ->option_text("N")
     ->check(whole_number(1, UINT64_MAX))

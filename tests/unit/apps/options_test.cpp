@@ -119,6 +119,8 @@ TEST_CASE("every option of a job arrives in its place") {
                                "--no-evaluate",
                                "--report",
                                "r.json",
+                               "--events",
+                               "e.jsonl",
                                "--print-tree",
                                "--quiet"});
   const auto& job = request.job;
@@ -159,6 +161,7 @@ TEST_CASE("every option of a job arrives in its place") {
   CHECK(job.log_every == 11);
   CHECK_FALSE(job.evaluate);
   CHECK(request.report == "r.json");
+  CHECK(request.events == "e.jsonl");
   CHECK(request.print_tree);
   CHECK(request.quiet);
 }
