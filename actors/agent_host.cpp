@@ -17,6 +17,7 @@
 #include "actors/sample_keeper.hpp"
 #include "actors/shard_holder.hpp"
 #include "actors/shard_replica.hpp"
+#include "actors/tcp_probe.hpp"
 #include "actors/version.hpp"
 #include "actors/worker_process.hpp"
 #include "messages/caf.hpp"
@@ -30,6 +31,8 @@ constexpr auto watch_pace = std::chrono::milliseconds{200};
 constexpr auto farewell = std::chrono::milliseconds{500};
 // How long a connection to another worker process may take (R7).
 constexpr auto connect_limit = std::chrono::seconds{5};
+// The leader passes on what is sent to a process that cannot be reached by then.
+constexpr auto reach_limit = std::chrono::seconds{2};
 
 } // namespace
 
@@ -244,10 +247,23 @@ void agent_host::bind(const bind_role& entry) {
   };
   if (!address || hosts_rank(entry.rank) || std::none_of(hosted_.begin(), hosted_.end(), connects))
     return add();
-  auto middleman = home_system().middleman().actor_handle();
-  troupe::request(this, middleman, connect_limit, caf::connect_atom_v, address->first, address->second)
-    .then([add](const caf::node_id&, const caf::strong_actor_ptr&, const std::set<std::string>&) { add(); },
-          [add](const caf::error&) { add(); }); // the leader passes on what is sent
+  auto connect = [this, add, host = address->first, port = address->second] {
+    auto middleman = home_system().middleman().actor_handle();
+    troupe::request(this, middleman, connect_limit, caf::connect_atom_v, host, port)
+      .then([add](const caf::node_id&, const caf::strong_actor_ptr&, const std::set<std::string>&) { add(); },
+            [add](const caf::error&) { add(); });
+  };
+  home_system().spawn<caf::detached>( // the probe blocks
+    [self = caf::weak_actor_ptr{ctrl()}, add, connect, host = address->first,
+     port = address->second](caf::event_based_actor*) {
+      auto reached = !probe_tcp(host, port, reach_limit);
+      run_in(self, [add, connect, reached] {
+        if (reached)
+          connect();
+        else
+          add(); // the leader passes on what is sent
+      });
+    });
 }
 
 // From now on that process may lend its tensors to this one.

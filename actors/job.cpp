@@ -34,7 +34,7 @@ public:
               if (to_.on_epoch)
                 to_.on_epoch({at.epoch, at.test_accuracy, at.test_loss, seconds_before_ + at.seconds});
             },
-            to_.on_note};
+            to_.on_note, to_.on_event};
   }
 
   // A part has ended, and the next one begins at this step.
@@ -99,6 +99,9 @@ expected<job_report> run_job(const job_options& options, const job_observer& obs
   auto say = [&](const supervision_report& r) {
     if (observer.on_note)
       observer.on_note(to_string(r));
+    if (observer.on_event)
+      observer.on_event({run_event::kind::ended, r.child, r.number.value,
+                         fmt::format("{}; {} {}", to_string(r.cause), r.supervisor, to_string(r.what))});
   };
   auto whole = whole_run{observer};
   auto from = std::optional<handover>{};
@@ -145,7 +148,8 @@ std::jthread watch_parent(int pipe) {
 template <class Handle>
 expected<void> serve(runtime& rt, const Handle& host, const node_options& options, const node_observer& observer,
                      const std::stop_token& stop) {
-  auto port = rt.system().middleman().publish(host, options.port, options.host.c_str());
+  auto reuse = true; // connections of a node that was killed may linger
+  auto port = rt.system().middleman().publish(host, options.port, options.host.c_str(), reuse);
   if (!port) {
     troupe::anon_send_exit(host, caf::exit_reason::user_shutdown);
     return fail(fmt::format("cannot listen on {}:{} ({}): is the port in use? Choose another one, or 0 for any",

@@ -120,7 +120,8 @@ void link_gate::go_on(std::list<stranger>::iterator who) {
 }
 
 void link_gate::drop(std::list<stranger>::iterator who, const std::string& why) {
-  process_.log->refused(who->from, why);
+  if (!who->session.left_silently())
+    process_.log->refused(who->from, why);
   strangers_.erase(who);
 }
 

@@ -169,6 +169,7 @@ expected<bool> link_session::waits(link_channel::result r, needs& wants, const s
 expected<bool> link_session::look(needs& wants) {
   auto first = std::byte{};
   auto r = channel_->peek({&first, 1});
+  left_silently_ = r.what == outcome::closed;
   if (r.what != outcome::moved)
     return waits(r, wants, "it closed the connection and had said nothing");
   auto speaks_tls = first == tls_handshake_record;

@@ -32,6 +32,8 @@ public:
   [[nodiscard]] int socket() const { return channel_->socket(); }
   /// Whether the other side has said something that made sense.
   [[nodiscard]] bool has_begun() const { return at_ != step::look; }
+  /// Whether it closed the connection before that, as whoever only looks if somebody listens (`probe_tcp`).
+  [[nodiscard]] bool left_silently() const { return left_silently_; }
   /// Once it is through: what to go on with. The socket is the caller's then.
   std::unique_ptr<link_channel> release();
 
@@ -62,6 +64,7 @@ private:
   std::vector<uint8_t> their_hello_;
   std::vector<uint8_t> out_; // what is sent in this step
   size_t sent_ = 0;
+  bool left_silently_ = false;
   std::vector<uint8_t> in_;
   expected<void> verdict_; // on their hello; said once they have ours
 };

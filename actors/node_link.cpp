@@ -1,5 +1,6 @@
 #include "actors/node_link.hpp"
 
+#include <algorithm>
 #include <caf/io/middleman.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/sec.hpp>
@@ -7,11 +8,15 @@
 #include <fmt/format.h>
 #include <set>
 
+#include "actors/tcp_probe.hpp"
 #include "actors/version.hpp"
 #include "messages/caf.hpp"
 
 namespace troupe {
 namespace {
+
+// Longer than any round trip, and a lost packet or two.
+constexpr auto reach_limit = std::chrono::seconds{4};
 
 // What a `link_session` or the system says, without CAF's words around it.
 std::string words_of(const caf::error& e) {
@@ -38,7 +43,10 @@ expected<caf::actor> connect_node(caf::actor_system& system, const std::string& 
   auto self = caf::scoped_actor{system};
   auto where = fmt::format("{}:{}", host, port);
   auto handle = caf::strong_actor_ptr{};
-  auto problem = std::string{};
+  auto problem = probe_tcp(host, port, std::min<std::chrono::milliseconds>(limit, reach_limit)).value_or("");
+  if (!problem.empty())
+    return fail(fmt::format("no troupe node answers at {} ({}): start one there with `troupe node --listen {}`", where,
+                            problem, where));
   auto greeted = true;
   troupe::request(self, system.middleman().actor_handle(), limit, caf::connect_atom_v, host, port)
     .receive([&](const caf::node_id&, const caf::strong_actor_ptr& ptr, const std::set<std::string>&) { handle = ptr; },

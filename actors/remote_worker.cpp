@@ -127,7 +127,8 @@ void remote_worker::spawn_there(const spawn_request& r) {
         r.then(s);
       },
       [this, r](const caf::error& e) {
-        tried(false);
+        if (node_)
+          give_up_host();
         auto how = process_ ? process_->ended(exit_limit) : std::nullopt;
         r.then({nullptr, fmt::format("the node of {} did not start it: {}{}", to_string(r.role), caf::to_string(e),
                                      process_ ? "; " + how.value_or("its process runs") : "")});
@@ -211,6 +212,7 @@ void remote_worker::beat() {
 void remote_worker::judge(reachability now) {
   if (now == std::exchange(last_, now))
     return;
+  tell_event(now);
   auto coordinator = config_.job->roles->find(coordinator_role);
   if (now == reachability::unreachable && coordinator) {
     for (auto& [role, near_end] : roles_)
@@ -220,9 +222,31 @@ void remote_worker::judge(reachability now) {
   } else if (now == reachability::dead) {
     if (process_)
       process_->kill();
+    else
+      give_up_host();
     ended(reason_of(exit_cause{exit_kind::connection_lost,
                                {fmt::format("it did not answer for {}", to_string(detector_.silence()))}}));
   }
+}
+
+// It may live and be heard of again: as soon as it hears this it ends (T4). What it says until then is dropped (R8).
+void remote_worker::give_up_host() {
+  tried(false); // the next start is elsewhere, if there is a place
+  troupe::anon_send_exit(host_, caf::exit_reason::user_shutdown);
+}
+
+void remote_worker::tell_event(reachability now) {
+  using kind = run_event::kind;
+  if (!config_.job->on_event || now == reachability::suspect || now == std::exchange(told_, now))
+    return;
+  auto what = now == reachability::unreachable ? kind::unreachable
+              : now == reachability::dead      ? kind::dead
+                                               : kind::reachable;
+  for (auto& [role, near_end] : roles_)
+    config_.job->on_event({what, to_string(role), config_.number.value,
+                           what == kind::reachable
+                             ? std::string{}
+                             : fmt::format("nothing was heard for {}", to_string(detector_.silence()))});
 }
 
 // How the process ended says more than that its connection was lost.

@@ -64,6 +64,8 @@ private:
   void watch();
   void beat();
   void judge(reachability now);
+  void tell_event(reachability now);
+  void give_up_host();
   void tell(const role_id& role);
   void count(const troupe::alive& a);
   void ended(const caf::error& reason);
@@ -76,6 +78,7 @@ private:
   std::map<role_id, caf::actor_addr> roles_; // and their near ends
   failure_detector detector_;
   reachability last_ = reachability::reachable;
+  reachability told_ = reachability::reachable; // as an event
   bool watching_ = false;
   uint64_t beats_ = 0;
   uint64_t sent_bytes_ = 0; // by the roles there, as far as it has been counted here

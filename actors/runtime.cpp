@@ -1,6 +1,8 @@
 #include "actors/runtime.hpp"
 
 #include <algorithm>
+#include <caf/timespan.hpp>
+#include <chrono>
 #include <future>
 #include <optional>
 #include <thread>
@@ -9,6 +11,8 @@
 #include "messages/registry.hpp"
 
 namespace troupe {
+
+using namespace std::chrono_literals;
 
 runtime::runtime(runtime_options options)
   : config_(std::make_unique<link_config>(std::make_shared<const link_settings>(std::move(options.link)))) {
@@ -22,6 +26,10 @@ runtime::runtime(runtime_options options)
     link_middleman::load(*config_);
     // The thread that reads a message decodes it, too: to wake another one takes longer (docs/decisions).
     config_->set("caf.middleman.workers", size_t{0});
+    // A connection on which nothing comes is given up: the other host is gone, or the network to it. Later than a peer
+    // is (`failure_detector`), which may come back until then.
+    config_->set("caf.middleman.heartbeat-interval", caf::timespan{1s});
+    config_->set("caf.middleman.connection-timeout", caf::timespan{10s});
   }
   system_ = std::make_unique<caf::actor_system>(*config_);
 }
