@@ -253,8 +253,8 @@ host training_world::ring_host(uint32_t index) const {
 
 /// A role whose place is found when it starts.
 startable training_world::placed(const role_id& id, mortality may_end,
-                                 std::function<uint32_t(const start_context&)> place,
-                                 std::function<caf::actor(const start_context&, uint32_t)> spawn) {
+                                 const std::function<uint32_t(const start_context&)>& place,
+                                 const std::function<caf::actor(const start_context&, uint32_t)>& spawn) {
   std::map<uint32_t, startable> starts;
   auto places = std::vector<uint32_t>{shard_placer::home, shard_placer::nowhere};
   for (uint32_t i = 0; i < where_.shards.size(); ++i)

@@ -116,8 +116,8 @@ private:
   const std::shared_ptr<shard_vault>& vault_on(host where);
   gpu::device device_of(const role_id& role, host where);
   host ring_host(uint32_t index) const;
-  startable placed(const role_id& id, mortality may_end, std::function<uint32_t(const start_context&)> place,
-                   std::function<caf::actor(const start_context&, uint32_t)> spawn);
+  startable placed(const role_id& id, mortality may_end, const std::function<uint32_t(const start_context&)>& place,
+                   const std::function<caf::actor(const start_context&, uint32_t)>& spawn);
   void shuffle_hosts();
   void tell(const role_id& role, host to);
   void reconnect(host a, host b);

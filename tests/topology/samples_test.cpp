@@ -1,5 +1,6 @@
 // A sample keeper and those that it asks, without a run around them.
 
+#include <algorithm>
 #include <caf/scoped_actor.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <cstring>
@@ -96,7 +97,8 @@ TEST_CASE("a source sends samples as they are stored, and refuses what it does n
   REQUIRE(sent.values.shape() == std::vector<uint64_t>{2, 64 * sizeof(float)});
   auto pixels = std::vector<float>(64);
   job->data.train->read(4000, pixels.data());
-  CHECK(std::memcmp(sent.values.data() + 64 * sizeof(float), pixels.data(), 64 * sizeof(float)) == 0);
+  const auto* second = reinterpret_cast<const float*>(sent.values.data()) + 64;
+  CHECK(std::equal(pixels.begin(), pixels.end(), second));
   CHECK(reinterpret_cast<const int32_t*>(sent.labels.data())[0] == job->data.train->label(7));
 
   const auto refused = [&] {

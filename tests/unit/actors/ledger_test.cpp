@@ -15,7 +15,6 @@
 using namespace troupe;
 using namespace troupe::test;
 using Catch::Matchers::ContainsSubstring;
-namespace fs = std::filesystem;
 
 namespace {
 

@@ -17,7 +17,7 @@ int check_run(uint64_t seed, pace how, protocol_world::mishaps what = {}, uint32
                << " twice " << what.twice << " death " << what.death << " fan-in " << fan_in);
   auto w = protocol_world{seed, how, what, fan_in};
   auto finished = w.run(60000);
-  CHECK(w.violations == std::vector<std::string>{});
+  CHECK(w.violations.empty());
   INFO((finished ? std::string{} : w.standing()));
   CHECK(finished);
   // 3 epochs of 3 steps, every commit at both shards; the last ones may not have arrived when the run ends.

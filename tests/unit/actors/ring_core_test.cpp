@@ -64,7 +64,7 @@ TEST_CASE("a chunk from a peer that does not send it, of a round that is not, or
   auto r = ring{4, two_buckets(), {all_reduce_schedule::doubling}};
   r.reduce_a_step();
   auto [to, good] = r.wire.front();
-  auto refused = [&, to = to](ring_chunk c) {
+  auto refused = [&, to = to](const ring_chunk& c) {
     auto before = r.peers[to].dropped();
     return r.peers[to].on_chunk(c).empty() && r.peers[to].dropped() == before + 1;
   };

@@ -81,7 +81,7 @@ TEST_CASE("a shard is told to move once its lock is held, with the token, and ag
   l.mover.look();
   auto asked = l.said_of<acquire_lock>();
   CHECK(l.told.empty());
-  REQUIRE(asked.size() >= 1);
+  REQUIRE_FALSE(asked.empty());
   auto shard = std::stoul(asked.front().name.substr(std::string{"shard:"}.size()));
   CHECK(asked.front().name == shard_mover::lock_of(static_cast<uint32_t>(shard)));
   l.grant(asked.front(), 7);

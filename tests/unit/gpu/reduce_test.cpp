@@ -44,6 +44,7 @@ TEST_CASE("the mean is that of doubles in their order, and of equal values it is
     for (const size_t count : {1, 2, 3, 7}) {
       std::vector<floats> all;
       std::vector<const float*> from;
+      from.reserve(count);
       for (size_t i = 0; i < count; ++i)
         all.push_back(random_floats(n, static_cast<uint32_t>(i + 1)));
       for (const auto& each : all)
