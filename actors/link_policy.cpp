@@ -15,6 +15,8 @@ namespace {
 
 // Others in CAF's loop have their turn after so much.
 constexpr size_t most_at_a_time = size_t{1} << 20;
+// Tensors that wait for their message (R13): they may be empty, and still take memory to remember.
+constexpr size_t most_waiting = 65'536;
 
 void put(std::byte* to, uint64_t value, size_t bytes) {
   for (size_t i = 0; i < bytes; ++i)
@@ -142,6 +144,8 @@ expected<bool> link_policy::begin_reading() {
   if (next->what == link_record::kind::segment) {
     if (auto most = process_.settings->limits.frame_bytes; next->bytes > most || in_->bytes() > most - next->bytes)
       return fail(fmt::format("it sends tensors of more than {} bytes and not the messages that they are of", most));
+    if (in_->count() >= most_waiting)
+      return fail(fmt::format("it sends more than {} tensors and not the messages that they are of", most_waiting));
     r.memory = acquire_memory(next->bytes);
     if (next->bytes == 0)
       in_->add({next->frame, next->number, 0, std::move(r.memory)});

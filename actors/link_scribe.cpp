@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <span>
 #include <sys/socket.h>
 #include <utility>
 
 namespace troupe {
+
 link_scribe::link_scribe(caf::io::network::default_multiplexer& loop, std::unique_ptr<link_channel> channel,
                          link_process process, std::string with)
   : caf::io::scribe(caf::io::network::conn_hdl_from_socket(channel->socket())), process_(std::move(process)),

@@ -30,6 +30,7 @@ public:
   std::shared_ptr<std::byte> take(uint64_t number, size_t bytes);
   /// Of those that wait for their message.
   [[nodiscard]] uint64_t bytes() const { return bytes_; }
+  [[nodiscard]] size_t count() const { return there_.size(); }
 
 private:
   friend class outgoing_segments;

@@ -162,6 +162,16 @@ TEST_CASE("a peer whose records make no sense, or hold more than the limit, is d
     CHECK(read_what(c, several) == rw_state::failure);
     CHECK(c.in->bytes() == 800);
   }
+  { // many that are empty
+    auto c = connection{};
+    const auto empty = record({link_record::kind::segment, 0, 1});
+    auto state = rw_state::success;
+    for (int i = 0; i < 70'000 && state == rw_state::success; ++i)
+      state = read_what(c, empty);
+    CHECK(state == rw_state::failure);
+    CHECK(c.in->count() == 65'536);
+    CHECK_THAT(c.said, ContainsSubstring("more than 65536 tensors"));
+  }
   {
     auto c = connection{{.frame_bytes = 1000}};
     auto announced = frame(1, {});
