@@ -222,10 +222,11 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
     peers.push_back(make_peer(rank));
   if (beside)
     make_placed_shards();
+  auto lanes = devices_.size() - first;
   for (uint32_t i = 0; !beside && !job_->has_peers() && i < static_cast<uint32_t>(options_.shards); ++i)
-    shards.emplace_back(fmt::format("shard_holder/{}", i), [this, i, first](const start_context& c) -> started {
+    shards.emplace_back(fmt::format("shard_holder/{}", i), [this, i, first, lanes](const start_context& c) -> started {
       auto role = role_id{"shard_holder", i};
-      auto& where = devices_[first + i % (devices_.size() - first)];
+      auto& where = devices_[first + i % lanes];
       auto config = shard_holder::config{role, job_, vault_, optimizer_of(options_), where};
       return announce(*job_, role, c.number, spawn_in_place<shard_holder>(c.system, c.link(), std::move(config)));
     });
@@ -277,9 +278,11 @@ startable data_parallel::make_agent(uint32_t rank) {
 
 startable data_parallel::make_sample_source() {
   auto role = role_id{source_kind, 0};
-  return {to_string(role), [this, role](const start_context& c) -> started {
-            return announce(*job_, role, c.number, spawn_in_place<sample_source>(c.system, c.link(), {role, job_}));
-          }};
+  devices_.push_back(gpu::device::host({static_cast<int>(devices_.size()), 1})); // it reads while others write files
+  return {
+    to_string(role), [this, role, where = devices_.back()](const start_context& c) -> started {
+      return announce(*job_, role, c.number, spawn_in_place<sample_source>(c.system, c.link(), {role, job_, where}));
+    }};
 }
 
 startable data_parallel::make_sample_keeper(uint32_t rank) {

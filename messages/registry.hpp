@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "messages/evaluation.hpp"
+#include "messages/flow.hpp"
 #include "messages/gossip.hpp"
 #include "messages/job.hpp"
 #include "messages/leases.hpp"
@@ -119,6 +120,10 @@ CAF_ADD_TYPE_ID(troupe, (troupe::request_samples))
 CAF_ADD_TYPE_ID(troupe, (troupe::samples))
 CAF_ADD_TYPE_ID(troupe, (troupe::samples_checksum))
 CAF_ADD_TYPE_ID(troupe, (troupe::samples_held))
+
+CAF_ADD_TYPE_ID(troupe, (troupe::flow_credit))
+CAF_ADD_TYPE_ID(troupe, (troupe::flow_item))
+CAF_ADD_TYPE_ID(troupe, (troupe::flow_open))
 
 CAF_END_TYPE_ID_BLOCK(troupe)
 

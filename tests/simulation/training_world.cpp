@@ -370,7 +370,9 @@ supervision_tree training_world::tree() {
   std::vector<startable> samples;
   if (shape_.samples_apart)
     samples.push_back(role({source_kind, 0}, where_.leader, mortality::mortal, [this](const start_context& c) {
-      return spawn_in_place<sample_source>(c.system, c.link(), {{source_kind, 0}, job_on(where_.leader)});
+      const auto here = where_.leader;
+      return spawn_in_place<sample_source>(c.system, c.link(),
+                                           {{source_kind, 0}, job_on(here), device_of({source_kind, 0}, here)});
     }));
   for (uint32_t i = 0; shape_.samples_apart && i < shape_.agents; ++i)
     samples.push_back(role({keeper_kind, i}, where_.agents[i], mortality::mortal, [this, i](const start_context& c) {

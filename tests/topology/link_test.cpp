@@ -83,7 +83,7 @@ TEST_CASE("I15: a node drops who shows no certificate of its job, with a line on
   knock(job.at() / "letters/leader", "its certificate is not of this job's CA");
   auto before = node.log.size();
   knock(job.at() / "other/leader", "its certificate is not of this job's CA");
-  CHECK(node.log.size() == before + 1);
+  CHECK(node.log.wait_for_size(before + 1));
   CHECK(node.refusal(job.settings("leader")).empty());
 }
 

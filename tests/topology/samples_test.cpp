@@ -43,6 +43,7 @@ std::shared_ptr<hosted_job> job_with(learn::data_source data) {
 /// Actors, and their end.
 struct stage {
   runtime rt = runtime{};
+  gpu::device lane = gpu::device::host({0, 1}); // of sources
   std::vector<caf::strong_actor_ptr> all;
 
   template <class Handle>
@@ -90,7 +91,8 @@ TEST_CASE("a source sends samples as they are stored, and refuses what it does n
   auto& system = on.rt.system();
   auto self = caf::scoped_actor{system};
   const auto job = job_with(noise());
-  const auto source = on(spawn_in_place<sample_source>(system, {}, sample_source::config{{source_kind, 0}, job}));
+  const auto source =
+    on(spawn_in_place<sample_source>(system, {}, sample_source::config{{source_kind, 0}, job, on.lane}));
   auto what = request_samples{{keeper_kind, 1}, {}, false, 0, 0, {7, 4000}};
   const auto sent = ask(self, source, what);
   CHECK(sent.here);
@@ -130,7 +132,8 @@ TEST_CASE("a keeper does not believe what does not fit, asks again, and holds th
   const auto whole = job_with(noise());
   const auto job = job_with({"noise", nullptr, nullptr});
   REQUIRE(job->held);
-  const auto real = on(spawn_in_place<sample_source>(system, {}, sample_source::config{{source_kind, 0}, whole}));
+  const auto real =
+    on(spawn_in_place<sample_source>(system, {}, sample_source::config{{source_kind, 0}, whole, on.lane}));
   const auto good = ask(self, real, {{keeper_kind, 1}, {}, false, 2048, 4096, {}});
   auto answers = std::make_shared<std::deque<samples>>();
   auto add = [&](auto change) {

@@ -48,6 +48,12 @@ public:
     return found;
   }
 
+  /// Whether so many lines come.
+  bool wait_for_size(size_t count) {
+    auto guard = std::unique_lock{mutex_};
+    return changed_.wait_for(guard, std::chrono::seconds{10}, [&] { return all_.size() >= count; });
+  }
+
   size_t size() {
     auto guard = std::lock_guard{mutex_};
     return all_.size();
