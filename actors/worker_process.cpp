@@ -53,7 +53,9 @@ std::string describe(pid_t pid, int status) {
                        ::strsignal(WTERMSIG(status)));
   auto code = WEXITSTATUS(status);
   return fmt::format("its process {} ended with exit code {}{}", pid, code,
-                     code == stuck_exit_code ? ", because a handler did not return" : "");
+                     code == stuck_exit_code         ? ", because a handler did not return"
+                     : code == device_lost_exit_code ? ", because its device was lost or stuck"
+                                                     : "");
 }
 
 } // namespace

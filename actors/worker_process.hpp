@@ -12,6 +12,8 @@ namespace troupe {
 
 /// Exit code of a process that ended itself because a handler in it did not return (T5).
 inline constexpr int stuck_exit_code = 86;
+/// Exit code of a process that ended itself because its device was lost or stuck (T6).
+inline constexpr int device_lost_exit_code = 87;
 
 /// How to start a worker process.
 struct worker_options {

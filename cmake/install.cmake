@@ -15,7 +15,7 @@ target_link_libraries(troupe_all INTERFACE ${room_targets})
 install(TARGETS ${room_targets} troupe_testing troupe_all EXPORT troupe-targets)
 foreach(room ${rooms})
   install(DIRECTORY "${PROJECT_SOURCE_DIR}/${room}" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/troupe"
-          FILES_MATCHING PATTERN "*.hpp")
+          FILES_MATCHING PATTERN "*.hpp" PATTERN cuda EXCLUDE) # a library of its own, which nothing installed needs
 endforeach()
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/tests/support" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/troupe/tests"
         FILES_MATCHING PATTERN "*.hpp" PATTERN process.hpp EXCLUDE PATTERN temporary_folder.hpp EXCLUDE)
