@@ -168,12 +168,14 @@ kernel_call rmsprop(size_t n, const kernels::rmsprop_step& step, const mixed_buf
           .on_cuda = ON_CUDA(rmsprop, (on, n, step, flat(buffers)))};
 }
 
+// [call]
 kernel_call to_bf16(size_t n, const float* x, bf16* y) {
   return {.name = "to bf16",
           .bytes = n * (sizeof(float) + sizeof(bf16)),
           .on_host = [=] { kernels::to_bf16(n, x, y); },
           .on_cuda = ON_CUDA(to_bf16, (on, n, x, y))};
 }
+// [/call]
 
 kernel_call from_bf16(size_t n, const bf16* x, float* y) {
   return {.name = "from bf16",

@@ -10,7 +10,7 @@ using kernels::bf16;
 
 // -- casts ----------------------------------------------------------------------------------------
 
-// [add a kernel]
+// [kernel]
 /// y[i] = f(x[i])
 template <bool Wide, class X, class Y, class F>
 __global__ void __launch_bounds__(threads_per_block) map(size_t n, const X* x, Y* y, F f) {
@@ -43,7 +43,7 @@ cudaError_t run_map(const place& on, size_t n, const X* x, Y* y, F f) {
 struct round_to_bf16 {
   __device__ bf16 operator()(float x) const { return rounded(x); }
 };
-// [/add a kernel]
+// [/kernel]
 
 struct widen {
   __device__ float operator()(bf16 x) const { return widened(x); }
@@ -111,11 +111,11 @@ cudaError_t run_sum(const place& on, size_t n, const float* x, double* scratch, 
 
 } // namespace
 
-// [launch a kernel]
+// [launch]
 cudaError_t to_bf16(const place& on, size_t n, const float* x, bf16* y) {
   return run_map(on, n, x, y, round_to_bf16{});
 }
-// [/launch a kernel]
+// [/launch]
 
 cudaError_t from_bf16(const place& on, size_t n, const bf16* x, float* y) {
   return run_map(on, n, x, y, widen{});

@@ -166,10 +166,12 @@ void add_casts(std::vector<kernel_case>& all, size_t n) {
   for (size_t i = 0; i < std::size(special) && i < n; ++i)
     x[i] = special[i];
   const auto y = rounded(x);
+  // [case]
   all.push_back(
     {"to bf16",
      {{element::f32, bytes(x)}, {element::bf16, bytes(std::vector<bf16>(n)), bytes(y)}},
      [=](const std::vector<void*>& a) { return device_kernels::to_bf16(n, at<float>(a, 0), at<bf16>(a, 1)); }});
+  // [/case]
   all.push_back(
     {"from bf16",
      {{element::bf16, bytes(y)}, {element::f32, bytes(floats(n)), bytes(widened(y))}},

@@ -11,17 +11,19 @@ TEST_CASE("each kernel computes what its definition says", "[gpu]") {
   const auto dev = first_gpu();
   const auto stream = open(*dev);
   for (const size_t n : {1u, 3u, 4u, 17u, 1000u, 16385u, 100'003u, 1'048'583u})
-    for (const auto& c : kernel_cases(n))
-      for (const size_t offset : {0u, 1u}) {
-        if (offset > 0 && c.name.starts_with("matmul")) // a row of a weight is no slice that begins anywhere
-          continue;
-        INFO(c.name << ", n = " << n << ", offset = " << offset);
-        const auto results = run_case(
-          *dev, stream, c, [&] { finish(*stream); }, offset);
-        if (!results)
-          FAIL(results.error().sentence);
-        CHECK(problems(c, *results) == "");
-      }
+    DYNAMIC_SECTION("n = " << n) {
+      for (const auto& c : kernel_cases(n))
+        for (const size_t offset : {0u, 1u}) {
+          if (offset > 0 && c.name.starts_with("matmul")) // a row of a weight is no slice that begins anywhere
+            continue;
+          INFO(c.name << ", offset = " << offset);
+          const auto results = run_case(
+            *dev, stream, c, [&] { finish(*stream); }, offset);
+          if (!results)
+            FAIL(results.error().sentence);
+          CHECK(problems(c, *results) == "");
+        }
+    }
 }
 
 TEST_CASE("reductions give the same bits every time, wherever the buffer begins", "[gpu]") {

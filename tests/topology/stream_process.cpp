@@ -56,7 +56,7 @@ int main(int, char** argv) {
   if (fails)
     device->plan(program.filename() == "stuck" ? gpu::fake_fault::hang : gpu::fake_fault::ecc_error, 2);
   const auto stream = spawn_in_place<stream_owner>(
-    system, {}, {.device = device, .limits = {.progress = 100ms, .pace = 10ms}, .on_lost = end_process_of_lost_device});
+    system, {}, {.device = device, .limits = {.progress = 2s, .pace = 50ms}, .on_lost = end_process_of_lost_device});
   if (fails)
     say_ready();
   if (!work(system, stream))
