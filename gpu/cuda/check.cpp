@@ -57,7 +57,7 @@ device_result<void> check(cublasStatus_t status, std::string_view what) {
   if (status == CUBLAS_STATUS_SUCCESS)
     return {};
   return tl::unexpected(
-    device_failure{kind_of(status), fmt::format("cannot {}: cuBLAS says {}", what, cublasLtGetStatusString(status))});
+    device_failure{kind_of(status), fmt::format("cannot {}: cuBLAS says {}", what, cublasLtGetStatusName(status))});
 }
 
 } // namespace troupe::gpu::cuda
