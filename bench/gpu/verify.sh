@@ -31,7 +31,8 @@ pack() {
 
 # The folders with CUDA's libraries: those of PyTorch's wheels, where the machine has no others.
 cuda_libraries() {
-  ldconfig -p 2>/dev/null | grep -q 'libcublasLt\.so\.13' && return
+  if [[ $(ldconfig -p 2>/dev/null) == *libcublasLt.so.13* ]]; then return; fi
+  if [[ -e /usr/local/cuda/lib64/libcublasLt.so.13 ]]; then echo /usr/local/cuda/lib64; return; fi
   python3 -c 'import glob, sys
 print(":".join(sorted({p.rsplit("/", 1)[0] for s in sys.path for p in glob.glob(s + "/nvidia/*/lib/libcublasLt.so.13")})))' 2>/dev/null || true
 }
@@ -103,5 +104,11 @@ if [[ $status != 4 ]]; then # there is a GPU
   fi
 fi
 column -t -s $'\t' "$table"
+while IFS=$'\t' read -r name result _; do
+  if [[ $result == FAILED* ]]; then
+    printf '\n%s:\n' "$name"
+    tail -n 40 "$logs/${name// /_}.log"
+  fi
+done <"$table"
 echo "logs: $logs"
 exit "$status"

@@ -191,7 +191,10 @@ public:
     if (!kernel.on_cuda)
       return tl::unexpected(
         device_failure{fault_kind::refused, fmt::format("cannot launch {}: it was made without CUDA", kernel.name)});
-    return enter().and_then([&] { return kernel.on_cuda(context_); });
+    return enter().and_then([&] {
+      (void)cudaGetLastError(); // a refusal that an earlier call of this thread has left is not this launch's
+      return kernel.on_cuda(context_);
+    });
   }
 
   device_result<void> copy(void* to, const void* from, size_t bytes) override {

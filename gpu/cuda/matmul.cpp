@@ -78,7 +78,7 @@ device_result<void> stream_context::matmul(const matmul_input& in) {
   layout x;
   layout y;
   const cublasOperation_t transposed = CUBLAS_OP_T;
-  const auto made =
+  auto made =
     check(cublasLtMatmulDescCreate(&op.handle, compute, CUDA_R_32F), task)
       .and_then([&] { return set(op.handle, CUBLASLT_MATMUL_DESC_TRANSA, transposed); })
       .and_then([&] { return set(op.handle, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue_of(in.after)); })
@@ -121,7 +121,7 @@ device_result<void> stream_context::matmul(const matmul_input& in) {
     preference wish;
     cublasLtMatmulHeuristicResult_t best = {};
     int found = 0;
-    const auto asked =
+    auto asked =
       check(cublasLtMatmulPreferenceCreate(&wish.handle), task)
         .and_then([&] { return set(wish.handle, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, workspace_bytes); })
         .and_then([&] { return set(wish.handle, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment_of(in.w)); })

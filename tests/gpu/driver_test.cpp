@@ -97,10 +97,12 @@ TEST_CASE("a device may go before its streams, and within a callback", "[gpu]") 
   auto memory = *stream->allocate(1 << 20);
   dev.reset();
   std::promise<void> gone;
-  REQUIRE(stream->call_back([&gone, owned = std::make_shared<device_buffer>(std::move(memory))]() mutable {
+  auto last = std::make_shared<device_buffer>(std::move(memory));
+  const auto called = stream->call_back([&gone, owned = std::move(last)]() mutable {
     owned.reset();
     gone.set_value();
-  }));
+  });
+  REQUIRE(called);
   stream.reset();
   gone.get_future().wait();
 }

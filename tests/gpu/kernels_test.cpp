@@ -21,7 +21,9 @@ TEST_CASE("each kernel computes what its definition says", "[gpu]") {
             *dev, stream, c, [&] { finish(*stream); }, offset);
           if (!results)
             FAIL(results.error().sentence);
-          CHECK(problems(c, *results) == "");
+          const auto wrong = problems(c, *results);
+          INFO(wrong);
+          CHECK(wrong.empty());
         }
     }
 }

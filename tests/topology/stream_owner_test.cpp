@@ -19,12 +19,10 @@
 using namespace troupe;
 using namespace troupe::testing;
 using namespace std::chrono_literals;
-using gpu::device_failure;
 using gpu::device_result;
 using gpu::device_stream;
 using gpu::fake_device;
 using gpu::fake_fault;
-using gpu::fault_kind;
 
 namespace {
 

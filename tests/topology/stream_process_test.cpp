@@ -1,5 +1,7 @@
 // T5, T6 with real processes: a device that is lost, or stuck, costs the process that has it, and no other.
 
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <condition_variable>
 #include <filesystem>

@@ -22,6 +22,8 @@ TEST_CASE("on a fake device each kernel computes what its reference does", "[gpu
         }
       });
       REQUIRE(results);
-      CHECK(problems(c, *results) == "");
+      const auto wrong = problems(c, *results);
+      INFO(wrong);
+      CHECK(wrong.empty());
     }
 }
