@@ -194,6 +194,7 @@ expected<void> run_node(const node_options& options, const node_observer& observ
     return serve(rt, host, options, observer, stop);
   }
   auto config = node::config{slots, {options.worker_program, options.host, options.threads, options.certs}, {}};
+  config.actors = {options.types, static_cast<uint32_t>(options.actors_of_a_job)};
   config.on_note = observer.on_note;
   config.on_report = [say = observer.on_note](const supervision_report& r) {
     if (say)

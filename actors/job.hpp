@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "actors/run_event.hpp"
+#include "actors/spawnable.hpp"
 #include "learn/combine.hpp"
 #include "learn/compression.hpp"
 #include "learn/model.hpp"
@@ -72,7 +73,7 @@ struct job_options {
   int threads = 0; ///< per agent; 0: the machine's cores divided by the agents of this machine, at least 1
   troupe::isolation isolation = isolation::thread;
   std::vector<std::string> nodes; ///< "host:port" of running `troupe node` processes; agents are spread over them
-  std::string certs;              ///< folder with this process's certificate, for the nodes; empty: no TLS
+  std::string certs;                     ///< folder with this process's certificate, for the nodes; empty: no TLS
   std::string
     worker_program; ///< what hosts agents with `isolation::process`, called as `troupe node …` is; empty: this program
   uint64_t seed = 1;
@@ -181,6 +182,8 @@ struct node_options {
   int threads = 0;                ///< per agent; 0: as the job says
   int parent_pipe = -1;           ///< file descriptor, for a worker process: when it closes, the process ends
   std::string worker_program;     ///< what is started for each agent, as `troupe node …` is; empty: this program
+  std::vector<registered_type> types = {}; ///< that it starts actors of, besides
+  int actors_of_a_job = 256;               ///< of these types, at most
 };
 
 struct node_observer {

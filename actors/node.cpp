@@ -1,8 +1,11 @@
 #include "actors/node.hpp"
 
+#include <algorithm>
+#include <cstring>
 #include <fmt/format.h>
 #include <utility>
 
+#include "actors/link_meter.hpp"
 #include "actors/version.hpp"
 #include "actors/worker.hpp"
 #include "messages/caf.hpp"
@@ -36,6 +39,8 @@ auto node::later(F f) {
 // -- what it is asked -------------------------------------------------------------------------------------------------
 
 node_actor::behavior_type node::make_behavior() {
+  spawner_ = config_.actors.types.empty() ? home_system().spawn<spawner>(config_.actors)
+                                          : home_system().spawn<spawner, caf::detached>(config_.actors);
   on_exit_message(this, [this](caf::exit_msg& m) {
     ending_ = std::move(m.reason);
     if (now_)
@@ -58,6 +63,9 @@ node_actor::behavior_type node::make_behavior() {
       return answer;
     },
     [this](const ask_worker_end& a) { return end_of(a); },
+    [this](const spawn_actor& s) { return troupe::delegate(this, spawner_, s); },
+    [this](const ping& p) { return answer_to(p); },
+    [this](const measure_link& m) { return measure_from_here(m); },
     [this](const leave_run&) { leave_in_order(); },
   };
 }
@@ -65,6 +73,7 @@ node_actor::behavior_type node::make_behavior() {
 void node::on_exit() {
   if (now_)
     now_->tree->stop();
+  troupe::anon_send_exit(spawner_, caf::exit_reason::user_shutdown);
   node_actor::base::on_exit();
 }
 
@@ -75,7 +84,7 @@ std::string node::refusal(const hello& from) const {
       troupe_version, config_.protocol, from.version, from.protocol);
   if (leaving_)
     return "it is being taken out of service; name another node";
-  if (now_ && now_->job_id != from.job_id)
+  if (now_ && now_->job_id != from.job_id && !from.job_id.empty())
     return fmt::format("it is taken by job {}; wait for its end or name another node", now_->job_id);
   return {};
 }
@@ -165,6 +174,36 @@ caf::result<worker_ended> node::end_of(const ask_worker_end& what) {
   return s.asking;
 }
 
+// -- connections ------------------------------------------------------------------------------------------------------
+
+// The load is kept for the next one, until a small ping comes: new memory would be measured with it.
+pong node::answer_to(const ping& what) {
+  auto bytes = std::min(what.answer_bytes, most_ping_bytes);
+  if (bytes == 0)
+    ping_load_ = {};
+  else if (ping_load_.empty() || ping_load_.bytes() != bytes) {
+    ping_load_ = payload::make(dtype::u8, {bytes});
+    std::memset(ping_load_.mutable_data(), 0, bytes);
+  }
+  return {what.number, ping_load_};
+}
+
+caf::result<link_measured> node::measure_from_here(const measure_link& what) {
+  if (std::exchange(measuring_, true))
+    return link_measured{{}, "it measures another connection; ask it again"};
+  auto answer = make_response_promise<link_measured>();
+  home_system().spawn<caf::detached>(
+    [this, self = caf::weak_actor_ptr{ctrl()}, answer, what](caf::event_based_actor* there) {
+      auto found = measure(there->home_system(), what.address,
+                           {.round_trips = what.round_trips, .loads = what.loads, .load_bytes = what.load_bytes});
+      run_in(self, [this, answer, found]() mutable {
+        measuring_ = false;
+        answer.deliver(found ? link_measured{*found, {}} : link_measured{{}, found.error().sentence});
+      });
+    });
+  return answer;
+}
+
 // -- all of a job's ---------------------------------------------------------------------------------------------------
 
 expected<void> node::begin(const open_worker& what) {
@@ -193,6 +232,7 @@ expected<void> node::begin(const open_worker& what) {
 
 void node::leave_in_order() {
   leaving_ = true;
+  troupe::anon_send(spawner_, leave_run{});
   if (!now_)
     return quit(caf::exit_reason::user_shutdown);
   if (config_.on_note)

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/spawner.hpp"
 #include "actors/worker_process.hpp"
 #include "messages/interfaces.hpp"
 #include "supervision/run_tree.hpp"
@@ -24,7 +25,8 @@ namespace troupe {
 /// and ends when those it has have left. Refuses, with a sentence in the answer: another protocol version, a second
 /// job, more agents than slots, a worker process that does not get ready. When the supervisors of its agents are gone,
 /// or its workers ended too often, all of them end and the node is free again (T4: orphans stop); who asks meanwhile is
-/// answered then. Owns the worker processes, which never outlive it.
+/// answered then. Besides, for whoever may connect: `spawn_actor`, which its `spawner` answers, `ping`, and
+/// `measure_link`, one at a time. Owns the spawner, and the worker processes, which never outlive it.
 class node final : public node_actor::base {
 public:
   struct config {
@@ -33,6 +35,7 @@ public:
     std::function<void(const supervision_report&)> on_report; ///< of the worker processes
     std::function<void(const std::string&)> on_note = {};     ///< a sentence the user should see
     uint32_t protocol = protocol_version;                     ///< tests pretend to be another version
+    spawner::config actors = {};                              ///< types of the program's own
   };
 
   node(caf::actor_config& cfg, config c) : node_actor::base(cfg), config_(std::move(c)) {}
@@ -62,6 +65,8 @@ private:
 
   [[nodiscard]] std::string refusal(const hello& from) const;
   void open(caf::typed_response_promise<worker_opened> answer, const open_worker& what);
+  pong answer_to(const ping& what);
+  caf::result<link_measured> measure_from_here(const measure_link& what);
   caf::result<worker_ended> end_of(const ask_worker_end& what);
   expected<void> begin(const open_worker& what);
   void add_worker(const role_id& role);
@@ -78,6 +83,9 @@ private:
   auto later(F f);
 
   config config_;
+  spawner_actor spawner_;
+  payload ping_load_; // of the last answer to a ping
+  bool measuring_ = false;
   std::shared_ptr<hosted> now_;                // null: free
   std::vector<std::function<void()>> waiting_; // for it to be free
   bool leaving_ = false;

@@ -111,6 +111,13 @@ using lock_service_actor = caf::typed_actor<caf::result<void>(acquire_lock), //
 using node_actor = caf::typed_actor<caf::result<hello>(hello),                 //
                                     caf::result<worker_opened>(open_worker),   //
                                     caf::result<worker_ended>(ask_worker_end), //
+                                    caf::result<actor_spawned>(spawn_actor),   //
+                                    caf::result<pong>(ping),                   //
+                                    caf::result<link_measured>(measure_link),  //
                                     caf::result<void>(leave_run)>;
+
+/// Starts actors of the types that a node's program has registered.
+using spawner_actor = caf::typed_actor<caf::result<actor_spawned>(spawn_actor), //
+                                       caf::result<void>(leave_run)>;
 
 } // namespace troupe

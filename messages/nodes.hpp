@@ -21,7 +21,7 @@ struct hello {
   std::string magic = "troupe";
   uint32_t protocol = protocol_version;
   std::string version; ///< of Troupe, for the sentence
-  std::string job_id;
+  std::string job_id;  ///< empty: what is asked is of no job that hosts agents
   std::string refusal; ///< in the answer: why the node does not take part; empty: welcome
   uint32_t slots = 0;  ///< in the answer: agents that the node still takes
 

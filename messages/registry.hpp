@@ -12,10 +12,12 @@
 #include "messages/locks.hpp"
 #include "messages/membership.hpp"
 #include "messages/nodes.hpp"
+#include "messages/ping.hpp"
 #include "messages/replicas.hpp"
 #include "messages/ring.hpp"
 #include "messages/samples.hpp"
 #include "messages/snapshots.hpp"
+#include "messages/spawning.hpp"
 #include "messages/supervision.hpp"
 #include "messages/training.hpp"
 
@@ -124,6 +126,13 @@ CAF_ADD_TYPE_ID(troupe, (troupe::samples_held))
 CAF_ADD_TYPE_ID(troupe, (troupe::flow_credit))
 CAF_ADD_TYPE_ID(troupe, (troupe::flow_item))
 CAF_ADD_TYPE_ID(troupe, (troupe::flow_open))
+
+CAF_ADD_TYPE_ID(troupe, (troupe::actor_spawned))
+CAF_ADD_TYPE_ID(troupe, (troupe::link_measured))
+CAF_ADD_TYPE_ID(troupe, (troupe::measure_link))
+CAF_ADD_TYPE_ID(troupe, (troupe::ping))
+CAF_ADD_TYPE_ID(troupe, (troupe::pong))
+CAF_ADD_TYPE_ID(troupe, (troupe::spawn_actor))
 
 CAF_END_TYPE_ID_BLOCK(troupe)
 

@@ -8,12 +8,13 @@
 #include <unistd.h>
 
 #include "actors/audit.hpp"
+#include "actors/interrupts.hpp"
 #include "actors/job.hpp"
+#include "actors/node_program.hpp"
 #include "apps/troupe/events.hpp"
 #include "apps/troupe/options.hpp"
 #include "apps/troupe/progress.hpp"
 #include "apps/troupe/report.hpp"
-#include "apps/troupe/signals.hpp"
 
 namespace troupe::command {
 
@@ -88,17 +89,7 @@ int run(const train& request) {
 }
 
 int run(const node& request) {
-  const bool is_worker = request.options.parent_pipe >= 0;
-  const interrupts interrupted(is_worker ? ended_by::parent : ended_by::signals);
-  bool ready = false;
-  const auto on_ready = [&](uint16_t port) {
-    ready = true;
-    fmt::print("node ready on {}:{}\n", request.options.host, port);
-    std::fflush(stdout); // whoever started this node in a pipe waits for the line
-  };
-  const auto on_note = [](const std::string& note) { fmt::print(stderr, "troupe: {}\n", note); };
-  const auto ended = run_node(request.options, {on_ready, on_note}, interrupted.token());
-  return ended ? done : refuse(ready ? run_failed : bad_input, ended.error());
+  return serve_as_node(request.options, "troupe");
 }
 
 int run(const audit& request) {

@@ -1,10 +1,10 @@
-#include "apps/troupe/signals.hpp"
+#include "actors/interrupts.hpp"
 
 #include <csignal>
 #include <pthread.h>
 #include <unistd.h>
 
-namespace troupe::command {
+namespace troupe {
 
 namespace {
 
@@ -61,4 +61,4 @@ void interrupts::wait_for_signals() {
   }
 }
 
-} // namespace troupe::command
+} // namespace troupe

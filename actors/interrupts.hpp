@@ -5,7 +5,7 @@
 #include <thread>
 #include <vector>
 
-namespace troupe::command {
+namespace troupe {
 
 /// Who ends this process: a person or service that sends it a signal, or the process that started it as its worker.
 enum class ended_by { signals, parent };
@@ -33,4 +33,4 @@ private:
   std::thread waiter_;
 };
 
-} // namespace troupe::command
+} // namespace troupe
