@@ -1,6 +1,7 @@
 /// The `troupe` command. Exit codes: 0 done (or stopped by a signal after a finished step), 1 the run failed, 2 the job
 /// cannot run as described.
 
+#include <algorithm>
 #include <chrono>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -13,6 +14,7 @@
 #include "actors/node_program.hpp"
 #include "apps/troupe/events.hpp"
 #include "apps/troupe/options.hpp"
+#include "apps/troupe/ping.hpp"
 #include "apps/troupe/progress.hpp"
 #include "apps/troupe/report.hpp"
 
@@ -107,6 +109,27 @@ int run(const certs& request) {
   for (const auto& folder : *made)
     fmt::print("made {}\n", folder.string());
   return done;
+}
+
+int run(const ping_command& request) {
+  const ping_table table(request.options.nodes);
+  auto all = std::vector<pinged>{};
+  const auto asked = ping_nodes(request.options, [&](const pinged& link) {
+    if (!link.figures)
+      fmt::print(stderr, "troupe: {}\n", link.figures.error().sentence);
+    else if (!request.json)
+      fmt::print("{}{}",
+                 std::ranges::any_of(all, [](const auto& each) { return each.figures.has_value(); }) ? std::string{}
+                                                                                                     : table.head(),
+                 table.row(link));
+    std::fflush(stdout);
+    all.push_back(link);
+  });
+  if (!asked)
+    return refuse(bad_input, asked.error());
+  if (request.json)
+    fmt::print("{}", to_json(all));
+  return std::ranges::all_of(all, [](const auto& each) { return each.figures.has_value(); }) ? done : run_failed;
 }
 
 int run(const print_text& request) {

@@ -25,6 +25,7 @@ Commands
   node        wait for jobs of other machines and host agents of theirs
   audit       check which samples took effect in a run
   certs       make the certificates with which the nodes of a job know each other
+  ping        measure the connections to nodes and between them
   version     print the version
 
 `troupe COMMAND --help` has the options of each.
@@ -64,11 +65,23 @@ Usage: troupe certs DIR [options])";
 constexpr auto certs_footer = R"(Example
   troupe certs certs --job digits --node a.example --node b.example,192.0.2.7
   scp -r certs/a.example a.example:certs
-  troupe node --listen a.example:7001 --certs certs                      on a.example, likewise on the other
+  troupe node --listen a.example:7001 --certs certs            on a.example, likewise on the other
   troupe train --nodes a.example:7001,b.example:7001 --certs certs/leader
 
 DIR/ca holds the key that makes certificates: keep it where this command was run. With it, the same
 command makes certificates of nodes that come later. Nothing is overwritten.)";
+
+constexpr auto ping_description =
+  R"(Measures the connections to running `troupe node`s, and between them: how long the answer to a
+small message takes, and how fast tensors pass to the other side and from there.
+
+Usage: troupe ping HOST:PORT,.. [options])";
+
+constexpr auto ping_footer = R"(Example
+  troupe ping a.example:7001,b.example:7001 --certs certs/leader
+
+Exit codes: 0 every connection was measured; 1 a node does not answer, or cannot reach another one;
+2 nothing can be measured as asked.)";
 
 constexpr auto audit_text =
   R"(Checks the ledger of a run: every sample of every step took effect once, and was the one that the
@@ -208,6 +221,43 @@ expected<request> parse_certs(arguments given) {
   return result;
 }
 
+expected<request> parse_ping(arguments given) {
+  CLI::App app(ping_description, "ping");
+  prepare(app, ping_footer);
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)->group("Options");
+  ping_command result;
+  bool direct = false;
+  uint64_t load = result.options.how.load_bytes >> 20;
+  app.add_option("nodes", result.options.nodes)
+    ->delimiter(',')
+    ->check(host_and_port())
+    ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app
+    .add_option("--certs", result.options.certs,
+                "folder with this process's certificate, the leader of troupe certs, for nodes that are started with "
+                "theirs")
+    ->option_text("DIR");
+  app.add_flag("--direct", direct, "only the connections from here, not those between the nodes");
+  app.add_option("--count", result.options.how.round_trips, "small messages for each connection")
+    ->option_text("N")
+    ->check(whole_number(1, 10000))
+    ->capture_default_str();
+  app.add_option("--load", load, "size of a tensor, in MiB; less is sent where a connection is slow")
+    ->option_text("N")
+    ->check(whole_number(1, most_ping_bytes >> 20))
+    ->capture_default_str();
+  app.add_flag("--json", result.json, "print JSON: times in microseconds, bandwidth in bytes a second");
+  if (asks_for_help(given))
+    return print_text{help_text(app)};
+  if (const auto applied = apply(app, given); !applied)
+    return tl::unexpected(applied.error());
+  if (result.options.nodes.empty())
+    return fail("`troupe ping` takes the addresses of nodes, HOST:PORT,..: see its --help");
+  result.options.between = !direct;
+  result.options.how.load_bytes = load << 20;
+  return result;
+}
+
 expected<request> parse_audit(arguments given) {
   if (asks_for_help(given))
     return print_text{audit_text};
@@ -229,15 +279,18 @@ expected<request> parse(std::span<const char* const> given) {
     return parse_audit(rest);
   if (command == "certs")
     return parse_certs(rest);
+  if (command == "ping")
+    return parse_ping(rest);
   if ((command == "version" || command == "--version") && !rest.empty())
     return fail(fmt::format("`troupe {}` takes no arguments, and {} is one", command, rest.front()));
   if (command == "version" || command == "--version")
     return print_text{fmt::format("troupe {}\n", troupe_version)};
   if (command == "-h" || command == "--help" || command == "help")
     return print_text{overview};
-  const auto meant = nearest(command, {"train", "node", "audit", "certs", "version"});
-  return fail(meant.empty() ? fmt::format("unknown command {}: choose train, node, audit, certs or version", command)
-                            : fmt::format("unknown command {}: is {} meant?", command, meant));
+  const auto meant = nearest(command, {"train", "node", "audit", "certs", "ping", "version"});
+  return fail(meant.empty()
+                ? fmt::format("unknown command {}: choose train, node, audit, certs, ping or version", command)
+                : fmt::format("unknown command {}: is {} meant?", command, meant));
 }
 
 } // namespace troupe::command

@@ -6,6 +6,7 @@
 
 #include "actors/certificates.hpp"
 #include "actors/job.hpp"
+#include "actors/ping_nodes.hpp"
 #include "messages/failure.hpp"
 
 namespace troupe::command {
@@ -34,12 +35,18 @@ struct certs {
   certificates_order order;
 };
 
+/// `troupe ping`.
+struct ping_command {
+  ping_options options;
+  bool json = false; ///< for programs
+};
+
 /// What to print on standard output before ending with success: a help text or the version.
 struct print_text {
   std::string text;
 };
 
-using request = std::variant<train, node, audit, certs, print_text>;
+using request = std::variant<train, node, audit, certs, ping_command, print_text>;
 
 /// Understands a command line without the program's name. Values of a job file, if one is named, fill in what the
 /// command line leaves open. Fails on what is unknown or not of the right kind, with one sentence that names the option

@@ -219,7 +219,7 @@ TEST_CASE("what a job file gets wrong is refused with file, line and key") {
 
 TEST_CASE("what the command line gets wrong is refused by name") {
   CHECK(refusal({"trian"}) == "unknown command trian: is train meant?");
-  CHECK(refusal({"dance"}) == "unknown command dance: choose train, node, audit, certs or version");
+  CHECK(refusal({"dance"}) == "unknown command dance: choose train, node, audit, certs, ping or version");
   CHECK(refusal({"train", "--epoch", "3"}) == "unknown option --epoch: is --epochs meant?");
   CHECK(refusal({"train", "--epoch=3"}) == "unknown option --epoch: is --epochs meant?");
   CHECK(refusal({"train", "--zebra-crossing"}) == "unknown option --zebra-crossing: see troupe train --help");
@@ -277,6 +277,19 @@ TEST_CASE("certificates are ordered by folder, job and nodes") {
   CHECK(refusal({"certs", "there", "--days", "0"}) == "--days takes a whole number from 1 to 36500, not '0'");
 }
 
+TEST_CASE("what to ping is the addresses of nodes, and how") {
+  const std::vector<const char*> words{"ping", "a:1,b:2", "--certs", "there",  "--count",
+                                       "9",    "--load",  "64",      "--json", "--direct"};
+  const auto wanted = std::get<ping_command>(parse(words).value());
+  CHECK(wanted.options.nodes == std::vector<std::string>{"a:1", "b:2"});
+  CHECK((wanted.options.certs == "there" && !wanted.options.between && wanted.json));
+  CHECK((wanted.options.how.round_trips == 9 && wanted.options.how.load_bytes == most_ping_bytes));
+  CHECK(std::get<ping_command>(parse(std::vector<const char*>{"ping", "a:1"}).value()).options.between);
+  CHECK(refusal({"ping"}) == "`troupe ping` takes the addresses of nodes, HOST:PORT,..: see its --help");
+  CHECK_THAT(refusal({"ping", "a"}), ContainsSubstring("takes HOST:PORT with a port from 0 to 65535, not 'a'"));
+  CHECK(refusal({"ping", "a:1", "--load", "65"}) == "--load takes a whole number from 1 to 64, not '65'");
+}
+
 TEST_CASE("help is printed whatever else stands on the line") {
   const auto help = printed({"train", "--nonsense", "--help"});
   CHECK_THAT(help, ContainsSubstring("Usage: troupe train"));
@@ -289,7 +302,7 @@ TEST_CASE("help is printed whatever else stands on the line") {
 }
 
 TEST_CASE("no line of a help text is wider than 100 columns") {
-  for (const auto* command : {"train", "node"}) {
+  for (const auto* command : {"train", "node", "certs", "ping"}) {
     const auto help = printed({command, "--help"});
     for (size_t at = 0; at < help.size();) {
       const auto end = help.find('\n', at);
