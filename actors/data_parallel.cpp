@@ -309,7 +309,8 @@ startable data_parallel::make_aggregator(uint32_t first) {
 void data_parallel::make_placed_shards() {
   auto hosts = std::vector<shard_placer::host>(static_cast<size_t>(options_.least_agents));
   std::iota(hosts.begin(), hosts.end(), 0u);
-  placer_ = std::make_shared<shard_placer>(static_cast<uint32_t>(options_.shards), hosts);
+  placer_ =
+    std::make_shared<shard_placer>(static_cast<uint32_t>(options_.shards), hosts, place_agents(options_).value());
   devices_.push_back(gpu::device::host({0, options_.threads}));
   auto is_here = [](uint32_t at) { return at == shard_placer::home || at == shard_placer::nowhere; };
   for (uint32_t i = 0; i < static_cast<uint32_t>(options_.shards); ++i) {

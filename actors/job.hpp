@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors/agent_places.hpp"
 #include "actors/run_event.hpp"
 #include "actors/spawnable.hpp"
 #include "learn/combine.hpp"
@@ -73,6 +74,9 @@ struct job_options {
   int threads = 0; ///< per agent; 0: the machine's cores divided by the agents of this machine, at least 1
   troupe::isolation isolation = isolation::thread;
   std::vector<std::string> nodes; ///< "host:port" of running `troupe node` processes; agents are spread over them
+  std::vector<int> node_slots;    ///< agents that each of these takes at most, 0: unknown; empty: all are unknown
+  std::string hostfile;           ///< that named both, for the report; empty: none did
+  place_rule place = place_rule::spread; ///< on which of them each agent begins, and where it goes back to
   std::string certs;                     ///< folder with this process's certificate, for the nodes; empty: no TLS
   std::string
     worker_program; ///< what hosts agents with `isolation::process`, called as `troupe node …` is; empty: this program

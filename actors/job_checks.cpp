@@ -228,6 +228,8 @@ expected<job_options> resolve(job_options o) {
   for (auto& n : o.nodes)
     if (auto parsed = parse_address(n); !parsed)
       return tl::unexpected(parsed.error());
+  if (auto places = place_agents(o); !places)
+    return tl::unexpected(places.error());
   if (o.threads == 0)
     o.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / o.agents);
   if (o.order == learn::order_kind::sequential)

@@ -56,7 +56,7 @@ caf::actor remote_agents::worker_for(uint32_t rank, const start_context& c, cons
   if (options_.nodes.empty()) {
     config.launch = [self = shared_from_this(), rank] { return self->launch(rank); };
   } else {
-    auto node = choice_.pick(rank, system_.clock().now());
+    auto node = choice_.pick(homes_[rank], system_.clock().now());
     config.node = options_.nodes[node];
     config.on_tried = [self = shared_from_this(), node](bool good) { self->tried(node, good); };
   }

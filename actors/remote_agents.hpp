@@ -35,7 +35,7 @@ public:
 private:
   remote_agents(caf::actor_system& system, job_options options, std::string secret)
     : system_(system), options_(std::move(options)), secret_(std::move(secret)),
-      choice_(std::max<size_t>(options_.nodes.size(), 1)) {}
+      choice_(std::max<size_t>(options_.nodes.size(), 1)), homes_(place_agents(options_).value()) {}
 
   struct slot {
     incarnation number;
@@ -53,6 +53,7 @@ private:
   std::map<uint32_t, worker_process> ready_; // the first ones, started ahead
   std::map<uint32_t, slot> slots_;           // by rank
   node_choice choice_;
+  std::vector<uint32_t> homes_; // by rank: the node where an agent belongs
 };
 
 } // namespace troupe

@@ -1,10 +1,12 @@
 #include "actors/shard_placer.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace troupe {
 
-shard_placer::shard_placer(uint32_t shards, const std::vector<host>& hosts) : shards_(shards) {
+shard_placer::shard_placer(uint32_t shards, const std::vector<host>& hosts, std::vector<uint32_t> nodes)
+  : nodes_(std::move(nodes)), shards_(shards) {
   for (auto h : hosts)
     ring_.add(h);
   place_all();
@@ -24,7 +26,8 @@ void shard_placer::leaves(host h) {
   place_all();
 }
 
-// A replica is kept where its shard would go: a host that goes then costs no copy of what it held.
+// A replica is kept where its shard would go if its holder's node went: a host that is alone there and goes then costs
+// no copy of what it held. Where all are on one node, there is no better place than another of its processes.
 void shard_placer::place_all() {
   auto n = static_cast<uint32_t>(shards_.size());
   auto places_on = [&](const hash_ring& ring, const std::vector<host>& before) {
@@ -34,7 +37,13 @@ void shard_placer::place_all() {
   successors_.assign(n, home);
   for (auto h : ring_.hosts()) {
     auto without = ring_;
-    without.remove(h);
+    for (auto other : ring_.hosts())
+      if (node_of(other) == node_of(h))
+        without.remove(other);
+    if (without.hosts().empty()) {
+      without = ring_;
+      without.remove(h);
+    }
     auto then = places_on(without, belongs_);
     for (uint32_t i = 0; i < n; ++i)
       if (belongs_[i] == h)
@@ -96,6 +105,8 @@ std::vector<uint32_t> shard_placer::replicas_to_move() const {
     if (!p.replica)
       continue;
     auto useful = p.holder == belongs_[i] && p.replica->at != p.holder && ring_.hosts().contains(p.replica->at);
+    if (useful && node_of(p.replica->at) == node_of(*p.holder))
+      useful = node_of(successors_[i]) == node_of(*p.holder); // there is no other node
     if (!useful && p.replica->at != home_of_replica(i))
       result.push_back(i);
   }

@@ -23,7 +23,9 @@ public:
   /// For a replica that has no place of its own: it waits.
   static constexpr host nowhere = UINT32_MAX - 1;
 
-  shard_placer(uint32_t shards, const std::vector<host>& hosts);
+  /// `nodes`, by host: the machine on which it is, so that a holder and its replica are on two, if there are two.
+  /// Empty: each is apart.
+  shard_placer(uint32_t shards, const std::vector<host>& hosts, std::vector<uint32_t> nodes = {});
 
   void joined(host h);
   /// Its shards are to go elsewhere.
@@ -58,12 +60,14 @@ private:
 
   void place_all();
   [[nodiscard]] host home_of_replica(uint32_t shard) const;
+  [[nodiscard]] uint32_t node_of(host h) const { return h < nodes_.size() ? nodes_[h] : h; }
 
+  const std::vector<uint32_t> nodes_;
   mutable std::mutex mutex_;
   hash_ring ring_;
   std::vector<place> shards_;
   std::vector<host> belongs_;    ///< by shard, where the ring has it
-  std::vector<host> successors_; ///< and where it would go if that host went
+  std::vector<host> successors_; ///< and where it would go if that host went, with its node
 };
 
 } // namespace troupe

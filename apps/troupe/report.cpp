@@ -96,8 +96,12 @@ json options_of(const job_options& job) {
   number("shards", static_cast<uint64_t>(job.shards));
   number("threads", static_cast<uint64_t>(job.threads));
   number("checkpoint-every", job.checkpoint_every);
-  if (!job.nodes.empty())
+  if (!job.hostfile.empty())
+    out["hostfile"] = job.hostfile;
+  else if (!job.nodes.empty())
     out["nodes"] = job.nodes;
+  if (job.place != place_rule::spread)
+    out["place"] = to_string(job.place);
   for (const auto& change : job.changes)
     out["switch"].push_back(to_string(change));
   for (const auto& [key, text] : {std::pair{"init", &job.init},

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "actors/host_list.hpp"
 #include "actors/mode_change.hpp"
 #include "apps/troupe/checks.hpp"
 #include "apps/troupe/help.hpp"
@@ -69,6 +70,7 @@ train_options::train_options(CLI::App& app)
     exchange_(name_of(exchange_names, result_.job.exchange)),
     on_nan_(name_of(nonfinite_names, result_.job.on_nonfinite)), staleness_("0"),
     combine_(to_string(result_.job.combine)), compression_(to_string(result_.job.compression)),
+    place_(to_string(result_.job.place)),
     handler_limit_(static_cast<uint64_t>(result_.job.handler_limit.count()) / 1000) {
   app_.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app_
@@ -272,6 +274,17 @@ void train_options::declare_agents() {
     ->check(host_and_port())
     ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app_
+    .add_option("--hostfile", job.hostfile,
+                "over the nodes in this file instead: HOST:PORT [slots=N] a line, N agents on it at most")
+    ->option_text("FILE");
+  app_
+    .add_option("--place", place_,
+                "on which node each agent begins: around them (spread), no two on one (one-per), or one node filled "
+                "after the other (pack, with slots in --hostfile)")
+    ->option_text("RULE")
+    ->check(parsed_by(parse_place_rule))
+    ->capture_default_str();
+  app_
     .add_option(
       "--certs", job.certs,
       "with --nodes: folder with this process's certificate, the leader of troupe certs; the nodes are started "
@@ -363,6 +376,16 @@ expected<train> train_options::finish() {
   job.schedule = learn::parse_schedule(schedule_).value();
   std::tie(job.least_agents, job.agents) = read_agents(agents_).value();
   job.precision = value_of(precision_names, precision_).value();
+  job.place = parse_place_rule(place_).value();
+  if (!job.hostfile.empty() && !job.nodes.empty())
+    return fail("--nodes and --hostfile both name the nodes: give one of them");
+  if (!job.hostfile.empty()) {
+    auto hosts = read_hosts(job.hostfile);
+    if (!hosts)
+      return tl::unexpected(hosts.error());
+    job.nodes = std::move(hosts->nodes);
+    job.node_slots = std::move(hosts->slots);
+  }
   job.isolation = value_of(isolation_names, isolation_).value();
   job.order = value_of(order_names, order_).value();
   job.exchange = value_of(exchange_names, exchange_).value();

@@ -38,6 +38,7 @@ private:
   std::string staleness_;
   std::string combine_;
   std::string compression_;
+  std::string place_;
   uint64_t handler_limit_ = 0;
   std::vector<std::string> changes_;
   std::vector<std::string> faults_;

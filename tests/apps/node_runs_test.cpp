@@ -86,3 +86,23 @@ TEST_CASE("T4: a node whose leader is gone ends its worker processes and takes t
   CHECK(next.wait(deadline) == 0);
   CHECK(report_in(folder)["weights_sha256"] == undisturbed_long_job(steps));
 }
+
+TEST_CASE("nodes come from a hosts file, and one is filled before the other gets an agent") {
+  const temporary_folder folder;
+  running_node first(folder), second(folder);
+  const auto hosts =
+    folder.with("hosts", first.address + " slots=2\n" + second.address + " slots=2 # to be kept free\n");
+  process run(long_job(2, steps, {"--hostfile", hosts, "--place", "pack"}), folder.path());
+  REQUIRE(run.wait_for_output("step 1/", deadline));
+  CHECK(first.started.children().size() == 2);
+  CHECK(second.started.children().empty());
+  CHECK(run.wait(deadline) == 0);
+  CHECK(report_in(folder)["weights_sha256"] == undisturbed_long_job(steps));
+
+  process wrong(command({"train", "--hostfile", folder.with("wrong", "\na.example slots=2\n")}), folder.path());
+  CHECK(wrong.wait(deadline) == 2);
+  CHECK_THAT(wrong.err(), ContainsSubstring("wrong:2: \"a.example\" is no node address"));
+  process many(command({"train", "--agents", "5", "--hostfile", hosts}), folder.path());
+  CHECK(many.wait(deadline) == 2);
+  CHECK_THAT(many.err(), ContainsSubstring("5 agents do not fit into the 4 slots of 2 nodes"));
+}

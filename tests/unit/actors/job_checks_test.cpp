@@ -44,6 +44,13 @@ TEST_CASE("jobs that contradict themselves are refused with one sentence") {
           o.nodes = {"localhost:1"};
           o.faults = {parse_fault("shard_holder/0@step=1:kill").value()};
         }).find("TROUPE_FAULTS") != std::string::npos);
+  CHECK(refused([](auto& o) { o.place = place_rule::pack; }) ==
+        "--place pack is for agents on nodes: name some with --nodes or --hostfile, or leave it out");
+  CHECK(refused([](auto& o) {
+          o.nodes = {"localhost:1"};
+          o.agents = 2;
+          o.place = place_rule::one_per;
+        }).find("for 2 agents there is only 1 node") != std::string::npos);
   CHECK(refused([](auto& o) { o.staleness = 65; }).find("64") != std::string::npos);
   CHECK(refused([](auto& o) {
           o.reproducible = true;

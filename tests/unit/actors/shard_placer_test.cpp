@@ -52,6 +52,36 @@ TEST_CASE("a shard and its replica live on two hosts, and every host has its par
   }
 }
 
+TEST_CASE("a shard and its replica live on two nodes, if there are two, also where a node has several hosts") {
+  const auto hosts = std::vector<shard_placer::host>{0, 1, 2, 3};
+  const auto nodes = std::vector<uint32_t>{0, 0, 1, 1};
+  const auto apart = [&](shard_placer& p) {
+    CHECK(p.replicas_to_move().empty());
+    for (uint32_t i = 0; i < 8; ++i) {
+      CHECK(nodes[p.start_replica(i, {99})] != nodes[p.holder_at(i)]);
+      p.ready(i, {99});
+    }
+  };
+  auto p = shard_placer{8, hosts, nodes};
+  start_all(p, 8);
+  for (uint32_t i = 0; i < 8; ++i)
+    CHECK(p.holder_at(i) == shard_placer(8, hosts).start_holder(i)); // holders are where they would be anyway
+  apart(p);
+
+  p.leaves(2);
+  p.leaves(3);
+  settle(p);
+  for (uint32_t i = 0; i < 8; ++i) {
+    CHECK(nodes[p.holder_at(i)] == 0);
+    CHECK(p.start_replica(i, {99}) == 1 - p.holder_at(i)); // the other process of the only node
+    p.ready(i, {99});
+  }
+  p.joined(2);
+  p.joined(3);
+  settle(p);
+  apart(p);
+}
+
 TEST_CASE("a holder that was lost starts again where its replica is") {
   auto p = shard_placer{1, {0, 1, 2}};
   auto before = p.start_holder(0);

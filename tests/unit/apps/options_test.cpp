@@ -250,6 +250,23 @@ TEST_CASE("what the command line gets wrong is refused by name") {
   CHECK(refusal({"version", "now"}) == "`troupe version` takes no arguments, and now is one");
 }
 
+TEST_CASE("nodes come from a hosts file, named on the command line or in a job file") {
+  const test::temporary_folder folder;
+  const auto hosts = folder.with("hosts", "a:1 slots=2\nb:2 # spare\n");
+  auto job = parsed({"--hostfile", hosts.c_str(), "--place", "one-per"}).job;
+  CHECK(job.nodes == std::vector<std::string>{"a:1", "b:2"});
+  CHECK(job.node_slots == std::vector<int>{2, 0});
+  CHECK(job.place == place_rule::one_per);
+  job = parsed({folder.with("job.toml", "hostfile = '" + hosts + "'\nplace = 'spread'\n").c_str()}).job;
+  CHECK((job.nodes.size() == 2 && job.place == place_rule::spread));
+  CHECK(refusal({"train", "--hostfile", hosts.c_str(), "--nodes", "c:3"}) ==
+        "--nodes and --hostfile both name the nodes: give one of them");
+  CHECK_THAT(refusal({"train", "--hostfile", folder.with("bad", "a:1\na\n").c_str()}),
+             ContainsSubstring("bad:2: \"a\" is no node address"));
+  CHECK(refusal({"train", "--place", "even"}) ==
+        "--place is not understood: 'even' is no rule for places: choose spread, one-per or pack");
+}
+
 TEST_CASE("a node's address is split at its last colon") {
   const std::vector<const char*> words{"node",      "--listen", "::1:7001",      "--slots", "3",
                                        "--threads", "2",        "--parent-pipe", "5"};
