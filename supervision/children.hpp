@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -42,6 +43,8 @@ struct child_record {
   uint64_t timer = 0;               ///< token of its start limit, shutdown time or back-off; 0: none
   uint64_t start_call = 0;          ///< call to answer when it is ready or has failed; 0: none
   std::vector<uint64_t> stop_calls; ///< calls to answer when it has ended
+  /// Its restarts, where they are counted for each child (S4).
+  std::optional<restart_window> window;
 
   /// There is, or may be, an actor.
   [[nodiscard]] bool is_live() const { return state >= child_state::starting; }

@@ -175,7 +175,10 @@ void turn::replace(child_record& c) {
 /// Notes one restart (S4); where it is one too many, the supervisor gives up instead.
 bool turn::granted(child_record& c, const exit_cause& cause, decision what) {
   bool counts = what == decision::restart || !planted(canary::failed_restart_not_counted);
-  if (counts && !s_.window.grants(now_)) {
+  if (s_.spec.limit.each && !c.window)
+    c.window.emplace(s_.spec.limit);
+  auto& window = c.window ? *c.window : s_.window;
+  if (counts && !window.grants(now_)) {
     escalate(c, cause, exit_kind::escalated,
              fmt::format("supervisor {} gave up: {} needed one restart more than the {} granted within {}",
                          s_.spec.name, c.id, s_.spec.limit.restarts, to_string(s_.spec.limit.period)));

@@ -59,6 +59,10 @@ expected<void> validate(const supervisor_spec& spec) {
   if (spec.limit.period <= 0ns)
     return refuse(spec, fmt::format("limit.period is {}: give a time above 0, such as at_most({}, 5s)",
                                     to_string(spec.limit.period), spec.limit.restarts));
+  if (spec.limit.each && (spec.strategy == one_for_all || spec.strategy == rest_for_one))
+    return refuse(spec, fmt::format("a limit for each child does not go with strategy {}, where a restart concerns "
+                                    "others, too: give at_most({}, …)",
+                                    to_string(spec.strategy), spec.limit.restarts));
   if (spec.kill_grace <= 0ns)
     return refuse(spec, fmt::format("kill_grace is {}: give a time above 0", to_string(spec.kill_grace)));
   if (auto ok = validate_backoff(spec); !ok)

@@ -40,16 +40,23 @@ enum class child_kind : uint8_t { worker, supervisor };
 inline constexpr nanoseconds unlimited = nanoseconds::max();
 
 /// How many restarts a supervisor grants before it gives up (S4): at most `restarts` within `period`, counted over all
-/// its children, failed attempts included. 0 is legal: the first death ends the supervisor. Levels multiply: a tree of
-/// two levels with 3 and 4 restarts starts a leaf up to (3 + 1) · (4 + 1) times before the root gives up.
+/// its children, or for each of them by itself, failed attempts included. 0 is legal: the first death ends the
+/// supervisor. Levels multiply: a tree of two levels with 3 and 4 restarts starts a leaf up to (3 + 1) · (4 + 1) times
+/// before the root gives up.
 struct restart_limit {
   uint32_t restarts = 1;
   nanoseconds period = std::chrono::seconds{5};
+  bool each = false; ///< of each child; not in a group, where one restart is a restart of others, too
 };
 
 /// `at_most(3, 1min)`: a supervisor's limit of restarts.
 constexpr restart_limit at_most(uint32_t restarts, nanoseconds period) {
-  return {restarts, period};
+  return {restarts, period, false};
+}
+
+/// `at_most_of_each(16, 1min)`: the same for each of its children, however many there are.
+constexpr restart_limit at_most_of_each(uint32_t restarts, nanoseconds period) {
+  return {restarts, period, true};
 }
 
 /// How long a supervisor waits before it starts a child again (T1, Akka's rule): min·2^k after the k-th restart in a

@@ -24,8 +24,9 @@ expected<void> validate_below(const supervision_tree& tree, const std::string& p
 }
 
 std::string describe(const supervisor_spec& spec) {
-  auto text = fmt::format("{}, at most {} restart{} in {}", to_string(spec.strategy), spec.limit.restarts,
-                          spec.limit.restarts == 1 ? "" : "s", to_string(spec.limit.period));
+  auto text =
+    fmt::format("{}, at most {} restart{}{} in {}", to_string(spec.strategy), spec.limit.restarts,
+                spec.limit.restarts == 1 ? "" : "s", spec.limit.each ? " of each" : "", to_string(spec.limit.period));
   if (spec.backoff.min > nanoseconds{0})
     text += fmt::format(", back-off {} to {}", to_string(spec.backoff.min), to_string(spec.backoff.max));
   if (spec.on_significant != any_significant)

@@ -36,7 +36,7 @@ public:
     const auto inner = 1 + world_.chance().below(3);
     for (uint64_t i = 0; i < inner; ++i) {
       const auto name = fmt::format("inner{}", i);
-      const auto limit = at_most(static_cast<uint32_t>(world_.chance().below(5)), world_.chance().between(1s, 20s));
+      const auto limit = draw_limit();
       tree.child(draw_branch(name, "root/" + name, limit));
     }
     if (world_.chance().below(2) == 0)
@@ -92,6 +92,7 @@ private:
   supervision_tree draw_branch(const std::string& name, const std::string& path, restart_limit limit) {
     auto& chance = world_.chance();
     const auto strategy = std::vector{one_for_one, one_for_all, rest_for_one}[chance.below(3)];
+    limit.each = strategy == one_for_one && chance.below(2) == 0;
     auto tree = supervise(name, strategy, limit);
     if (chance.below(2) == 0)
       tree.backoff({.min = chance.between(1ms, 500ms), .max = 2s});
@@ -111,13 +112,17 @@ private:
 
   /// Children of a template, started and stopped while the tree runs.
   supervision_tree draw_pool(const std::string& name, const std::string& path) {
-    const auto limit = at_most(static_cast<uint32_t>(world_.chance().below(5)), world_.chance().between(1s, 20s));
+    auto limit = draw_limit();
+    limit.each = world_.chance().below(2) == 0;
     branches_[path] = {.limit = limit, .where = hosts_[0], .children = {}};
     auto tree = supervise(name, simple_one_for_one, limit);
     tree.child(child(path, "c"), draw_type());
     return tree;
   }
 
+  restart_limit draw_limit() {
+    return at_most(static_cast<uint32_t>(world_.chance().below(5)), world_.chance().between(1s, 20s));
+  }
   restart_type draw_type() { return std::array{permanent, transient, temporary}[world_.chance().below(3)]; }
 
   /// Somebody uses the dynamic API (S8), until the tree is stopped.
@@ -139,7 +144,7 @@ private:
     const bool is_pool = path.ends_with("pool");
     const auto what = chance.below(is_pool ? 3 : 4);
     const auto id = is_pool ? fmt::format("c/{}", chance.below(8)) : fmt::format("d{}", chance.below(3));
-    const auto done = answered(path, what == 1 || what == 3);
+    const auto done = answered(path, what == 1 || what == 3, what == 3);
     if (what == 0 && is_pool)
       at->start_child(caf::message{}, done);
     else if (what == 0)
@@ -153,14 +158,16 @@ private:
   }
 
   /// Each call is answered once; what was stopped or deleted does not run.
-  supervisor::on_done answered(const std::string& path, bool stops) {
+  supervisor::on_done answered(const std::string& path, bool stops, bool forgets) {
     ++open_calls_;
-    return [this, path, stops, before = std::make_shared<bool>(false)](const call_result& r) {
+    return [this, path, stops, forgets, before = std::make_shared<bool>(false)](const call_result& r) {
       if (std::exchange(*before, true))
         return world_.violated(fmt::format("S8: a call about {}/{} is answered twice", path, r.child));
       --open_calls_;
       if (stops && !r.error && !rules_->running(path, r.child).empty())
         world_.violated(fmt::format("S8: {}/{} was stopped, and runs", path, r.child));
+      if (forgets && !r.error)
+        rules_->forgotten(path, r.child);
     };
   }
 

@@ -24,6 +24,11 @@ void tree_rules::ended(const std::string& path, const std::string& child, incarn
   running_[{path, child}].erase(number);
 }
 
+void tree_rules::forgotten(const std::string& path, const std::string& child) {
+  if (branches_.at(path).limit.each)
+    std::erase_if(lives_[path].restarts, [&](const auto& each) { return each.first == child; });
+}
+
 std::set<incarnation> tree_rules::running(const std::string& path, const std::string& child) const {
   const auto it = running_.find({path, child});
   return it == running_.end() ? std::set<incarnation>{} : it->second;
@@ -46,24 +51,28 @@ void tree_rules::reported(const supervision_report& r) {
     world_.violated(
       fmt::format("I5: {} decides about {} #{}, which has not ended", r.supervisor, r.child, r.number.value));
   if (r.what == decision::restart || r.what == decision::retry)
-    note_restart(r.supervisor);
+    note_restart(r.supervisor, r.child);
   if (r.what == decision::escalate)
-    lives_[r.supervisor].escalated = world_.now();
+    lives_[r.supervisor].escalated = std::pair{r.child, world_.now()};
   if (r.cause.kind == exit_kind::escalated)
     gave_up(r.supervisor + '/' + r.child, r.cause);
 }
 
 /// An entry exactly `period` old still counts (S4).
-void tree_rules::note_restart(const std::string& path) {
+size_t tree_rules::counted(const life& l, const restart_limit& limit, const std::string& child, instant now) {
+  return static_cast<size_t>(std::count_if(l.restarts.begin(), l.restarts.end(), [&](const auto& each) {
+    return now - each.second <= limit.period && (!limit.each || each.first == child);
+  }));
+}
+
+void tree_rules::note_restart(const std::string& path, const std::string& child) {
   auto& l = lives_[path];
   const auto& limit = branches_.at(path).limit;
   const auto now = tree_ ? tree_->find(path) : std::nullopt;
   if (now && now->handle() != l.actor)
     l = {now->handle(), {}, {}}; // a new life counts anew
-  l.restarts.push_back(world_.now());
-  const auto in_window =
-    std::count_if(l.restarts.begin(), l.restarts.end(), [&](instant at) { return world_.now() - at <= limit.period; });
-  if (static_cast<uint32_t>(in_window) > limit.restarts)
+  l.restarts.emplace_back(child, world_.now());
+  if (const auto in_window = counted(l, limit, child, world_.now()); in_window > limit.restarts)
     world_.violated(fmt::format("I4: {} restarts within {} by {}, at most {} are granted", in_window,
                                 troupe::to_string(limit.period), path, limit.restarts));
 }
@@ -73,11 +82,9 @@ void tree_rules::gave_up(const std::string& path, const exit_cause& cause) {
   if (known == branches_.end() || cause.chain.empty() || cause.chain[0].find("gave up") == std::string::npos)
     return;
   const auto& l = lives_[path];
-  const auto at = l.escalated.value_or(world_.now());
+  const auto [child, at] = l.escalated.value_or(std::pair{std::string{}, world_.now()});
   const auto& limit = known->second.limit;
-  const auto in_window =
-    std::count_if(l.restarts.begin(), l.restarts.end(), [&](instant x) { return at - x <= limit.period; });
-  if (static_cast<uint32_t>(in_window) < limit.restarts)
+  if (const auto in_window = counted(l, limit, child, at); in_window < limit.restarts)
     world_.violated(fmt::format("I4: {} gave up after {} restarts within {}, and {} are granted", path, in_window,
                                 troupe::to_string(limit.period), limit.restarts));
 }

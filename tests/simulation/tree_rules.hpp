@@ -32,6 +32,8 @@ public:
   /// A child starts; an incarnation never comes back and never goes down (T2).
   void started(const std::string& path, const std::string& child, incarnation number);
   void ended(const std::string& path, const std::string& child, incarnation number);
+  /// It was deleted: one of that name that is added later has had no restarts.
+  void forgotten(const std::string& path, const std::string& child);
   /// One decision for each death, none for the living (I5); restarts stay within the limit (I4).
   void reported(const supervision_report& r);
   /// A supervisor ended: if it gave up, the limit was reached (I4).
@@ -44,14 +46,16 @@ public:
 private:
   using key = std::pair<std::string, std::string>; // supervisor, child
 
-  void handles(const handling& h);
-  void note_restart(const std::string& path);
-
   struct life {
-    caf::actor actor; ///< the supervisor whose restarts these are
-    std::deque<instant> restarts;
-    std::optional<instant> escalated;
+    caf::actor actor;                                         ///< the supervisor whose restarts these are
+    std::deque<std::pair<std::string, instant>> restarts;     ///< of whom, and when
+    std::optional<std::pair<std::string, instant>> escalated; ///< because of whom
   };
+
+  void handles(const handling& h);
+  void note_restart(const std::string& path, const std::string& child);
+  /// Restarts of a supervisor that count for one more of that child (S4).
+  [[nodiscard]] static size_t counted(const life& l, const restart_limit& limit, const std::string& child, instant now);
 
   simulation& world_;
   std::map<std::string, branch> branches_;

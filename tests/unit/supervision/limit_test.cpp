@@ -52,6 +52,37 @@ TEST_CASE("S4: failed attempts count") {
   CHECK(w.cause.chain[0] == "supervisor s gave up: a needed one restart more than the 3 granted within 10 s");
 }
 
+TEST_CASE("S4: where restarts are counted for each child, none is used up by the others") {
+  auto strategy = GENERATE(one_for_one, simple_one_for_one);
+  world w{spec_of(strategy, {"a"}, permanent, at_most_of_each(2, 10s))};
+  w.begin();
+  const auto child = [&](int i) {
+    return strategy == simple_one_for_one ? "a/" + std::to_string(i) : "a" + std::to_string(i);
+  };
+  for (int i = 0; i < 8; ++i)
+    strategy == simple_one_for_one ? w.start_from_template() : w.start_child({.id = child(i)});
+  for (int i = 0; i < 16; ++i)
+    w.die(child(i % 8));
+  REQUIRE_FALSE(w.finished());
+  CHECK(w.state.restarts == 16);
+  w.die(child(5));
+  CHECK(w.finished());
+  CHECK(w.cause.chain[0] ==
+        "supervisor s gave up: " + child(5) + " needed one restart more than the 2 granted within 10 s");
+}
+
+TEST_CASE("S4: a child that is added again begins with no restarts") {
+  world w{spec_of(one_for_one, {"a"}, permanent, at_most_of_each(1, 10s))};
+  w.begin().die("a");
+  w.terminate("a");
+  w.remove("a");
+  w.start_child({.id = "a"});
+  w.die("a");
+  CHECK_FALSE(w.finished());
+  w.die("a");
+  CHECK(w.finished());
+}
+
 TEST_CASE("S4: the default is one restart in 5 s") {
   supervisor_spec spec{.name = "s"};
   CHECK(spec.limit.restarts == 1);

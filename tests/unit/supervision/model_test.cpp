@@ -25,6 +25,7 @@ struct model {
     bool gated = false;         // has failed to start: waits for its turn of the mailbox
     bool asked = false;         // waits because a caller asked for its start
     bool added = false;         // by that call
+    std::deque<time_point> window = {};
   };
 
   restart_strategy strategy = one_for_one;
@@ -57,10 +58,11 @@ struct model {
     return false;
   }
 
-  bool count() {
-    std::erase_if(window, [&](time_point t) { return now - t > limit.period; });
-    window.push_back(now);
-    if (window.size() > limit.restarts)
+  bool count(entry& e) {
+    auto& counted = limit.each ? e.window : window;
+    std::erase_if(counted, [&](time_point t) { return now - t > limit.period; });
+    counted.push_back(now);
+    if (counted.size() > limit.restarts)
       ended = true;
     return !ended;
   }
@@ -76,7 +78,7 @@ struct model {
         e.is = "running";
       } else if (e.asked) { // its caller is told; it does not count
         e.is = e.added ? "gone" : "stopped";
-      } else if (!count()) {
+      } else if (!count(e)) {
         break;
       } else {
         e.is = "restarting";
@@ -119,7 +121,7 @@ struct model {
       e->is = "stopped";
       if (e->type == temporary || simple())
         erase(id);
-    } else if (count()) {
+    } else if (count(*e)) {
       e->is = "restarting";
       group_or_self(id);
     }
@@ -132,7 +134,7 @@ struct model {
     } else if (!failing.contains(id)) {
       find(id)->is = "running";
     } else {
-      find(id)->gated = count();
+      find(id)->gated = count(*find(id));
     }
   }
 
@@ -223,6 +225,7 @@ TEST_CASE("10,000 random calls, deaths and failing starts leave every supervisor
   while (calls < 10'000) {
     auto type = types[static_cast<size_t>(draw(3))];
     restart_limit limit{static_cast<uint32_t>(draw(6)), std::chrono::seconds{1 + draw(10)}};
+    limit.each = (strategy == one_for_one || strategy == simple_one_for_one) && draw(2) == 0;
     world w{
       spec_of(strategy, strategy == simple_one_for_one ? strings{"w"} : strings{"w/0", "w/1", "w/2"}, type, limit)};
     model m{.strategy = strategy, .limit = limit, .failing = {}, .children = {}, .window = {}};

@@ -31,6 +31,11 @@ TEST_CASE("a tree prints as it reads, with strategy, limit and restart types in 
 )");
 }
 
+TEST_CASE("a limit that is each child's says so") {
+  CHECK(print_tree(supervise("agents", one_for_one, at_most_of_each(16, 1min)).child(role("agent/0"))) ==
+        "agents      one_for_one, at most 16 restarts of each in 1 min\n└─ agent/0  permanent\n");
+}
+
 TEST_CASE("a tree is validated at every level, and the supervisor at fault is named by its path") {
   auto tree = supervise("training").child(supervise("agents").child({role("agent/0"), role("agent/0")}));
   auto ok = validate(tree);

@@ -25,6 +25,11 @@ TEST_CASE("S8: each broken rule has one sentence that names the field and what t
   CHECK(refusal([](auto& s) { s.name = ""; }) == "a supervisor's name is empty: give it one, its reports carry it");
   CHECK(refusal([](auto& s) { s.limit.period = 0s; }) ==
         "supervisor \"s\": limit.period is 0 s: give a time above 0, such as at_most(1000000, 5s)");
+  for (auto group : {one_for_all, rest_for_one})
+    CHECK(refusal([](auto& s) { s.limit = at_most_of_each(3, 5s); }, group) ==
+          "supervisor \"s\": a limit for each child does not go with strategy " + std::string{to_string(group)} +
+            ", where a restart concerns others, too: give at_most(3, …)");
+  CHECK(refusal([](auto& s) { s.limit = at_most_of_each(3, 5s); }) == "accepted");
   CHECK(refusal([](auto& s) { s.kill_grace = 0s; }) == "supervisor \"s\": kill_grace is 0 s: give a time above 0");
   CHECK(refusal([](auto& s) { s.backoff.min = -1s; }) ==
         "supervisor \"s\": backoff.min is -1 s: give a time of 0 or more");

@@ -41,7 +41,7 @@ world& world::pass(nanoseconds time) {
   for (;;) {
     due.clear();
     for (const auto& [when, token] : timers_)
-      if (when <= until && (due.empty() || when == now))
+      if (when <= until && (due.empty() || when <= now))
         now = std::max(now, when), due.push_back(token);
     if (due.empty())
       break;
