@@ -241,27 +241,37 @@ void agent_host::bind(const bind_role& entry) {
   };
   if (!hosts_rank(entry.rank) || entry.address.empty())
     read_shared(entry.place);
+  // Said again, of the same process: the connection to it was lost. What is sent to it goes by way of the leader until
+  // there is another one.
+  auto known = job_->roles->entry(entry.role);
+  auto again = known && known->incarnation == entry.incarnation;
   auto address = parse_address(entry.address);
   auto connects = [&](auto& x) {
     return x.second.rank > entry.rank && (x.first.kind != "agent" || entry.role.kind != "agent");
   };
   if (!address || hosts_rank(entry.rank) || std::none_of(hosted_.begin(), hosted_.end(), connects))
     return add();
-  auto connect = [this, add, host = address->first, port = address->second] {
+  if (again)
+    add();
+  auto and_then = [add, again] {
+    if (!again)
+      add();
+  };
+  auto connect = [this, and_then, host = address->first, port = address->second] {
     auto middleman = home_system().middleman().actor_handle();
     troupe::request(this, middleman, connect_limit, caf::connect_atom_v, host, port)
-      .then([add](const caf::node_id&, const caf::strong_actor_ptr&, const std::set<std::string>&) { add(); },
-            [add](const caf::error&) { add(); });
+      .then([and_then](const caf::node_id&, const caf::strong_actor_ptr&, const std::set<std::string>&) { and_then(); },
+            [and_then](const caf::error&) { and_then(); });
   };
   home_system().spawn<caf::detached>( // the probe blocks
-    [self = caf::weak_actor_ptr{ctrl()}, add, connect, host = address->first,
+    [self = caf::weak_actor_ptr{ctrl()}, and_then, connect, host = address->first,
      port = address->second](caf::event_based_actor*) {
       auto reached = !probe_tcp(host, port, reach_limit);
-      run_in(self, [add, connect, reached] {
+      run_in(self, [and_then, connect, reached] {
         if (reached)
           connect();
         else
-          add(); // the leader passes on what is sent
+          and_then(); // the leader passes on what is sent
       });
     });
 }

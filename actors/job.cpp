@@ -184,6 +184,7 @@ expected<void> run_node(const node_options& options, const node_observer& observ
     return tl::unexpected(identity.error());
   auto watcher = is_worker ? watch_parent(options.parent_pipe) : std::jthread{};
   auto link = link_settings{.identity = *identity, .secret = is_worker ? inherited_secret() : std::string{}};
+  link.is_worker = is_worker;
   if (!is_worker)
     link.on_line = observer.on_note;
   auto rt = runtime{{.network = true, .link = std::move(link)}};

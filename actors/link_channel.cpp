@@ -14,6 +14,11 @@ namespace troupe {
 
 namespace {
 
+// The connection is gone: whoever used it says what becomes of that.
+bool is_lost(int error) {
+  return error == ECONNRESET || error == EPIPE || error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH;
+}
+
 // What OpenSSL tells of a call, it tells by what these hold afterwards.
 void clear_errors() {
   errno = 0;
@@ -33,7 +38,7 @@ link_channel::result link_channel::after_system(ssize_t returned) {
     return {outcome::closed};
   if (errno == EAGAIN || errno == EINTR)
     return {outcome::wait_input};
-  if (errno == ECONNRESET || errno == EPIPE)
+  if (is_lost(errno))
     return {outcome::closed};
   problem_ = std::strerror(errno);
   return {outcome::failed};
@@ -52,7 +57,7 @@ link_channel::result link_channel::after(int returned, size_t bytes) {
     return {outcome::closed};
   case SSL_ERROR_SYSCALL:
     ERR_clear_error();
-    if (error == 0 || error == ECONNRESET || error == EPIPE)
+    if (error == 0 || is_lost(error))
       return {outcome::closed};
     problem_ = std::strerror(error);
     return {outcome::failed};

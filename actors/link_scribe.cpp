@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <utility>
 
+#include "actors/link_socket.hpp"
+
 namespace troupe {
 
 link_scribe::link_scribe(caf::io::network::default_multiplexer& loop, std::unique_ptr<link_channel> channel,
@@ -14,6 +16,9 @@ link_scribe::link_scribe(caf::io::network::default_multiplexer& loop, std::uniqu
     with_(std::move(with)), written_(UINT64_MAX), out_(std::make_shared<outgoing_segments>()),
     in_(std::make_shared<incoming_segments>()),
     stream_(loop, channel->socket(), std::move(channel), process_, with_, out_, in_) {
+  auto to_worker = process_.settings->is_worker && process_.peers->load() > 0;
+  if (to_worker)
+    limit_silence(stream_.fd(), process_.settings->limits.silence_of_workers);
   ++*process_.peers;
 }
 

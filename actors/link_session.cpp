@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cassert>
 #include <fmt/format.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/hmac.h>
@@ -13,6 +11,7 @@
 #include <utility>
 
 #include "actors/frame_guard.hpp"
+#include "actors/link_socket.hpp"
 #include "actors/openssl.hpp"
 #include "actors/version.hpp"
 
@@ -40,9 +39,8 @@ link_session::link_session(int socket, std::shared_ptr<const link_settings> sett
                            std::string host)
   : channel_(std::make_unique<link_channel>(socket)), settings_(std::move(settings)), host_(std::move(host)),
     at_(step::look) {
-  auto on = 1;
-  ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  ::setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+  prepare_socket(socket);
+  limit_silence(socket, settings_->limits.silence);
   ours_.protocol = settings_->protocol;
   ours_.version = troupe_version;
   ours_.process = process;

@@ -18,6 +18,8 @@ struct link_settings {
   /// That the other side has to know, too; never sent. Empty: none.
   std::string secret = {};
   link_limits limits = {};
+  /// Of a worker process: the first whom it lets in is its leader, and any other is a worker process, too.
+  bool is_worker = false;
   uint32_t protocol = protocol_version;                 ///< tests pretend to be another version
   std::function<void(const std::string&)> on_line = {}; ///< a line of the log; empty: standard error
 };

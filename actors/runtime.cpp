@@ -23,13 +23,12 @@ runtime::runtime(runtime_options options)
   config_->set("caf.scheduler.max-threads", static_cast<size_t>(workers));
   config_->set("caf.logger.console.verbosity", "quiet");
   if (options.network) {
+    const auto& limits = config_->link->limits;
     link_middleman::load(*config_);
     // The thread that reads a message decodes it, too: to wake another one takes longer (docs/decisions).
     config_->set("caf.middleman.workers", size_t{0});
-    // A connection on which nothing comes is given up: the other host is gone, or the network to it. Later than a peer
-    // is (`failure_detector`), which may come back until then.
     config_->set("caf.middleman.heartbeat-interval", caf::timespan{1s});
-    config_->set("caf.middleman.connection-timeout", caf::timespan{10s});
+    config_->set("caf.middleman.connection-timeout", caf::timespan{limits.silence});
   }
   system_ = std::make_unique<caf::actor_system>(*config_);
 }
