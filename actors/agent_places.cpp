@@ -1,78 +1,118 @@
 #include "actors/agent_places.hpp"
 
 #include <algorithm>
-#include <array>
 #include <fmt/format.h>
-#include <numeric>
 #include <utility>
 
-#include "actors/job.hpp"
+#include "supervision/spec.hpp"
 
 namespace troupe {
+
 namespace {
 
-constexpr auto names = std::array{std::pair{std::string_view{"spread"}, place_rule::spread},
-                                  std::pair{std::string_view{"one-per"}, place_rule::one_per},
-                                  std::pair{std::string_view{"pack"}, place_rule::pack}};
-
-std::string plural(uint64_t count, const char* what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+std::string name_of(uint32_t agent) {
+  return fmt::format("agent/{}", agent);
 }
 
 } // namespace
 
-std::string_view to_string(place_rule rule) {
-  return std::find_if(names.begin(), names.end(), [&](auto& n) { return n.second == rule; })->first;
+agent_places::answer agent_places::next(uint32_t agent, time_point now) {
+  auto guard = std::lock_guard{mutex_};
+  auto& a = agents_[agent];
+  auto chosen = choice_.pick(agent, now);
+  if (chosen.node && !a.waits && a.no.size() < options_.nodes.size())
+    return try_node{*chosen.node};
+  if (!a.has_worked && agent < options_.must_start)
+    return refuse{fmt::format("no node has a place for {}: {}", name_of(agent), reasons(a))};
+  if (nobody_works() && !idle_since_)
+    idle_since_ = now;
+  if (idle_since_ && now - *idle_since_ >= options_.patience)
+    return give_up{fmt::format("no agent has had a place for {}: {}; the run ends here, and goes on with --resume if "
+                               "it has a --checkpoint folder",
+                               to_string(nanoseconds{options_.patience}), reasons(a))};
+  if (chosen.node && a.waits)
+    return try_node{*chosen.node};
+  auto until = chosen.node ? now : chosen.until;
+  return wait{idle_since_ ? std::min(until, *idle_since_ + options_.patience) : until, !std::exchange(a.waits, true)};
 }
 
-expected<place_rule> parse_place_rule(std::string_view name) {
-  for (auto& [known, rule] : names)
-    if (known == name)
-      return rule;
-  return fail(fmt::format("'{}' is no rule for places: choose spread, one-per or pack", name));
-}
-
-expected<std::vector<uint32_t>> place_agents(place_rule rule, uint32_t agents, const std::vector<int>& slots) {
-  auto nodes = static_cast<uint32_t>(slots.size());
-  if (nodes == 0)
-    return fail("there is no node to place agents on: name some with --nodes or --hostfile");
-  if (rule == place_rule::one_per && agents > nodes)
-    return fail(fmt::format("--place one-per puts each agent on a node of its own, and for {} there {} only {}: name "
-                            "more nodes or use fewer --agents",
-                            plural(agents, "agent"), nodes == 1 ? "is" : "are", plural(nodes, "node")));
-  auto all_known = std::find(slots.begin(), slots.end(), 0) == slots.end();
-  if (rule == place_rule::pack && !all_known)
-    return fail(
-      "--place pack fills one node after the other, and has to know how many agents each takes: write slots=N "
-      "for all of them in the --hostfile");
-  if (auto sum = std::accumulate(slots.begin(), slots.end(), uint64_t{0}); all_known && agents > sum)
-    return fail(fmt::format("{} do not fit into the {} of {}: give the nodes more in the --hostfile, or use fewer "
-                            "--agents",
-                            plural(agents, "agent"), plural(sum, "slot"), plural(nodes, "node")));
-  auto left = std::vector<uint32_t>(nodes);
-  std::transform(slots.begin(), slots.end(), left.begin(), [&](int n) { return n == 0 ? agents : uint32_t(n); });
-  auto result = std::vector<uint32_t>{};
-  auto at = uint32_t{0};
-  while (result.size() < agents) {
-    if (left[at] > 0) {
-      --left[at];
-      result.push_back(at);
-    }
-    if (rule != place_rule::pack || left[at] == 0)
-      at = (at + 1) % nodes;
+// Of all who wait, so that one sentence tells of a host and all its agents.
+std::string agent_places::news() {
+  auto who = std::string{};
+  auto why = std::string{};
+  auto several = false;
+  for (auto& [agent, a] : agents_) {
+    if (!a.waits || std::exchange(a.told, true))
+      continue;
+    several = !who.empty();
+    who += (who.empty() ? "" : ", ") + name_of(agent);
+    if (why.empty())
+      why = reasons(a);
   }
-  return result;
+  if (who.empty())
+    return {};
+  auto rest = nobody_works()
+                ? fmt::format("no agent is at work: the run waits for {} for one to get a place, then ends",
+                              to_string(nanoseconds{options_.patience}))
+                : fmt::format("the others do {} work", several ? "their" : "its");
+  return fmt::format("{} {} for a place: {}; {}", who, several ? "wait" : "waits", why, rest);
 }
 
-expected<std::vector<uint32_t>> place_agents(const job_options& job) {
-  if (job.nodes.empty() && job.place != place_rule::spread)
-    return fail(fmt::format("--place {} is for agents on nodes: name some with --nodes or --hostfile, or leave it out",
-                            to_string(job.place)));
-  if (job.nodes.empty())
-    return std::vector<uint32_t>{};
-  auto slots = job.node_slots;
-  slots.resize(job.nodes.size());
-  return place_agents(job.place, static_cast<uint32_t>(job.agents), slots);
+std::string agent_places::refused(uint32_t agent, size_t node, const std::string& why, time_point now) {
+  auto guard = std::lock_guard{mutex_};
+  choice_.refused(agent, node, now);
+  auto& a = agents_[agent];
+  a.no[node] = why;
+  return a.waits && !a.told ? news() : std::string{};
+}
+
+void agent_places::failed(uint32_t agent, size_t node, const std::string& why, time_point now) {
+  auto guard = std::lock_guard{mutex_};
+  choice_.failed(node, now);
+  agents_[agent].no[node] = why;
+}
+
+std::string agent_places::started(uint32_t agent, size_t node, incarnation process) {
+  auto guard = std::lock_guard{mutex_};
+  choice_.succeeded(agent, node);
+  auto& a = agents_[agent];
+  auto told = a.told;
+  a = {process, true, false, false, {}};
+  idle_since_.reset();
+  return told ? fmt::format("{} has a place again, at {}", name_of(agent), name(node)) : std::string{};
+}
+
+void agent_places::ended(uint32_t agent, incarnation process, time_point now) {
+  auto guard = std::lock_guard{mutex_};
+  auto& a = agents_[agent];
+  a.waits = a.told = false;
+  a.no.clear();
+  if (a.at_work != process)
+    return;
+  a.at_work.reset();
+  if (nobody_works())
+    idle_since_ = now;
+}
+
+std::string agent_places::why(uint32_t agent) const {
+  auto guard = std::lock_guard{mutex_};
+  auto found = agents_.find(agent);
+  return found == agents_.end() ? std::string{} : reasons(found->second);
+}
+
+bool agent_places::nobody_works() const {
+  return std::none_of(agents_.begin(), agents_.end(), [](auto& each) { return each.second.at_work.has_value(); });
+}
+
+std::string agent_places::reasons(const record& agent) const {
+  auto text = std::string{};
+  for (size_t node = 0; node < options_.nodes.size(); ++node) {
+    auto said = agent.no.find(node);
+    text += fmt::format(
+      "{}{}", text.empty() ? "" : "; ",
+      said == agent.no.end() ? fmt::format("{} is left out, since an agent was lost there", name(node)) : said->second);
+  }
+  return text;
 }
 
 } // namespace troupe

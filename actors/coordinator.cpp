@@ -13,6 +13,14 @@ const role_id self_role{"coordinator", 0};
 
 } // namespace
 
+void ask_to_stop(run_record& record, const hosted_job& job, const std::string& why) {
+  if (!why.empty())
+    record.hopeless = std::make_shared<const std::string>(why);
+  record.stop_asked = true;
+  if (auto handle = job.roles->find_as<coordinator_actor>(self_role))
+    troupe::anon_send(handle, stop_run{});
+}
+
 coordinator::coordinator(interface::pointer self, life now, const config& c)
   : self_(self), life_(std::move(now)), config_(c), record_(*config_.record), core_([&] {
       auto core = c.core;
@@ -86,7 +94,12 @@ coordinator_actor::behavior_type coordinator::make_behavior() {
       mover_->look();
     },
     [this](const evaluation& e) { perform(core_.on_evaluation(e)); },
-    [this](const stop_run&) { perform(core_.on_stop()); },
+    [this](const stop_run&) {
+      if (auto why = record_.hopeless.load())
+        perform(coordinator_core::actions{coordinator_core::give_up{*why}});
+      else
+        perform(core_.on_stop());
+    },
     [this](const lock_granted& g) { locks_.on(g); },
     [this](const lock_refused& r) { locks_.on(r); },
     [this](const lock_released& r) { locks_.on(r); },

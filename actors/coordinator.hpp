@@ -59,10 +59,15 @@ struct run_record {
   double test_seconds = 0; ///< since the first commit
   step_set counted;        ///< steps that `outcome` counts
   std::map<role_id, uint64_t> drops;
-  std::shared_ptr<const model_state> start; ///< what shards are loaded with
-  std::atomic<bool> stop_asked = false;     ///< perhaps before there was a coordinator; any thread
-  bool done = false;                        ///< `on_done` was called
+  std::shared_ptr<const model_state> start;                 ///< what shards are loaded with
+  std::atomic<bool> stop_asked = false;                     ///< perhaps before there was a coordinator; any thread
+  std::atomic<std::shared_ptr<const std::string>> hopeless; ///< why the run cannot go on; any thread
+  bool done = false;                                        ///< `on_done` was called
 };
+
+/// Has the run finish the step in progress and end, or, `why` being given, fail with it at once. Any thread; whichever
+/// coordinator there is, or comes to be.
+void ask_to_stop(run_record& record, const hosted_job& job, const std::string& why = {});
 
 /// Leads a run (see `coordinator_core`): publishes views, commits steps, has the model evaluated and saved.
 /// Receives `join` (everyone), `peer_unreachable` (remote agents), `micro_batches_done`, `evaluation` (agents),

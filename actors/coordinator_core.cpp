@@ -420,6 +420,7 @@ coordinator_core::actions coordinator_core::on_tick() {
     return out;
   lonely_ticks_ = agents().empty() ? lonely_ticks_ + 1 : 0;
   end_if_deserted(out);
+  stop_if_nobody_works(out);
   if (round_)
     for (auto& [first, work] : round_->open)
       if (work.second)

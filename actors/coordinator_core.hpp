@@ -221,6 +221,7 @@ private:
   void rewind_if_hopeless(actions& out);
   void end_if_done(actions& out);
   void end_if_deserted(actions& out);
+  void stop_if_nobody_works(actions& out);
   void try_commit(actions& out);
   bool commit_one(step at, actions& out);
   void after_commit(actions& out);

@@ -12,6 +12,8 @@ namespace {
 
 // Ticks that a run without agents waits for those that have never joined.
 constexpr int lonely_limit = 15;
+// And that one which is to stop waits for its agents to finish the step in progress.
+constexpr int stop_limit = 2;
 
 } // namespace
 
@@ -350,6 +352,15 @@ coordinator_core::actions coordinator_core::on_left(const member& who) {
   out.emplace_back(note{fmt::format("{} has left the run", to_string(who.role))});
   end_if_deserted(out);
   return out;
+}
+
+// With nobody to finish it there is no step in progress. Peers have the model, and are waited for.
+void coordinator_core::stop_if_nobody_works(actions& out) {
+  auto all = holders();
+  auto whole = !has_peers() && log().applied.above.empty() &&
+               std::all_of(all.begin(), all.end(), [&](auto& role) { return members_.contains(role); });
+  if (phase_ == phase::running && log().stop_asked && whole && lonely_ticks_ > stop_limit)
+    end(stop_cause::interrupted, out);
 }
 
 // Who has crashed is awaited, and for a while who has not joined yet.

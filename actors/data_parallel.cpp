@@ -148,7 +148,7 @@ expected<std::unique_ptr<data_parallel>> data_parallel::prepare(runtime& rt, con
   // Worker processes load their programs while this one opens data and model.
   auto remote = std::shared_ptr<remote_agents>{};
   if (o.isolation == isolation::process || !o.nodes.empty()) {
-    auto made = remote_agents::make(rt.system(), o, rt.link().secret);
+    auto made = remote_agents::make(rt.system(), o, rt.link().secret, from.has_value());
     if (!made)
       return tl::unexpected(made.error());
     remote = std::move(*made);
@@ -222,6 +222,8 @@ data_parallel::data_parallel(runtime& rt, job_options options, job_observer obse
     peers.push_back(make_peer(rank));
   if (beside)
     make_placed_shards();
+  if (remote_)
+    observe_places();
   auto lanes = devices_.size() - first;
   for (uint32_t i = 0; !beside && !job_->has_peers() && i < static_cast<uint32_t>(options_.shards); ++i)
     shards.emplace_back(fmt::format("shard_holder/{}", i), [this, i, first, lanes](const start_context& c) -> started {
@@ -305,6 +307,16 @@ startable data_parallel::make_aggregator(uint32_t first) {
           }};
 }
 
+// Shards are not kept waiting for a place beside an agent, if another agent has one.
+void data_parallel::observe_places() {
+  remote_->observe({observer_.on_note,
+                    [placer = placer_](uint32_t rank) {
+                      if (placer)
+                        placer->leaves(rank);
+                    },
+                    [record = record_, job = job_](const std::string& why) { ask_to_stop(*record, *job, why); }});
+}
+
 // Holders and replicas in the agents' processes, and in this one where there is no other place.
 void data_parallel::make_placed_shards() {
   auto hosts = std::vector<shard_placer::host>(static_cast<size_t>(options_.least_agents));
@@ -372,11 +384,11 @@ coordinator::config data_parallel::leader_config() {
 
 supervision_tree data_parallel::tree(std::optional<restart_limit> limit) const {
   const auto few = limit.value_or(at_most(3, 1min));
-  const auto many = limit.value_or(at_most(16, 1min));
+  const auto many = limit.value_or(at_most_of_each(16, 1min));
   auto tree = supervise("training", one_for_one, few);
   tree.child(locks).child(broker).child(job_->has_peers() ? supervise_agents("peers", many).child(peers, transient)
                                         : job_->sharded()
-                                          ? supervise_shards(options_.shards, limit).child(shards).child(replicas)
+                                          ? supervise_agents("shards", many).child(shards).child(replicas)
                                           : supervise("shards", one_for_all, few).child(shards));
   if (!aggregators.empty())
     tree.child(supervise_agents("aggregators", many).child(aggregators));
@@ -384,7 +396,7 @@ supervision_tree data_parallel::tree(std::optional<restart_limit> limit) const {
     tree.child(supervise_agents("samples", many).child(samples, transient));
   tree.child(supervise_agents("agents", many).child(agents, transient)).child(leader, transient, significant);
   if (!joiners.empty())
-    tree.child(supervise_joiners(!samples.empty(), limit).child(joiners, transient), temporary);
+    tree.child(supervise_agents("joiners", many).child(joiners, transient), temporary);
   return tree;
 }
 

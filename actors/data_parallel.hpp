@@ -100,6 +100,7 @@ private:
   startable make_sample_source();
   startable make_sample_keeper(uint32_t rank);
   void make_placed_shards();
+  void observe_places();
 
   runtime& runtime_;
   job_options options_;
@@ -124,22 +125,14 @@ private:
 /// Fills in what the options leave open: micro-batch, shards, threads. Refuses contradictions, with one sentence.
 expected<job_options> resolve(job_options options);
 
-/// How agents are supervised: one that fails again and again, as where its host is gone, is tried for a quarter of a
-/// minute. One that has left is not started again: make it `transient`.
-inline supervision_tree supervise_agents(std::string name, restart_limit limit = at_most(16, std::chrono::minutes{1})) {
+/// How agents are supervised, and what lives beside them: one that fails again and again is tried for a quarter of a
+/// minute, and what the others fail does not count, so that any number of them can lose their links now and then. An
+/// agent whose host is lost waits for a place, which is no failure (`agent_places`). One that has left is not started
+/// again: make it `transient`.
+inline supervision_tree supervise_agents(std::string name,
+                                         restart_limit limit = at_most_of_each(16, std::chrono::minutes{1})) {
   using namespace std::chrono_literals;
   return supervise(std::move(name), one_for_one, limit).backoff({.min = 1ms, .max = 3s, .quiet = 5s});
-}
-
-/// The same where each of them may have a sample keeper, which fails with its process as they do.
-inline supervision_tree supervise_joiners(bool have_keepers, std::optional<restart_limit> limit = {}) {
-  return supervise_agents("joiners", limit.value_or(at_most(have_keepers ? 32 : 16, std::chrono::minutes{1})));
-}
-
-/// The same for holders of shards that move from host to host: each may be started as often as usual.
-inline supervision_tree supervise_shards(int shards, std::optional<restart_limit> limit = {}) {
-  return supervise_agents("shards",
-                          limit.value_or(at_most(16 + 8 * static_cast<uint32_t>(shards), std::chrono::minutes{1})));
 }
 
 /// Whether the processes of agents do not open the data set, but hold shards of it.

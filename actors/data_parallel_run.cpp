@@ -11,9 +11,7 @@
 namespace troupe {
 
 void data_parallel::request_stop() const {
-  record_->stop_asked = true;
-  if (auto handle = job_->roles->find_as<coordinator_actor>({"coordinator", 0}))
-    troupe::anon_send(handle, stop_run{});
+  ask_to_stop(*record_, *job_);
 }
 
 namespace {

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "actors/agent_places.hpp"
+#include "actors/place_rule.hpp"
 #include "actors/run_event.hpp"
 #include "actors/spawnable.hpp"
 #include "learn/combine.hpp"
@@ -77,7 +77,9 @@ struct job_options {
   std::vector<int> node_slots;    ///< agents that each of these takes at most, 0: unknown; empty: all are unknown
   std::string hostfile;           ///< that named both, for the report; empty: none did
   place_rule place = place_rule::spread; ///< on which of them each agent begins, and where it goes back to
-  std::string certs;                     ///< folder with this process's certificate, for the nodes; empty: no TLS
+  /// With nodes: how long the run goes on while none of its agents has a place on any of them, before it ends.
+  std::chrono::milliseconds wait_for_nodes{300'000};
+  std::string certs; ///< folder with this process's certificate, for the nodes; empty: no TLS
   std::string
     worker_program; ///< what hosts agents with `isolation::process`, called as `troupe node …` is; empty: this program
   uint64_t seed = 1;

@@ -269,7 +269,7 @@ supervision_tree shape_of(const job_options& o) {
     .child(!has_shards(o) ? supervise_agents("peers").child(
                               numbered(o.sync == "ring" ? "ring_peer" : "gossip_peer", o.agents), transient)
            : o.sync == "sharded"
-             ? supervise_shards(o.shards)
+             ? supervise_agents("shards")
                  .child(numbered("shard_holder", o.shards))
                  .child(numbered("shard_replica", has_processes(o) ? o.shards : 0))
              : supervise("shards", one_for_all, at_most(3, 1min)).child(numbered("shard_holder", o.shards)));
@@ -288,7 +288,7 @@ supervision_tree shape_of(const job_options& o) {
       if (keepers || kind != keeper_kind)
         joiners.emplace_back(fmt::format("{}/{}", kind, i), nothing);
   if (!joiners.empty())
-    tree.child(supervise_joiners(keepers).child(joiners, transient), temporary);
+    tree.child(supervise_agents("joiners").child(joiners, transient), temporary);
   return tree;
 }
 

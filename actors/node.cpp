@@ -52,8 +52,7 @@ node_actor::behavior_type node::make_behavior() {
     [this](const hello& h) -> caf::result<hello> {
       auto answer = make_response_promise<hello>();
       once_free([this, answer, h]() mutable {
-        auto left = config_.slots - static_cast<uint32_t>(now_ ? now_->slots.size() : 0);
-        answer.deliver(hello{"troupe", config_.protocol, troupe_version, h.job_id, refusal(h), left});
+        answer.deliver(hello{"troupe", config_.protocol, troupe_version, h.job_id, refusal(h), slots_left()});
       });
       return answer;
     },
@@ -93,7 +92,7 @@ std::string node::refusal(const hello& from) const {
 
 void node::open(caf::typed_response_promise<worker_opened> answer, const open_worker& what) {
   auto no = refusal({"troupe", config_.protocol, troupe_version, what.job_id, {}, 0});
-  if (no.empty() && !(now_ && now_->slots.contains(what.role)) && (now_ ? now_->slots.size() : 0) >= config_.slots)
+  if (no.empty() && !(now_ && now_->slots.contains(what.role)) && !make_room())
     no = fmt::format("all its {} slots are taken; start it with more --slots or use fewer --agents", config_.slots);
   if (no.empty())
     if (auto begun = begin(what); !begun)
@@ -112,6 +111,30 @@ void node::open(caf::typed_response_promise<worker_opened> answer, const open_wo
   } else if (s.process) {
     hand_out(s);
   }
+}
+
+uint32_t node::slots_left() const {
+  if (!now_)
+    return config_.slots;
+  auto taken =
+    std::count_if(now_->slots.begin(), now_->slots.end(), [](auto& each) { return each.second.is_in_use(); });
+  return config_.slots - static_cast<uint32_t>(taken);
+}
+
+// Whether there is a slot for one more agent, or comes to be by the end of a process that waits for an agent which went
+// elsewhere.
+bool node::make_room() {
+  if (!now_ || now_->slots.size() < config_.slots)
+    return config_.slots > 0;
+  auto idle = std::find_if(now_->slots.begin(), now_->slots.end(), [](auto& each) { return !each.second.is_in_use(); });
+  if (idle == now_->slots.end())
+    return false;
+  auto workers = supervisor{now_->tree->root()};
+  auto id = to_string(idle->first);
+  workers.terminate_child(id,
+                          [workers, id](const call_result&) { workers.delete_child(id, [](const call_result&) {}); });
+  now_->slots.erase(idle);
+  return true;
 }
 
 void node::add_worker(const role_id& role) {
@@ -215,7 +238,8 @@ expected<void> node::begin(const open_worker& what) {
     auto observer = tree_observer{};
     observer.on_report = config_.on_report;
     observer.on_end = later([this](const tree_end& end) { workers_ended(end); });
-    auto tree = run_tree(home_system(), supervise("workers", one_for_one, at_most(16, 1min)), std::move(observer));
+    auto tree =
+      run_tree(home_system(), supervise("workers", one_for_one, at_most_of_each(16, 1min)), std::move(observer));
     if (!tree) {
       now_ = nullptr;
       return tl::unexpected(tree.error());

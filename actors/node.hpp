@@ -19,8 +19,9 @@
 namespace troupe {
 
 /// Hosts agents of one job at a time on behalf of a leader elsewhere, each in a worker process of its own, and
-/// supervises these processes (T5): `one_for_one`, `transient`, at most 16 restarts in 1 min. The leader talks to the
-/// workers themselves.
+/// supervises these processes (T5): `one_for_one`, `transient`, at most 16 restarts of each in 1 min. The leader talks
+/// to the workers themselves. A process that no agent has taken, as its agent went elsewhere, makes room for another
+/// agent's where all slots are in use.
 /// Receives `hello`, `open_worker`, `ask_worker_end` (the leader), `leave_run` (its process): it takes no more agents,
 /// and ends when those it has have left. Refuses, with a sentence in the answer: another protocol version, a second
 /// job, more agents than slots, a worker process that does not get ready. When the supervisors of its agents are gone,
@@ -53,6 +54,7 @@ private:
     std::string end;    // how the process it had ended
     caf::typed_response_promise<worker_opened> waiting;
     caf::typed_response_promise<worker_ended> asking;
+    [[nodiscard]] bool is_in_use() const { return taken || waiting.pending(); }
   };
   // What the node hosts.
   struct hosted {
@@ -69,6 +71,8 @@ private:
   caf::result<link_measured> measure_from_here(const measure_link& what);
   caf::result<worker_ended> end_of(const ask_worker_end& what);
   expected<void> begin(const open_worker& what);
+  [[nodiscard]] uint32_t slots_left() const;
+  bool make_room();
   void add_worker(const role_id& role);
   void hand_out(slot& s);
   void process_listens(const role_id& role, uint16_t port, const caf::actor& process);

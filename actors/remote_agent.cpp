@@ -1,5 +1,7 @@
 #include "actors/remote_agent.hpp"
 
+#include <utility>
+
 #include "messages/caf.hpp"
 #include "supervision/exit_reason.hpp"
 
@@ -22,8 +24,9 @@ caf::behavior remote_agent::make_behavior() {
   });
   troupe::monitor(this, config_.worker, [this](const caf::error& reason) { quit(end_ ? reason_of(*end_) : reason); });
   auto answer = [self = caf::actor{this}, this](const agent_spawned& s) { run_in(self, [this, s] { spawned(s); }); };
-  auto what = remote_worker::spawn_request{config_.role, config_.number, config_.notice.supervisor(), caf::actor{this},
-                                           std::move(answer)};
+  auto waits = [self = caf::actor{this}, this] { run_in(self, [this] { ready(); }); };
+  auto what = remote_worker::spawn_request{config_.role,     config_.number,   config_.notice.supervisor(),
+                                           caf::actor{this}, std::move(waits), std::move(answer)};
   in_worker([what = std::move(what)](remote_worker& w) { w.spawn_there(what); });
   return {[this](const replace_state& word) {
     if (there_)
@@ -47,7 +50,12 @@ void remote_agent::spawned(const agent_spawned& answer) {
     if (auto cause = cause_of(reason); cause.kind != exit_kind::connection_lost) // else the worker tells why
       leave(cause);
   });
-  config_.notice.ready(caf::actor{this});
+  ready();
+}
+
+void remote_agent::ready() {
+  if (!std::exchange(is_ready_, true))
+    config_.notice.ready(caf::actor{this});
 }
 
 void remote_agent::leave(const exit_cause& why) {

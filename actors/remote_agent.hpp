@@ -12,9 +12,10 @@ namespace troupe {
 /// The near end of an agent, or of a ring peer or shard holder at its side, that lives in a worker process: what its
 /// supervisor starts, watches and stops (T5).
 ///
-/// Has the role spawned by its `remote_worker`, then reports ready. Receives `replace_state` and exit messages, which
-/// it passes on. Ends with the role, or with the process, whose reason names the exit code or the signal; in each case
-/// not before the process has, unless that is still needed by the other role.
+/// Has the role spawned by its `remote_worker`, then reports ready; also while that waits for a place, as the wait is
+/// no failure. Receives `replace_state` and exit messages, which it passes on. Ends with the role, or with the process,
+/// whose reason names the exit code or the signal; in each case not before the process has, unless that is still needed
+/// by the other role.
 class remote_agent final : public caf::event_based_actor {
 public:
   struct config {
@@ -32,6 +33,7 @@ protected:
   void on_exit() override;
 
 private:
+  void ready();
   void spawned(const agent_spawned& answer);
   void leave(const exit_cause& why);
   template <class F>
@@ -39,6 +41,7 @@ private:
 
   config config_;
   caf::actor there_;
+  bool is_ready_ = false;
   std::optional<exit_cause> end_; // its own, while the process ends
 };
 

@@ -5,9 +5,17 @@
 
 namespace troupe {
 
+remote_agents::remote_agents(caf::actor_system& system, job_options options, std::string secret, bool goes_on)
+  : system_(system), options_(std::move(options)), secret_(std::move(secret)), goes_on_(goes_on) {
+  auto must_start = goes_on_ ? 0 : static_cast<uint32_t>(options_.least_agents);
+  if (!options_.nodes.empty())
+    places_ = std::make_shared<agent_places>(
+      agent_places::options{options_.nodes, place_agents(options_).value(), must_start, options_.wait_for_nodes});
+}
+
 expected<std::shared_ptr<remote_agents>> remote_agents::make(caf::actor_system& system, const job_options& options,
-                                                             std::string secret) {
-  auto result = std::shared_ptr<remote_agents>(new remote_agents(system, options, std::move(secret)));
+                                                             std::string secret, bool goes_on) {
+  auto result = std::shared_ptr<remote_agents>(new remote_agents(system, options, std::move(secret), goes_on));
   if (!options.nodes.empty())
     return result;
   for (uint32_t i = 0; i < static_cast<uint32_t>(options.agents); ++i) {
@@ -20,6 +28,8 @@ expected<std::shared_ptr<remote_agents>> remote_agents::make(caf::actor_system& 
 }
 
 expected<void> remote_agents::connect(const hosted_job& job) {
+  if (goes_on_)
+    return {};
   for (auto& node : options_.nodes) {
     auto address = *parse_address(node);
     if (auto host = connect_node(system_, address.first, address.second, job.description.job_id); !host)
@@ -37,14 +47,6 @@ expected<worker_process> remote_agents::launch(uint32_t rank) {
   return worker_process::launch({.program = options_.worker_program, .secret = secret_});
 }
 
-void remote_agents::tried(size_t node, bool good) {
-  auto guard = std::lock_guard{mutex_};
-  if (good)
-    choice_.succeeded(node);
-  else
-    choice_.failed(node, system_.clock().now());
-}
-
 // An agent and the role at its side have different supervisors: whoever is started first brings the process with it.
 caf::actor remote_agents::worker_for(uint32_t rank, const start_context& c, const std::shared_ptr<hosted_job>& job) {
   auto guard = std::lock_guard{mutex_};
@@ -52,13 +54,13 @@ caf::actor remote_agents::worker_for(uint32_t rank, const start_context& c, cons
   if (auto known = caf::actor_cast<caf::strong_actor_ptr>(mine.worker); known && !has_ended(known))
     return caf::actor_cast<caf::actor>(known);
   mine.number = mine.number.next();
-  auto config = remote_worker::config{job, rank, mine.number, c.notice.supervisor(), nullptr, {}, {}, {}};
-  if (options_.nodes.empty()) {
-    config.launch = [self = shared_from_this(), rank] { return self->launch(rank); };
+  auto config = remote_worker::config{job, rank, mine.number, c.notice.supervisor(), nullptr, places_};
+  if (places_) {
+    config.on_note = observer_.on_note;
+    config.on_wait = [on_wait = observer_.on_wait, rank] { on_wait(rank); };
+    config.on_hopeless = observer_.on_hopeless;
   } else {
-    auto node = choice_.pick(homes_[rank], system_.clock().now());
-    config.node = options_.nodes[node];
-    config.on_tried = [self = shared_from_this(), node](bool good) { self->tried(node, good); };
+    config.launch = [self = shared_from_this(), rank] { return self->launch(rank); };
   }
   auto worker = caf::actor{c.system.spawn<remote_worker, caf::detached>(std::move(config))};
   mine.worker = caf::actor_cast<caf::weak_actor_ptr>(worker);

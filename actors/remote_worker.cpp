@@ -16,6 +16,9 @@ using namespace std::chrono_literals;
 
 // Opening a large data set on the agent's host takes its time (R7).
 constexpr auto spawn_deadline = 60s;
+// How long an exchange with a node may take at the first try, and while an agent waits for a place.
+constexpr auto patient = std::chrono::milliseconds{10s};
+constexpr auto impatient = std::chrono::milliseconds{1500};
 // How long a process may take to be gone after its connection is.
 constexpr auto exit_limit = 500ms;
 
@@ -47,60 +50,127 @@ caf::behavior remote_worker::make_behavior() {
 
 void remote_worker::on_exit() {
   process_.reset(); // waits for its end
+  if (config_.places)
+    config_.places->ended(config_.rank, config_.number, system().clock().now());
   caf::event_based_actor::on_exit();
 }
 
 // -- start ------------------------------------------------------------------------------------------------------------
 
-expected<void> remote_worker::open() {
-  auto& job = config_.job->description.job_id;
-  auto where = std::pair<std::string, uint16_t>{"127.0.0.1", 0};
-  if (config_.launch) {
-    auto process = config_.launch();
-    if (!process)
-      return tl::unexpected(process.error());
-    process_ = std::move(*process);
-    auto port = process_->port();
-    if (!port)
-      return tl::unexpected(port.error());
-    where.second = *port;
-  } else {
-    where = *parse_address(config_.node);
-    auto node = connect_node(system(), where.first, where.second, job);
-    if (!node)
-      return tl::unexpected(node.error());
-    node_ = caf::actor_cast<node_actor>(*node);
-    auto supervisor = caf::actor_cast<caf::strong_actor_ptr>(config_.supervisor);
-    auto port = open_worker_on(system(), node_, {job, {"agent", config_.rank}, config_.number, supervisor});
-    if (!port)
-      return tl::unexpected(port.error());
-    where.second = *port;
-  }
-  auto host = connect_node(system(), where.first, where.second, job);
-  if (!host)
-    return tl::unexpected(host.error());
-  host_ = caf::actor_cast<agent_host_actor>(*host);
-  address_ = fmt::format("{}:{}", where.first, where.second);
-  troupe::monitor(this, host_, [this](const caf::error& reason) { ended(reason); });
-  return {};
-}
-
-void remote_worker::tried(bool good) {
-  if (config_.on_tried)
-    config_.on_tried(good);
-}
-
 void remote_worker::spawn_there(const spawn_request& r) {
-  if (!host_)
-    if (auto opened = open(); !opened) {
-      tried(false);
-      return quit(reason_of(opened.error())); // whoever waits for it monitors this actor
-    }
   roles_[r.role] = r.near_end.address();
   troupe::monitor(this, r.near_end, [this, role = r.role, who = r.near_end.address()](const caf::error& reason) {
     if (auto i = roles_.find(role); i != roles_.end() && i->second == who) // it was killed
       quit(reason);
   });
+  if (host_)
+    return spawn(r);
+  requests_.push_back(r);
+  if (waiting_)
+    return wait_for_place(r);
+  if (requests_.size() > 1)
+    return; // it is being looked for
+  if (!config_.launch)
+    return find_place();
+  if (auto opened = open_here(); !opened)
+    return quit(reason_of(opened.error())); // whoever waits for it monitors this actor
+  spawn_all();
+}
+
+expected<void> remote_worker::open_here() {
+  auto process = config_.launch();
+  if (!process)
+    return tl::unexpected(process.error());
+  process_ = std::move(*process);
+  auto port = process_->port();
+  if (!port)
+    return tl::unexpected(port.error());
+  return greet("127.0.0.1", *port, patient);
+}
+
+// Blocks: not for long where it may be for the hundredth time.
+expected<void> remote_worker::open_on(const std::string& node) {
+  auto& job = config_.job->description.job_id;
+  auto limit = waiting_ ? impatient : patient;
+  auto where = *parse_address(node);
+  auto found = connect_node(system(), where.first, where.second, job, limit);
+  if (!found)
+    return tl::unexpected(found.error());
+  node_ = caf::actor_cast<node_actor>(*found);
+  auto supervisor = caf::actor_cast<caf::strong_actor_ptr>(config_.supervisor);
+  auto port = open_worker_on(system(), node_, {job, {"agent", config_.rank}, config_.number, supervisor});
+  if (!port)
+    return fail(fmt::format("{}: {}", node, port.error().sentence));
+  return greet(where.first, *port, limit);
+}
+
+expected<void> remote_worker::greet(const std::string& host, uint16_t port, std::chrono::milliseconds limit) {
+  auto found = connect_node(system(), host, port, config_.job->description.job_id, limit);
+  if (!found)
+    return tl::unexpected(found.error());
+  host_ = caf::actor_cast<agent_host_actor>(*found);
+  address_ = fmt::format("{}:{}", host, port);
+  troupe::monitor(this, host_, [this](const caf::error& reason) { ended(reason); });
+  return {};
+}
+
+void remote_worker::say(const std::string& sentence) const {
+  if (config_.on_note && !sentence.empty())
+    config_.on_note(sentence);
+}
+
+// One node at a time, and between them whatever else there is to do.
+void remote_worker::find_place() {
+  auto now = [this] { return system().clock().now(); };
+  auto answer = config_.places->next(config_.rank, now());
+  if (auto* at = std::get_if<agent_places::try_node>(&answer)) {
+    at_ = at->node;
+    if (auto opened = open_on(config_.places->name(at_)); opened)
+      return spawn_all();
+    else
+      say(config_.places->refused(config_.rank, at_, opened.error().sentence, now()));
+    node_ = nullptr;
+    run_in(caf::actor{this}, [this] { find_place(); });
+  } else if (auto* wait = std::get_if<agent_places::wait>(&answer)) {
+    if (wait->begins)
+      begin_to_wait();
+    run_after(this, wait->until - now(), [this] { find_place(); });
+  } else if (auto* no = std::get_if<agent_places::refuse>(&answer)) {
+    quit(reason_of(failure{no->sentence}));
+  } else if (config_.on_hopeless) { // which ends the run, and so this
+    config_.on_hopeless(std::get<agent_places::give_up>(answer).sentence);
+  }
+}
+
+void remote_worker::begin_to_wait() {
+  waiting_ = true;
+  if (config_.job->on_event)
+    config_.job->on_event({run_event::kind::waits, to_string(role_id{"agent", config_.rank}), config_.number.value,
+                           config_.places->why(config_.rank)});
+  if (config_.on_wait)
+    config_.on_wait();
+  for (auto& r : std::vector{requests_})
+    wait_for_place(r);
+}
+
+void remote_worker::wait_for_place(const spawn_request& r) const {
+  if (r.role.kind == "shard_holder" || r.role.kind == "shard_replica")
+    r.then({nullptr, fmt::format("there is no place for agent/{}, beside which it was to be: {}", config_.rank,
+                                 config_.places->why(config_.rank))});
+  else
+    r.waits();
+}
+
+void remote_worker::start_failed(const std::string& why) {
+  config_.places->failed(config_.rank, at_, why, system().clock().now());
+}
+
+void remote_worker::spawn_all() {
+  for (auto& r : std::exchange(requests_, {}))
+    spawn(r);
+}
+
+void remote_worker::spawn(const spawn_request& r) {
   // The coordinator is made known to it as soon as the role can be answered: with the other peers, in `watch`.
   auto known = config_.job->roles->entries();
   std::erase_if(known, [&](auto& e) {
@@ -112,7 +182,10 @@ void remote_worker::spawn_there(const spawn_request& r) {
                   spawn_agent{config_.job->description, r.role, r.number, supervisor, std::move(known), config_.rank})
     .then(
       [this, r](const agent_spawned& s) {
-        tried(s.handle != nullptr);
+        if (config_.places && s.handle)
+          say(config_.places->started(config_.rank, at_, config_.number));
+        else if (config_.places)
+          start_failed(fmt::format("{}: {}", config_.places->name(at_), s.refusal));
         auto awaited = roles_.find(r.role);
         if (s.handle && (awaited == roles_.end() || awaited->second != r.near_end.address())) {
           troupe::anon_send_exit(s.handle, caf::exit_reason::kill); // its start was given up meanwhile
@@ -128,7 +201,7 @@ void remote_worker::spawn_there(const spawn_request& r) {
       },
       [this, r](const caf::error& e) {
         if (node_)
-          give_up_host();
+          give_up_host(fmt::format("{}: a start there was not answered", config_.places->name(at_)));
         auto how = process_ ? process_->ended(exit_limit) : std::nullopt;
         r.then({nullptr, fmt::format("the node of {} did not start it: {}{}", to_string(r.role), caf::to_string(e),
                                      process_ ? "; " + how.value_or("its process runs") : "")});
@@ -137,6 +210,10 @@ void remote_worker::spawn_there(const spawn_request& r) {
 
 void remote_worker::leave(const role_id& role, bool in_peace, const std::function<void()>& stays) {
   roles_.erase(role);
+  if (!host_) { // it has no place yet
+    std::erase_if(requests_, [&](auto& r) { return r.role == role; });
+    return roles_.empty() ? quit() : stays();
+  }
   if (!in_peace)
     return quit(reason_of(failure{fmt::format("its process was ended, since {} in it had failed", to_string(role))}));
   if (!roles_.empty())
@@ -223,15 +300,16 @@ void remote_worker::judge(reachability now) {
     if (process_)
       process_->kill();
     else
-      give_up_host();
+      give_up_host(fmt::format("{}: {} was lost in silence there", config_.places->name(at_),
+                               to_string(role_id{"agent", config_.rank})));
     ended(reason_of(exit_cause{exit_kind::connection_lost,
                                {fmt::format("it did not answer for {}", to_string(detector_.silence()))}}));
   }
 }
 
 // It may live and be heard of again: as soon as it hears this it ends (T4). What it says until then is dropped (R8).
-void remote_worker::give_up_host() {
-  tried(false); // the next start is elsewhere, if there is a place
+void remote_worker::give_up_host(const std::string& why) {
+  start_failed(why); // the next one is elsewhere, if there is a place
   troupe::anon_send_exit(host_, caf::exit_reason::user_shutdown);
 }
 

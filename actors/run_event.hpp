@@ -13,6 +13,7 @@ struct run_event {
     reachable,   ///< it has answered again
     dead,        ///< it was given up
     ended,       ///< it has ended, and its supervisor has decided what becomes of it
+    waits,       ///< there is no place for it: it starts when there is one
     new_view,    ///< the view of this number was published
   };
 

@@ -4,8 +4,10 @@
 //   bench_hosts KIND FAULTS TROUPE
 //
 // Three hosts are made of network namespaces (tests/hosts), each with a `troupe node`; the first leads, and the second
-// is struck: KIND is kill, freeze-5s, freeze-30s, cut-2s, cut-8s, to-cut-2s (it hears nothing for as long), from-cut-2s
-// (it is not heard) or slow (50 ms each way, 1 % of packets lost; FAULTS is the number of steps then).
+// is struck: KIND is kill, lost-5s (killed, back after as long, while no other host has a free slot), freeze-5s,
+// freeze-30s, cut-2s, cut-5s, cut-8s, to-cut-2s (it hears nothing for as long), from-cut-2s (it is not heard) or slow
+// (50 ms each way, 1 % of packets lost; FAULTS is the number of steps then). Where a host has a free slot, an agent
+// that is given up goes on there: after kill, freeze-30s and cut-8s, each of which strikes a run of its own.
 
 #include <algorithm>
 #include <csignal>
@@ -141,6 +143,14 @@ public:
     });
   }
 
+  /// What has ended, and why: a run that is only cut off has no such thing.
+  void print_ends() {
+    read();
+    for (const auto& each : all_)
+      if (each["event"] == "ended")
+        std::fprintf(stderr, "%s\n", each.dump().c_str());
+  }
+
 private:
   std::string last_events() const {
     std::string result;
@@ -174,7 +184,7 @@ private:
 };
 
 void strike(const std::string& kind, test_hosts& hosts) {
-  if (kind == "kill")
+  if (kind == "kill" || kind.starts_with("lost"))
     hosts.kill(struck);
   else if (kind.starts_with("freeze"))
     hosts.freeze(struck);
@@ -213,7 +223,7 @@ void print_recoveries(const std::string& kind, int faults, nodes& there) {
     const auto until = begin + std::chrono::duration<double>(length(kind)).count();
     run.wait_until([&] { return now() >= until; }, deadline);
     const auto healed = now();
-    if (kind == "kill")
+    if (kind == "kill" || kind.starts_with("lost"))
       there.start(struck);
     hosts.heal(struck);
     hosts.thaw(struck);
@@ -229,6 +239,7 @@ void print_recoveries(const std::string& kind, int faults, nodes& there) {
   run.send(SIGTERM);
   if (run.wait(deadline) != 0)
     give_up("the run failed: " + run.err());
+  log.print_ends();
   const auto report = report_in(there.folder);
   const auto equal = is_undisturbed(there.program, report);
   for (auto& row : rows) {
@@ -264,7 +275,6 @@ int main(int argc, char** argv) {
   const std::string kind = argv[1];
   const std::string program = argv[3];
   const auto count = std::atoi(argv[2]);
-  // An agent that is given up goes on where there is a slot; then the next fault has to strike another run.
   const auto moves = kind == "kill" || kind == "freeze-30s" || kind == "cut-8s";
   for (int i = 0; i < (moves ? count : 1); ++i) {
     auto hosts = test_hosts::make(3);

@@ -3,7 +3,9 @@
 
     bench/hosts.py [--faults 5] [--cuts 30] [KIND ...]
 
-Three hosts of network namespaces, one agent each; the second is struck. Needs root (bench/hosts.cpp says what the kinds are).
+Three hosts of network namespaces, one agent each; the second is struck, in one run again and again where it comes back. Needs root
+(bench/hosts.cpp says what the kinds are). `detected`: until the fault is noticed; `view`: until the others go on without the agent;
+`next step`: until they have taken one; `back`: until the agent takes part again, since the fault and since it was over.
 """
 import argparse
 import json
@@ -12,7 +14,7 @@ import statistics
 
 import side_by_side as bench
 
-KINDS = ["kill", "freeze-5s", "freeze-30s", "cut-2s", "cut-8s", "to-cut-2s", "from-cut-2s", "slow"]
+KINDS = ["kill", "lost-5s", "freeze-5s", "freeze-30s", "cut-2s", "cut-5s", "cut-8s", "to-cut-2s", "from-cut-2s", "slow"]
 PHASES = ["detected_ms", "view_ms", "next_step_ms", "back_after_fault_ms", "back_after_heal_ms"]
 
 

@@ -49,7 +49,7 @@ int main(int argc, char** argv) {
 // ├─ shards             one_for_all, at most 1 restart in 5 s
 // │  ├─ shard_holder/0  permanent
 // │  └─ shard_holder/1  permanent
-// ├─ agents             one_for_one, at most 16 restarts in 1 min, back-off 1 ms to 3 s
+// ├─ agents             one_for_one, at most 16 restarts of each in 1 min, back-off 1 ms to 3 s
 // │  ├─ agent/0         transient
 // │  ├─ agent/1         transient
 // │  ├─ agent/2         transient

@@ -28,6 +28,8 @@ const char* name_of(run_event::kind what) {
     return "dead";
   case run_event::kind::ended:
     return "ended";
+  case run_event::kind::waits:
+    return "waits";
   case run_event::kind::new_view:
     return "view";
   }

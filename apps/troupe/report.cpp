@@ -100,6 +100,8 @@ json options_of(const job_options& job) {
     out["hostfile"] = job.hostfile;
   else if (!job.nodes.empty())
     out["nodes"] = job.nodes;
+  if (!job.nodes.empty())
+    out["wait-for-nodes"] = job.wait_for_nodes.count() / 1000;
   if (job.place != place_rule::spread)
     out["place"] = to_string(job.place);
   for (const auto& change : job.changes)

@@ -71,7 +71,8 @@ train_options::train_options(CLI::App& app)
     on_nan_(name_of(nonfinite_names, result_.job.on_nonfinite)), staleness_("0"),
     combine_(to_string(result_.job.combine)), compression_(to_string(result_.job.compression)),
     place_(to_string(result_.job.place)),
-    handler_limit_(static_cast<uint64_t>(result_.job.handler_limit.count()) / 1000) {
+    handler_limit_(static_cast<uint64_t>(result_.job.handler_limit.count()) / 1000),
+    wait_for_nodes_(static_cast<uint64_t>(result_.job.wait_for_nodes.count()) / 1000) {
   app_.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app_
     .add_option("job_file,--job", job_file_,
@@ -285,6 +286,12 @@ void train_options::declare_agents() {
     ->check(parsed_by(parse_place_rule))
     ->capture_default_str();
   app_
+    .add_option("--wait-for-nodes", wait_for_nodes_,
+                "seconds that the run goes on while no node has a place for any of its agents, before it ends")
+    ->option_text("S")
+    ->check(whole_number(0, 30 * 86400))
+    ->capture_default_str();
+  app_
     .add_option(
       "--certs", job.certs,
       "with --nodes: folder with this process's certificate, the leader of troupe certs; the nodes are started "
@@ -395,6 +402,7 @@ expected<train> train_options::finish() {
   job.asynchronous = staleness_ == "async";
   job.staleness = job.asynchronous ? 0 : parse_staleness(staleness_).value();
   job.handler_limit = std::chrono::seconds{handler_limit_};
+  job.wait_for_nodes = std::chrono::seconds{wait_for_nodes_};
   job.augment = !no_augment_;
   job.evaluate = !no_evaluate_;
   for (const auto& text : changes_)

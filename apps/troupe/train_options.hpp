@@ -40,6 +40,7 @@ private:
   std::string compression_;
   std::string place_;
   uint64_t handler_limit_ = 0;
+  uint64_t wait_for_nodes_ = 0;
   std::vector<std::string> changes_;
   std::vector<std::string> faults_;
   bool no_augment_ = false;

@@ -3,7 +3,9 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
-#include "tests/apps/command.hpp"
+#include <memory>
+
+#include "tests/apps/endless_run.hpp"
 
 using namespace troupe::test;
 using namespace std::chrono_literals;
@@ -64,13 +66,66 @@ TEST_CASE("T5: a handler on a node that does not return costs its process, once"
 TEST_CASE("T4: worker processes do not outlive their node, not even one that is stopped (I9)") {
   const temporary_folder folder;
   running_node node(folder);
-  process run(job_on(node), folder.path());
+  process run(job_on(node, {"--wait-for-nodes", "0"}), folder.path());
   const auto workers = workers_of(node, run);
   ::kill(workers[0], SIGSTOP);
   node.started.send(SIGKILL);
   CHECK(run.wait_until([&] { return are_gone(workers); }, 10s));
   CHECK(run.wait(deadline) == 1);
-  CHECK_THAT(run.err(), ContainsSubstring("no troupe node answers at " + node.address));
+  CHECK_THAT(run.err(),
+             ContainsSubstring("no agent has had a place for 0 s: no troupe node answers at " + node.address) &&
+               ContainsSubstring("goes on with --resume"));
+}
+
+TEST_CASE("agents whose own node is full begin on another one, and where all are full the run says so and what to do") {
+  const temporary_folder folder;
+  running_node first(folder, {}, {"--slots", "1"});
+  running_node second(folder, {}, {"--slots", "2"});
+  const auto nodes = first.address + "," + second.address;
+  process run(long_job(3, 30, {"--nodes", nodes}), folder.path());
+  CHECK(run.wait(deadline) == 0);
+  const auto report = report_in(folder);
+  CHECK(report["weights_sha256"] == undisturbed_long_job(30));
+  CHECK(report["restarts"] == 0);
+  process too_many(long_job(3, 30, {"--nodes", second.address}), folder.path());
+  CHECK(too_many.wait(deadline) == 1);
+  CHECK_THAT(too_many.err(), ContainsSubstring("no node has a place for agent/2: " + second.address) &&
+                               ContainsSubstring("all its 2 slots are taken; start it with more --slots"));
+}
+
+TEST_CASE("an agent whose node is killed while no other has a slot waits for a place, and starts when the node is back "
+          "(I4, I8, I10)") {
+  const temporary_folder folder;
+  running_node first(folder, {}, {"--slots", "1"});
+  auto second = std::make_unique<running_node>(folder, words{}, words{"--slots", "1"});
+  const auto address = second->address;
+  endless_run run(
+    long_job(2, endless_run::endless, endless_run::options + words{"--nodes", first.address + "," + address}), folder);
+  second.reset();
+  CHECK(run.sees("ended", "agent/1"));
+  CHECK(run.sees("waits", "agent/1"));
+  CHECK(run.gets_on());
+  process again(command({"node", "--listen", address, "--slots", "1"}), folder.path());
+  CHECK(run.takes_in("agent/1"));
+  CHECK(run.gets_on());
+  CHECK(run.stop_and_check()["restarts"] == 1);
+  CHECK(again.wait_until([&] { return again.children().empty(); }, 10s));
+}
+
+TEST_CASE("an agent that the run can begin without waits for a place, and takes that of one that has left (T5)") {
+  const temporary_folder folder;
+  running_node node(folder);
+  endless_run run(
+    long_job(1, endless_run::endless, endless_run::options + words{"--agents", "2..3", "--nodes", node.address}),
+    folder);
+  CHECK(run.sees("waits", "agent/2"));
+  const auto workers = node.started.children();
+  REQUIRE(workers.size() == 2);
+  ::kill(workers[0], SIGTERM); // its agent leaves, and another one takes the slot
+  CHECK(run.takes_in("agent/2"));
+  CHECK(run.gets_on());
+  run.stop_and_check();
+  CHECK(node.started.wait_until([&] { return node.started.children().empty(); }, 10s));
 }
 
 TEST_CASE("T4: a node whose leader is gone ends its worker processes and takes the next job") {

@@ -3,7 +3,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
-#include "tests/hosts/endless_run.hpp"
+#include "tests/hosts/running_hosts.hpp"
 
 using namespace troupe::test;
 
@@ -12,19 +12,33 @@ TEST_CASE(
   const auto mode = GENERATE(words{"--sync", "sharded"}, words{"--sync", "tree", "--fan-in", "2"},
                              words{"--sync", "ring", "--reproducible"});
   CAPTURE(mode);
-  const temporary_folder folder;
-  auto hosts = hosts_or_skip(3);
-  running_nodes nodes(*hosts, folder, {0, 1, 2});
-  endless_run run(nodes, folder, mode);
-  hosts->cut(1);
-  CHECK(run.sees("unreachable", "agent/1"));
-  CHECK(run.goes_on_without("agent/1"));
-  hosts->heal(1);
-  CHECK(run.takes_in("agent/1"));
-  CHECK(run.gets_on());
-  hosts->kill(2);
-  CHECK(run.sees("ended", "agent/2"));
-  CHECK(run.takes_in("agent/2"));
-  CHECK(run.gets_on());
-  run.stop_and_check();
+  hosts_at_work at({.train = mode});
+  at.hosts.cut(1);
+  CHECK(at.run.sees("unreachable", "agent/1"));
+  CHECK(at.run.goes_on_without("agent/1"));
+  at.hosts.heal(1);
+  CHECK(at.run.takes_in("agent/1"));
+  CHECK(at.run.gets_on());
+  at.hosts.kill(2);
+  CHECK(at.run.sees("ended", "agent/2"));
+  CHECK(at.run.takes_in("agent/2"));
+  CHECK(at.run.gets_on());
+  at.run.stop_and_check();
+}
+
+TEST_CASE(
+  "whichever way agents keep together, a host that is lost and back, while its agent has no other place, changes "
+  "no bit (I8, I10)") {
+  const auto mode = GENERATE(words{"--sync", "sharded"}, words{"--sync", "tree", "--fan-in", "2"},
+                             words{"--sync", "ring", "--reproducible"}, words{"--exchange", "static"});
+  CAPTURE(mode);
+  hosts_at_work at({.slots = 1, .train = mode});
+  at.hosts.kill(1);
+  CHECK(at.run.sees("waits", "agent/1"));
+  CHECK(at.run.gets_on());
+  at.nodes.start(1);
+  CHECK(at.run.takes_in("agent/1"));
+  CHECK(at.run.gets_on());
+  at.run.stop_and_check();
+  CHECK(at.nodes.are_free());
 }

@@ -385,3 +385,35 @@ TEST_CASE("a run that its agents have left waits a while for one that has not jo
     alone.on_tick();
   CHECK(ticks == 15);
 }
+
+TEST_CASE(
+  "a run that is to stop, and whose agents are all lost, does not wait for ever for a step that nobody finishes "
+  "(I8)") {
+  auto core = running(small());
+  run_step(core, 0);
+  core.on_lost(agent0);
+  for (int i = 0; i < 100; ++i)
+    CHECK_FALSE(find<core_t::finish>(core.on_tick())); // it is awaited
+  core.on_join({{agent0.role, {2}}, {}, false});
+  core.on_tick();
+  core.on_stop();
+  CHECK_FALSE(find<core_t::finish>(core.on_lost({agent0.role, {2}})));
+  CHECK_FALSE(find<core_t::finish>(core.on_tick())); // for a moment it may be back
+  SECTION("it stops where it is") {
+    core.on_tick();
+    auto out = core.on_tick();
+    REQUIRE(find<core_t::finish>(out));
+    CHECK(find<core_t::finish>(out)->cause == core_t::stop_cause::interrupted);
+    CHECK(find<core_t::finish>(out)->version == step{1});
+  }
+  SECTION("an agent that is back finishes the step") {
+    core.on_join({{agent0.role, {3}}, {}, false});
+    for (int i = 0; i < 100; ++i)
+      CHECK_FALSE(find<core_t::finish>(core.on_tick()));
+  }
+  SECTION("a shard that is not there is waited for") {
+    core.on_lost(holder);
+    for (int i = 0; i < 100; ++i)
+      CHECK_FALSE(find<core_t::finish>(core.on_tick()));
+  }
+}

@@ -4,22 +4,26 @@
 #include <map>
 #include <sstream>
 
-#include "tests/hosts/running_hosts.hpp"
+#include "tests/apps/command.hpp"
 
 namespace troupe::test {
 
-/// A run over hosts that goes on until it is told to stop, so that faults find it at work however fast this machine is.
-/// A test waits for what happens in it, by its events.
+/// A run that goes on until it is told to stop, so that faults find it at work however fast this machine is. A test
+/// waits for what happens in it, by its events.
 class endless_run {
 public:
   /// Much longer than anything takes.
   static constexpr auto patience = std::chrono::seconds{60};
 
-  endless_run(const running_nodes& nodes, const temporary_folder& folder, const words& more = {})
-    : folder_(folder),
-      run_(nodes.train(0, 10'000'000, words{"--events", "events.jsonl", "--ledger", "ledger"} + constant_rate + more),
-           folder.path()) {
-    REQUIRE(gets_on());
+  /// More than there ever come to be. For a `long_job`.
+  static constexpr int endless = 10'000'000;
+  static inline const words options{"--events", "events.jsonl", "--ledger", "ledger", "--schedule", "constant"};
+
+  /// `start`: the words of a `long_job` of so many steps, with these options.
+  endless_run(const words& start, const temporary_folder& folder) : folder_(folder), run_(start, folder.path()) {
+    const auto works = gets_on();
+    INFO(run_.err());
+    REQUIRE(works);
   }
 
   /// Whether so many more steps come to be committed.
@@ -60,25 +64,27 @@ public:
   }
 
   /// Stops it; checks that what it has come to is what an undisturbed run comes to in as many steps, and that every
-  /// sample took effect once.
-  void stop_and_check() {
+  /// sample took effect once. Its report.
+  nlohmann::json stop_and_check() {
     run_.send(SIGTERM);
     CHECK(run_.wait(deadline) == 0);
     INFO(run_.out() << run_.err());
-    const auto report = report_in(folder_);
+    auto report = report_in(folder_);
     CHECK(report["stopped"] == "interrupted");
     CHECK(report["weights_sha256"] == undisturbed(report["steps"]));
     process audit(command({"audit", "ledger"}), folder_.path());
     CHECK(audit.wait(deadline) == 0);
+    return report;
   }
 
-private:
-  // Else the learning rate follows from where the run is to end.
-  static inline const words constant_rate{"--schedule", "constant"};
+  /// What it has told the user.
+  [[nodiscard]] const std::string& said() const { return run_.out(); }
 
+private:
   static std::string undisturbed(int steps) {
     const temporary_folder folder;
-    process run(long_job(1, steps, words{"--quiet"} + constant_rate), folder.path());
+    // Else the learning rate would follow from where the run is to end.
+    process run(long_job(1, steps, {"--quiet", "--schedule", "constant"}), folder.path());
     REQUIRE(run.wait(deadline) == 0);
     return report_in(folder)["weights_sha256"];
   }
