@@ -64,14 +64,14 @@ public:
   }
 
   /// Stops it; checks that what it has come to is what an undisturbed run comes to in as many steps, and that every
-  /// sample took effect once. Its report.
-  nlohmann::json stop_and_check() {
+  /// sample took effect once. Its report. `like`: what the undisturbed run needs to have the same result.
+  nlohmann::json stop_and_check(const words& like = {}) {
     run_.send(SIGTERM);
     CHECK(run_.wait(deadline) == 0);
     INFO(run_.out() << run_.err());
     auto report = report_in(folder_);
     CHECK(report["stopped"] == "interrupted");
-    CHECK(report["weights_sha256"] == undisturbed(report["steps"]));
+    CHECK(report["weights_sha256"] == undisturbed(report["steps"], like));
     process audit(command({"audit", "ledger"}), folder_.path());
     CHECK(audit.wait(deadline) == 0);
     return report;
@@ -81,10 +81,10 @@ public:
   [[nodiscard]] const std::string& said() const { return run_.out(); }
 
 private:
-  static std::string undisturbed(int steps) {
+  static std::string undisturbed(int steps, const words& like) {
     const temporary_folder folder;
     // Else the learning rate would follow from where the run is to end.
-    process run(long_job(1, steps, {"--quiet", "--schedule", "constant"}), folder.path());
+    process run(long_job(1, steps, words{"--quiet", "--schedule", "constant"} + like), folder.path());
     REQUIRE(run.wait(deadline) == 0);
     return report_in(folder)["weights_sha256"];
   }
