@@ -34,8 +34,10 @@ TEST_CASE("each event is a line that can be read at once, in place of what was i
   log->write(step_progress{.step = 7});
   log->write(run_event{run_event::kind::unreachable, "agent/1", 1, "nothing was heard for 0.7 s"});
   log->write(run_event{run_event::kind::ended, "agent/1", 1, "its \"process\"\nended \xff"});
+  log->write(run_event{run_event::kind::waits, "agent/1", 2, "a:1 is full"});
   const auto events = events_in(path);
-  REQUIRE(events.size() == 4);
+  REQUIRE(events.size() == 5);
+  CHECK(events[4]["event"] == "waits");
   CHECK(events[0]["event"] == "view");
   CHECK(events[0]["number"] == 2);
   CHECK(events[0]["detail"] == "agent/0 #1, agent/1 #1");

@@ -92,6 +92,8 @@ TEST_CASE("every option of a job arrives in its place") {
                                "process",
                                "--nodes",
                                "a:1,b:2",
+                               "--wait-for-nodes",
+                               "7",
                                "--seed",
                                "18446744073709551615",
                                "--order",
@@ -146,6 +148,7 @@ TEST_CASE("every option of a job arrives in its place") {
   CHECK(job.threads == 4);
   CHECK(job.isolation == isolation::process);
   CHECK(job.nodes == std::vector<std::string>{"a:1", "b:2"});
+  CHECK(job.wait_for_nodes == std::chrono::seconds{7});
   CHECK(job.faults ==
         std::vector{parse_fault("agent/1@step=20:kill").value(), parse_fault("coordinator/0:torn-write").value()});
   CHECK(job.seed == UINT64_MAX);

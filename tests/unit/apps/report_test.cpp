@@ -79,6 +79,8 @@ TEST_CASE("the options in a report, as a job file, describe the same job") {
                                               "2",
                                               "--nodes",
                                               "a:1,b:2",
+                                              "--wait-for-nodes",
+                                              "0",
                                               "--micro-batch",
                                               "8",
                                               "--no-augment",
@@ -99,6 +101,7 @@ TEST_CASE("the options in a report, as a job file, describe the same job") {
     CHECK(again.optimizer.learning_rate == job.optimizer.learning_rate);
     CHECK(again.init == job.init);
     CHECK(again.nodes == job.nodes);
+    CHECK(again.wait_for_nodes == job.wait_for_nodes);
     CHECK(again.seed == job.seed);
   }
 }
