@@ -4,6 +4,7 @@
 #include <caf/scoped_actor.hpp>
 #include <csignal>
 #include <fmt/format.h>
+#include <mutex>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <thread>
@@ -31,10 +32,18 @@ public:
   job_observer observer() {
     return {[this](const step_progress& at) { committed(at); },
             [this](const epoch_progress& at) {
+              auto guard = std::lock_guard{turn_};
               if (to_.on_epoch)
                 to_.on_epoch({at.epoch, at.test_accuracy, at.test_loss, seconds_before_ + at.seconds});
             },
-            to_.on_note, to_.on_event};
+            [this](const std::string& sentence) { note(sentence); }, to_.on_event};
+  }
+
+  // Any thread.
+  void note(const std::string& sentence) {
+    auto guard = std::lock_guard{turn_};
+    if (to_.on_note)
+      to_.on_note(sentence);
   }
 
   // A part has ended, and the next one begins at this step.
@@ -56,6 +65,7 @@ public:
 
 private:
   void committed(step_progress at) {
+    auto guard = std::lock_guard{turn_};
     auto now = steady_clock::now();
     if (auto since = std::exchange(changed_, std::nullopt); since && last_commit_)
       changes_.emplace_back(*since, std::chrono::duration<double>(now - *last_commit_).count());
@@ -66,6 +76,7 @@ private:
   }
 
   const job_observer& to_;
+  std::mutex turn_; // whose it is to call the observer
   std::optional<job_report> report_;
   double seconds_before_ = 0;
   std::vector<std::pair<uint64_t, double>> changes_;
@@ -95,15 +106,14 @@ expected<job_report> run_job(const job_options& options, const job_observer& obs
     return tl::unexpected(identity.error());
   // The worker processes of this machine know each other by it, and no other user's processes do.
   auto secret = remote && options.nodes.empty() ? draw_secret() : std::string{};
+  auto whole = whole_run{observer}; // outlives every actor
   auto rt = runtime{{.network = remote, .link = {.identity = *identity, .secret = secret}}};
   auto say = [&](const supervision_report& r) {
-    if (observer.on_note)
-      observer.on_note(to_string(r));
+    whole.note(to_string(r));
     if (observer.on_event)
       observer.on_event({run_event::kind::ended, r.child, r.number.value,
                          fmt::format("{}; {} {}", to_string(r.cause), r.supervisor, to_string(r.what))});
   };
-  auto whole = whole_run{observer};
   auto from = std::optional<handover>{};
   for (auto& part : *parts) {
     auto topology = data_parallel::prepare(rt, part.options, whole.observer(), part.until, from);
@@ -116,10 +126,10 @@ expected<job_report> run_job(const job_options& options, const job_observer& obs
         return tl::unexpected(report.error());
       whole.add(*report);
       if (!t.leaves_off()) {
-        if (part.until != 0 && has_ended(report->reason) && observer.on_note)
-          observer.on_note(fmt::format("the run ended after {} steps, before the change of --switch at step {}: let it "
-                                       "come earlier, or the run go on for longer",
-                                       report->steps, part.until));
+        if (part.until != 0 && has_ended(report->reason))
+          whole.note(fmt::format("the run ended after {} steps, before the change of --switch at step {}: let it "
+                                 "come earlier, or the run go on for longer",
+                                 report->steps, part.until));
         break;
       }
       whole.change(part.until);

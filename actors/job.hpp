@@ -124,11 +124,12 @@ struct epoch_progress {
   double seconds = 0; ///< since the start of the run
 };
 
-/// Called on the runtime's thread; keep it short.
+/// Called on the runtime's threads, by `run_job` by one at a time; keep it short.
 struct job_observer {
   std::function<void(const step_progress&)> on_step;
   std::function<void(const epoch_progress&)> on_epoch;
-  /// A sentence the user should see: a resumed checkpoint, a checkpoint that could not be written, a restart.
+  /// A sentence the user should see: a resumed checkpoint, a checkpoint that could not be written, a restart, an agent
+  /// that waits for a place.
   std::function<void(const std::string&)> on_note;
   /// Called by several threads.
   std::function<void(const run_event&)> on_event = {};
