@@ -4,12 +4,16 @@
 #include <fmt/format.h>
 
 #include "actors/fault_places.hpp"
+#include "actors/standby_feed.hpp"
 #include "actors/stream_failure.hpp"
 
 namespace troupe {
 namespace {
 
 const role_id self_role{"coordinator", 0};
+
+// How soon it is looked again whether this process leads.
+constexpr auto lead_pause = std::chrono::milliseconds{20};
 
 } // namespace
 
@@ -25,11 +29,15 @@ coordinator::coordinator(interface::pointer self, life now, const config& c)
   : self_(self), life_(std::move(now)), config_(c), record_(*config_.record), core_([&] {
       auto core = c.core;
       core.log = c.record->log;
+      if (c.claim)
+        core.may_commit = [this] { return may_commit(); };
       return core;
     }()),
     files_(config_.files, fail_with_stream(life_, self_role)), locks_({self_role, life_.number()}, ports_to_locks()) {
   if (config_.placer)
     mover_.emplace(config_.placer, locks_, ports_to_shards());
+  if (config_.feed)
+    config_.feed->hand_over(nullptr); // that a life before has begun
   if (!record_.born) {
     record_.born = this->now();
     record_.counted = {record_.start->version, {}};
@@ -127,6 +135,7 @@ void coordinator::schedule_tick() {
     ask_the_missing();
     if (mover_)
       mover_->look();
+    stop_if_over();
     schedule_tick();
   }));
 }
@@ -189,6 +198,46 @@ void coordinator::perform(const coordinator_core::actions& actions) {
   for (auto& a : actions)
     if (!record_.done)
       std::visit([this](auto& x) { perform(x); }, a);
+  feed_standby();
+}
+
+// -- who leads --------------------------------------------------------------------------------------------------------
+
+// Without the lead it is tried again a little later.
+bool coordinator::may_commit() {
+  if (config_.claim->may_commit(now()))
+    return true;
+  if (!std::exchange(waits_for_lead_, true))
+    run_after(self_, lead_pause, life_.guard([this] {
+      waits_for_lead_ = false;
+      stop_if_over();
+      perform(core_.on_lead());
+    }));
+  return false;
+}
+
+void coordinator::stop_if_over() {
+  if (config_.claim && config_.claim->is_over())
+    perform(coordinator_core::give_up{"another process leads this job by now, since the nodes had not heard of this "
+                                      "one: nothing was committed here meanwhile, and the run goes on there"});
+}
+
+// After the commits of a turn have been sent: who is asked for a snapshot has them, then.
+void coordinator::feed_standby() {
+  if (!config_.feed || record_.done || collected_ || !core_.running() || core_.testing() || core_.current() <= fed_ ||
+      !config_.feed->take_turn(now()))
+    return;
+  fed_ = core_.current();
+  // Like a checkpoint it is not ahead of the ledger.
+  auto give = [this](model_state s) {
+    files_.enqueue(
+      [feed = config_.feed, ledger = config_.ledger, state = std::make_shared<const model_state>(std::move(s))] {
+        auto written = ledger ? ledger->flush() : expected<void>{};
+        feed->hand_over(written ? state : nullptr);
+      });
+  };
+  collect({fed_, true, [this, version = fed_, give](snapshots s) { put_together(version, std::move(s), give); },
+           [feed = config_.feed](const std::string&) { feed->hand_over(nullptr); }});
 }
 
 // -- what the core asks for -------------------------------------------------------------------------------------------

@@ -16,12 +16,15 @@
 #include "actors/shard_mover.hpp"
 #include "actors/shard_placer.hpp"
 #include "actors/shard_vault.hpp"
+#include "actors/voter_link.hpp"
 #include "gpu/stream.hpp"
 #include "learn/flat.hpp"
 #include "messages/interfaces.hpp"
 #include "supervision/in_place.hpp"
 
 namespace troupe {
+
+class standby_feed;
 
 /// All parameters and optimiser state of a model at one version, flat, in the layout's order.
 struct model_state {
@@ -74,7 +77,8 @@ void ask_to_stop(run_record& record, const hosted_job& job, const std::string& w
 /// `shard_summed`, `shard_replicated` (shard holders), `lock_granted`, `lock_refused`, `lock_released` (lock service),
 /// `role_bound`; sends `view_changed`, `load_shard`, `commit_step`, `step_committed`, `take_snapshot`, `evaluate`. Ends
 /// normally when the run is over. Owns a stream for files. A new life, or a new coordinator with the same record, asks
-/// everybody to join again and goes on behind the last commit.
+/// everybody to join again and goes on behind the last commit. Where there is a standby it commits only while it holds
+/// the lead of the job, and hands over where the run stands.
 class coordinator {
 public:
   using interface = coordinator_actor;
@@ -98,6 +102,9 @@ public:
     std::function<void(expected<run_outcome>)> on_done;
     /// Where shards and their replicas live; null: shards stay where they are, and have no replicas.
     std::shared_ptr<shard_placer> placer;
+    /// What this process claims at the nodes; without it nothing commits. Null: nobody else could lead.
+    std::shared_ptr<troupe::lead> claim;
+    standby_feed* feed = nullptr; ///< outlives the coordinator; null: there is no standby
   };
 
   coordinator(interface::pointer self, life now, const config& c);
@@ -146,6 +153,9 @@ private:
   lock_client::ports ports_to_locks();
   shard_mover::ports ports_to_shards();
   void schedule_tick();
+  bool may_commit();
+  void stop_if_over();
+  void feed_standby();
   void ask_the_missing();
   void ask_to_join(const role_id& role);
   void note(const std::string& sentence);
@@ -164,6 +174,8 @@ private:
   std::optional<time_point> test_began_;
   view told_; ///< newest view that was told as an event
   bool saving_ = false;
+  bool waits_for_lead_ = false;
+  step fed_;               ///< newest version that was collected for the standby
   bool collected_ = false; ///< the final parameters: who comes back now makes no difference
   lock_client locks_;
   std::optional<shard_mover> mover_;                                                       ///< where shards can move

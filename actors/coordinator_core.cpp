@@ -240,7 +240,8 @@ void coordinator_core::try_commit(actions& out) {
     auto held = holds_.empty() ? current() : std::min_element(holds_.begin(), holds_.end(), [](auto& a, auto& b) {
                                                return a.second < b.second;
                                              })->second;
-    if (!at || current().value > held.value + config_.pace.ahead || !commit_one(*at, out))
+    if (!at || current().value > held.value + config_.pace.ahead || (config_.may_commit && !config_.may_commit()) ||
+        !commit_one(*at, out))
       return;
   }
 }
@@ -409,6 +410,12 @@ coordinator_core::actions coordinator_core::on_evaluation(const evaluation& e) {
     end(stop_cause::interrupted, out);
   else
     try_commit(out);
+  return out;
+}
+
+coordinator_core::actions coordinator_core::on_lead() {
+  auto out = actions{};
+  try_commit(out);
   return out;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -71,6 +72,7 @@ public:
     bool checkpoints = false;
     uint64_t checkpoint_every = 0; ///< steps; 0: each epoch
     nonfinite on_nonfinite = nonfinite::stop;
+    std::function<bool()> may_commit = {}; ///< whether this process leads right now; empty: nobody else could
     std::shared_ptr<run_log> log = std::make_shared<run_log>(); ///< of the coordinators before, if there were any
   };
 
@@ -152,6 +154,8 @@ public:
   actions on_evaluation(const evaluation& e);
   /// The user wants to stop: after the step in progress.
   actions on_stop();
+  /// This process may lead again: what could not commit meanwhile does.
+  actions on_lead();
   /// Called at a steady pace; asks again for evaluations that nobody is computing.
   actions on_tick();
 

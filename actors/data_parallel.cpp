@@ -15,6 +15,8 @@
 #include "actors/drain.hpp"
 #include "actors/gossip_peer.hpp"
 #include "actors/initial_state.hpp"
+#include "actors/job_order.hpp"
+#include "actors/link_settings.hpp"
 #include "actors/lock_service.hpp"
 #include "actors/remote_agents.hpp"
 #include "actors/ring_peer.hpp"
@@ -67,6 +69,8 @@ job_description describe(const job_options& o, const learn::data_source& data) {
   auto shape = data.train->shape();
   auto d = job_description{};
   d.job_id = fmt::format("{}-{}", ::getpid(), o.seed);
+  if (!o.standby.empty()) // of another host, too, that has the same nodes and the same standby
+    d.job_id += '-' + draw_secret().substr(0, 16);
   d.model = o.model;
   d.channels = static_cast<uint32_t>(shape.channels);
   d.height = static_cast<uint32_t>(shape.height);
@@ -163,16 +167,22 @@ expected<std::unique_ptr<data_parallel>> data_parallel::prepare(runtime& rt, con
   o.shards = std::min(o.shards, static_cast<int>((*model)->layout().blocks().size()));
   auto what = describe(o, *data);
   if (from)
-    what.job_id += fmt::format("-{}", from->state->version.value);
+    what.job_id = from->job_id.empty() ? fmt::format("{}-{}", what.job_id, from->state->version.value) : from->job_id;
   auto job = std::make_shared<hosted_job>(what, *model, *data, std::make_shared<directory>());
   auto initial = from ? expected<std::shared_ptr<const model_state>>{from->state} : initial_state(o, *job, observer);
   if (!initial)
     return tl::unexpected(initial.error());
-  if (remote)
+  auto takes_over = from && !from->job_id.empty(); // perhaps where a node went with the leader
+  if (remote && !takes_over)
     if (auto connected = remote->connect(*job); !connected)
       return tl::unexpected(connected.error());
   auto result = std::unique_ptr<data_parallel>(new data_parallel(rt, std::move(o), std::move(observer), std::move(job),
                                                                  std::move(*initial), std::move(remote), until));
+  if (from)
+    result->journal_->grant_above(from->tokens);
+  if (!result->options_.standby.empty()) // which has to know how high its tokens may come to be
+    if (auto opened = result->journal_->open(); !opened)
+      return tl::unexpected(opened.error());
   if (!result->remote_ && result->options_.precision == learn::precision::bf16)
     if (auto usable = learn::make_replica(*model, result->devices_.front()); !usable)
       return tl::unexpected(usable.error());
@@ -378,6 +388,8 @@ coordinator::config data_parallel::leader_config() {
   }
   config.restore = last_good_state(o, job_, initial_);
   config.placer = placer_;
+  config.claim = claim_;
+  config.feed = feed_;
   config.on_done = [slot = outcome_](expected<run_outcome> outcome) { *slot = std::move(outcome); };
   return config;
 }

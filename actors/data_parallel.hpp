@@ -24,6 +24,8 @@ struct handover {
   std::shared_ptr<const model_state> state;
   std::shared_ptr<const learn::model> model;
   learn::data_source data;
+  std::string job_id = {};   ///< of the run that a standby takes over; empty: a part of this process's run goes on
+  fencing_token tokens = {}; ///< locks are granted with higher ones
 };
 
 /// The parts of synchronous data-parallel training with parameter shards, ready to be put into a supervision tree:
@@ -62,6 +64,18 @@ public:
 
   /// The usual tree of these parts, as in the example above. `limit`: of each of its supervisors, instead of the usual.
   [[nodiscard]] supervision_tree tree(std::optional<restart_limit> limit = {}) const;
+
+  /// Before it runs: it commits only while `claim` holds, and `feed` gets where it stands; null: there is no standby
+  /// for it. Both outlive this.
+  void lead_by(std::shared_ptr<lead> claim, standby_feed* feed);
+  /// What the standby is told of it.
+  [[nodiscard]] follow_job order() const;
+  /// No lock of this process is ever granted with a higher token than this says. Any thread, also once this is gone.
+  [[nodiscard]] std::function<fencing_token()> highest_token() const {
+    return [journal = journal_] { return journal->highest_possible(); };
+  }
+  /// Where it begins.
+  [[nodiscard]] const std::shared_ptr<const model_state>& first_state() const { return initial_; }
 
   /// Runs a tree that has these parts to its end and says what the run yielded. Blocks. `stop` finishes the step in
   /// progress. One sentence where the tree lacks a part without which the run would wait for ever.
@@ -115,12 +129,17 @@ private:
   std::shared_ptr<remote_agents> remote_; // null: agents are threads of this process
   std::shared_ptr<shard_placer> placer_;  // null: shards stay where they are
   std::vector<gpu::device> devices_;
+  std::shared_ptr<lead> claim_; // null: nobody else could lead
+  standby_feed* feed_ = nullptr;
   std::shared_ptr<ledger> ledger_;        // null: none is kept
   std::shared_ptr<lock_journal> journal_; // what outlives the lock service
   gpu::device files_;
   gpu::device journal_lane_;
   std::shared_ptr<std::optional<expected<run_outcome>>> outcome_;
 };
+
+/// Tells an observer what supervisors report.
+std::function<void(const supervision_report&)> reports_to(const job_observer& observer);
 
 /// Fills in what the options leave open: micro-batch, shards, threads. Refuses contradictions, with one sentence.
 expected<job_options> resolve(job_options options);

@@ -5,10 +5,20 @@
 #include <utility>
 
 #include "actors/data_parallel.hpp"
+#include "actors/job_order.hpp"
 #include "learn/digest.hpp"
 #include "learn/safetensors.hpp"
 
 namespace troupe {
+
+void data_parallel::lead_by(std::shared_ptr<lead> claim, standby_feed* feed) {
+  claim_ = std::move(claim);
+  feed_ = feed;
+}
+
+follow_job data_parallel::order() const {
+  return order_of(options_, job_->description);
+}
 
 void data_parallel::request_stop() const {
   ask_to_stop(*record_, *job_);
@@ -110,6 +120,16 @@ expected<job_report> data_parallel::report(const tree_end& end) {
         !written)
       return tl::unexpected(written.error());
   return r;
+}
+
+std::function<void(const supervision_report&)> reports_to(const job_observer& observer) {
+  return [note = observer.on_note, event = observer.on_event](const supervision_report& r) {
+    if (note)
+      note(to_string(r));
+    if (event)
+      event({run_event::kind::ended, r.child, r.number.value,
+             fmt::format("{}; {} {}", to_string(r.cause), r.supervisor, to_string(r.what))});
+  };
 }
 
 bool data_parallel::leaves_off() const {

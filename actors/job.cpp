@@ -1,6 +1,5 @@
 #include "actors/job.hpp"
 
-#include <caf/io/middleman.hpp>
 #include <caf/scoped_actor.hpp>
 #include <csignal>
 #include <fmt/format.h>
@@ -12,11 +11,12 @@
 
 #include "actors/agent_host.hpp"
 #include "actors/data_parallel.hpp"
-#include "actors/loopback.hpp"
 #include "actors/mode_change.hpp"
 #include "actors/node.hpp"
 #include "actors/planned_faults.hpp"
 #include "actors/runtime.hpp"
+#include "actors/serving.hpp"
+#include "actors/succession.hpp"
 
 namespace troupe {
 
@@ -116,12 +116,21 @@ expected<job_report> run_job(const job_options& options, const job_observer& obs
   };
   auto from = std::optional<handover>{};
   for (auto& part : *parts) {
+    auto reign = std::unique_ptr<succession>{}; // outlives what it reigns over
     auto topology = data_parallel::prepare(rt, part.options, whole.observer(), part.until, from);
     if (!topology)
       return tl::unexpected(topology.error());
     auto& t = **topology;
+    if (!options.standby.empty()) {
+      auto begun = succession::begin(rt, options.standby, t, whole.observer().on_note);
+      if (!begun)
+        return tl::unexpected(begun.error());
+      reign = std::move(*begun);
+    }
     if (!t.leaves_off()) { // else the run is resumed behind this part
       auto report = t.run(t.tree(), stop, say);
+      if (reign)
+        reign->end(report ? fmt::format("it ended after {} steps", report->steps) : report.error().sentence);
       if (!report)
         return tl::unexpected(report.error());
       whole.add(*report);
@@ -158,13 +167,9 @@ std::jthread watch_parent(int pipe) {
 template <class Handle>
 expected<void> serve(runtime& rt, const Handle& host, const node_options& options, const node_observer& observer,
                      const std::stop_token& stop) {
-  auto reuse = true; // connections of a node that was killed may linger
-  auto port = rt.system().middleman().publish(host, options.port, options.host.c_str(), reuse);
-  if (!port) {
-    troupe::anon_send_exit(host, caf::exit_reason::user_shutdown);
-    return fail(fmt::format("cannot listen on {}:{} ({}): is the port in use? Choose another one, or 0 for any",
-                            options.host, options.port, caf::to_string(port.error())));
-  }
+  auto port = publish(rt.system(), host, options.host, options.port);
+  if (!port)
+    return tl::unexpected(port.error());
   if (observer.on_ready)
     observer.on_ready(*port);
   auto on_stop = std::stop_callback{stop, [host] { troupe::anon_send(host, leave_run{}); }};
@@ -182,13 +187,9 @@ expected<void> run_node(const node_options& options, const node_observer& observ
   if (!planned)
     return tl::unexpected(planned.error());
   auto is_worker = options.parent_pipe >= 0;
-  if (!is_worker && options.certs.empty() && !options.insecure && !is_loopback(options.host))
-    return fail(fmt::format("{} can be reached from other machines, and a node takes work from whoever reaches it: "
-                            "give it a certificate with --certs, listen on a loopback address, or say --insecure on a "
-                            "network that you trust",
-                            options.host));
-  if (!options.certs.empty() && options.insecure)
-    return fail("--insecure is for a node without --certs: give one of them");
+  if (!is_worker)
+    if (auto may = may_listen("node", options.host, options.certs, options.insecure); !may)
+      return tl::unexpected(may.error());
   auto identity = identity_in(options.certs);
   if (!identity)
     return tl::unexpected(identity.error());

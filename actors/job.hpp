@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -79,7 +80,8 @@ struct job_options {
   place_rule place = place_rule::spread; ///< on which of them each agent begins, and where it goes back to
   /// With nodes: how long the run goes on while none of its agents has a place on any of them, before it ends.
   std::chrono::milliseconds wait_for_nodes{300'000};
-  std::string certs; ///< folder with this process's certificate, for the nodes; empty: no TLS
+  std::string standby; ///< "host:port" of a `troupe standby`, which goes on should this process be gone
+  std::string certs;   ///< folder with this process's certificate, for the nodes; empty: no TLS
   std::string
     worker_program; ///< what hosts agents with `isolation::process`, called as `troupe node …` is; empty: this program
   uint64_t seed = 1;
@@ -192,6 +194,35 @@ struct node_options {
   std::vector<registered_type> types = {}; ///< that it starts actors of, besides
   int actors_of_a_job = 256;               ///< of these types, at most
 };
+
+/// A process that follows the leader of one job and goes on with it, should that be gone (`--standby`).
+struct standby_options {
+  std::string host = "127.0.0.1"; ///< address to bind
+  std::string certs;              ///< as of a node
+  bool insecure = false;          ///< the same
+  uint16_t port = 0;              ///< 0: any free one
+  std::string checkpoint;         ///< folders and file of this host, as in `job_options`
+  std::string ledger;
+  std::string export_to;
+};
+
+struct standby_observer {
+  std::function<void(uint16_t)> on_ready;          ///< gets the bound port
+  std::function<void(const std::string&)> on_note; ///< a sentence the user should see
+  /// This process leads from now on: the job, and at which of its steps.
+  std::function<void(const job_options&, uint64_t)> on_lead;
+  job_observer job; ///< of the run from then on
+};
+
+/// How it ended for a standby.
+struct standby_end {
+  std::string job_ended;            ///< how, under its first leader; empty: this process took over
+  std::optional<job_report> report; ///< of what it led
+};
+
+/// Follows, and leads where it has to. Returns when the job has ended, under whomever; or upon `stop`, with neither.
+expected<standby_end> run_standby(const standby_options& options, const standby_observer& observer,
+                                  const std::stop_token& stop);
 
 struct node_observer {
   std::function<void(uint16_t)> on_ready;          ///< gets the bound port

@@ -6,6 +6,7 @@
 
 #include "actors/data_parallel.hpp"
 #include "actors/groups.hpp"
+#include "actors/job_order.hpp"
 #include "actors/mode_change.hpp"
 #include "actors/node_link.hpp"
 #include "actors/planned_faults.hpp"
@@ -221,6 +222,9 @@ expected<job_options> resolve(job_options o) {
   if (!o.certs.empty() && o.nodes.empty())
     return fail(
       "--certs is for a job whose agents live on other hosts: name their nodes with --nodes, or leave it out");
+  if (!o.standby.empty())
+    if (auto why = no_standby_for(o))
+      return tl::unexpected(*why);
   if (o.threads < 0)
     return fail(fmt::format("{} threads: give at least 1, or 0 for a fair share of the cores", o.threads));
   if (o.log_every == 0)

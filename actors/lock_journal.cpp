@@ -119,6 +119,7 @@ expected<void> lock_journal::begin_file() {
     for (auto n : before)
       read_journal(path_of(folder_, n), state_);
     state_.last = std::max(state_.last, fencing_token{next << 32});
+    highest_ = highest_of(state_.last);
   }
   if (auto ok = write_state(**out).and_then([&] { return files_->sync_folder(folder_); }); !ok)
     return ok;

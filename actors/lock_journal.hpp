@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <memory>
 
@@ -23,6 +25,14 @@ public:
   explicit lock_journal(std::filesystem::path folder, learn::file_system& files = learn::file_system::real())
     : folder_(std::move(folder)), files_(&files) {}
 
+  /// Before it is opened: what is granted has higher tokens, since another process may have granted up to this one.
+  void grant_above(fencing_token floor) {
+    state_.last = std::max(state_.last, floor);
+    highest_ = highest_of(state_.last);
+  }
+  /// No token of this process is higher, however many it grants. Any thread.
+  [[nodiscard]] fencing_token highest_possible() const { return {highest_}; }
+
   /// What was granted before. Where the journal is open already: so far.
   expected<lock_state> open();
   /// Once this returns the record is durable, if it is a grant. After a failure it is or is not; the next record goes
@@ -30,6 +40,8 @@ public:
   expected<void> append(const lock_record& r);
 
 private:
+  /// Of the same high half.
+  static uint64_t highest_of(fencing_token t) { return t.value | 0xffff'ffff; }
   expected<void> begin_file();
   expected<void> taken_over() const;
   expected<void> write_state(learn::file_system::output& out) const;
@@ -37,6 +49,7 @@ private:
   std::filesystem::path folder_;
   learn::file_system* files_ = nullptr; ///< null: in memory
   lock_state state_;
+  std::atomic<uint64_t> highest_ = highest_of({});
   uint64_t number_ = 0;                             ///< of the file; 0: none was claimed yet
   std::unique_ptr<learn::file_system::output> out_; ///< null: a file has to be begun
   size_t records_ = 0;                              ///< in the file

@@ -123,6 +123,8 @@ std::string to_string(const mode_change& c) {
 }
 
 expected<std::vector<run_part>> parts_of(const job_options& options) {
+  if (!options.standby.empty() && !options.changes.empty())
+    return fail("a standby does not take over changes of how agents synchronise yet: leave out --standby or --switch");
   auto changes = options.changes;
   std::stable_sort(changes.begin(), changes.end(), is_before);
   auto parts = std::vector<run_part>{{options, 0}};

@@ -65,8 +65,22 @@ node_actor::behavior_type node::make_behavior() {
     [this](const spawn_actor& s) { return troupe::delegate(this, spawner_, s); },
     [this](const ping& p) { return answer_to(p); },
     [this](const measure_link& m) { return measure_from_here(m); },
+    [this](const claim_lead& c) { return vote(c); },
+    [this](const release_lead& r) { lead_.on_release(r); },
     [this](const leave_run&) { leave_in_order(); },
   };
+}
+
+lead_answer node::vote(const claim_lead& c) {
+  auto answer = lead_.on_claim(c, home_system().clock().now());
+  if (now_ && !now_->stopping && lead_.is_over(now_->job_id)) { // (T4)
+    if (config_.on_note)
+      config_.on_note(fmt::format("another process leads job {} from now on: its agents here end, and are started "
+                                  "again by that",
+                                  now_->job_id));
+    stop_workers();
+  }
+  return answer;
 }
 
 void node::on_exit() {
@@ -83,6 +97,8 @@ std::string node::refusal(const hello& from) const {
       troupe_version, config_.protocol, from.version, from.protocol);
   if (leaving_)
     return "it is being taken out of service; name another node";
+  if (lead_.is_over(from.job_id))
+    return fmt::format("another process leads job {} by now", from.job_id);
   if (now_ && now_->job_id != from.job_id && !from.job_id.empty())
     return fmt::format("it is taken by job {}; wait for its end or name another node", now_->job_id);
   return {};

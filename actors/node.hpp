@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/leader_lease.hpp"
 #include "actors/spawner.hpp"
 #include "actors/worker_process.hpp"
 #include "messages/interfaces.hpp"
@@ -22,10 +23,12 @@ namespace troupe {
 /// supervises these processes (T5): `one_for_one`, `transient`, at most 16 restarts of each in 1 min. The leader talks
 /// to the workers themselves. A process that no agent has taken, as its agent went elsewhere, makes room for another
 /// agent's where all slots are in use.
-/// Receives `hello`, `open_worker`, `ask_worker_end` (the leader), `leave_run` (its process): it takes no more agents,
-/// and ends when those it has have left. Refuses, with a sentence in the answer: another protocol version, a second
-/// job, more agents than slots, a worker process that does not get ready. When the supervisors of its agents are gone,
-/// or its workers ended too often, all of them end and the node is free again (T4: orphans stop); who asks meanwhile is
+/// Receives `hello`, `open_worker`, `ask_worker_end` (the leader), `claim_lead`, `release_lead` (a leader that has a
+/// standby, the standby), `leave_run` (its process): it takes no more agents, and ends when those it has have left. It
+/// votes on who leads (`leader_lease`); when a later term of its job does, the workers of the one before end. Refuses,
+/// with a sentence in the answer: another protocol version, a second job, one that another process leads by now, more
+/// agents than slots, a worker process that does not get ready. When the supervisors of its agents are gone, or its
+/// workers ended too often, all of them end and the node is free again (T4: orphans stop); who asks meanwhile is
 /// answered then. Besides, for whoever may connect: `spawn_actor`, which its `spawner` answers, `ping`, and
 /// `measure_link`, one at a time. Owns the spawner, and the worker processes, which never outlive it.
 class node final : public node_actor::base {
@@ -76,6 +79,7 @@ private:
   void add_worker(const role_id& role);
   void hand_out(slot& s);
   void process_listens(const role_id& role, uint16_t port, const caf::actor& process);
+  lead_answer vote(const claim_lead& c);
   void process_ended(const role_id& role, const std::string& how, const caf::actor& process);
   void leave_in_order();
   void stop_if_left();
@@ -90,6 +94,7 @@ private:
   spawner_actor spawner_;
   payload ping_load_; // of the last answer to a ping
   bool measuring_ = false;
+  leader_lease lead_{home_system().clock().now()};
   std::shared_ptr<hosted> now_;                // null: free
   std::vector<std::function<void()>> waiting_; // for it to be free
   bool leaving_ = false;

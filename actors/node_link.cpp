@@ -38,15 +38,18 @@ expected<std::pair<std::string, uint16_t>> parse_address(const std::string& text
   return fail(fmt::format("\"{}\" is no node address: write it as HOST:PORT, for example 127.0.0.1:4242", text));
 }
 
-expected<caf::actor> connect_node(caf::actor_system& system, const std::string& host, uint16_t port,
-                                  const std::string& job_id, std::chrono::milliseconds limit) {
+expected<caf::actor> reach(caf::actor_system& system, const std::string& host, uint16_t port, const std::string& is,
+                           std::chrono::milliseconds limit) {
   auto self = caf::scoped_actor{system};
   auto where = fmt::format("{}:{}", host, port);
   auto handle = caf::strong_actor_ptr{};
   auto problem = probe_tcp(host, port, std::min<std::chrono::milliseconds>(limit, reach_limit)).value_or("");
+  auto nobody = [&] {
+    return fail(fmt::format("no troupe {} answers at {} ({}): start one there with `troupe {} --listen {}`", is, where,
+                            problem, is, where));
+  };
   if (!problem.empty())
-    return fail(fmt::format("no troupe node answers at {} ({}): start one there with `troupe node --listen {}`", where,
-                            problem, where));
+    return nobody();
   auto greeted = true;
   troupe::request(self, system.middleman().actor_handle(), limit, caf::connect_atom_v, host, port)
     .receive([&](const caf::node_id&, const caf::strong_actor_ptr& ptr, const std::set<std::string>&) { handle = ptr; },
@@ -57,20 +60,29 @@ expected<caf::actor> connect_node(caf::actor_system& system, const std::string& 
   if (!greeted)
     return fail(fmt::format("{} is reached, but {}", where, problem));
   if (!problem.empty())
-    return fail(fmt::format("no troupe node answers at {} ({}): start one there with `troupe node --listen {}`", where,
-                            problem, where));
+    return nobody();
   if (!handle)
     return fail(fmt::format("{} answers but hosts no agents: is another program listening there?", where));
+  return caf::actor_cast<caf::actor>(handle);
+}
+
+expected<caf::actor> connect_node(caf::actor_system& system, const std::string& host, uint16_t port,
+                                  const std::string& job_id, std::chrono::milliseconds limit) {
+  auto handle = reach(system, host, port, "node", limit);
+  if (!handle)
+    return handle;
+  auto self = caf::scoped_actor{system};
+  auto where = fmt::format("{}:{}", host, port);
+  auto problem = std::string{};
   auto answer = hello{};
-  troupe::request(self, caf::actor_cast<caf::actor>(handle), limit,
-                  hello{"troupe", protocol_version, troupe_version, job_id, {}, 0})
+  troupe::request(self, *handle, limit, hello{"troupe", protocol_version, troupe_version, job_id, {}, 0})
     .receive([&](const hello& h) { answer = h; }, [&](const caf::error& e) { problem = caf::to_string(e); });
   if (!problem.empty())
     return fail(fmt::format("the node at {} does not answer the greeting ({}): is it troupe {}?", where, problem,
                             troupe_version));
   if (!answer.refusal.empty())
     return fail(fmt::format("the node at {} refuses: {}", where, answer.refusal));
-  return caf::actor_cast<caf::actor>(handle);
+  return handle;
 }
 
 expected<uint16_t> open_worker_on(caf::actor_system& system, const node_actor& where, const open_worker& what,

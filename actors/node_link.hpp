@@ -10,6 +10,11 @@
 
 namespace troupe {
 
+/// Connects to what is published at host:port and says nothing to it. Blocks up to `limit` per exchange. One sentence
+/// where nobody answers, or where it publishes nothing; `is` says what should, and how to start it: "node".
+expected<caf::actor> reach(caf::actor_system& system, const std::string& host, uint16_t port, const std::string& is,
+                           std::chrono::milliseconds limit = std::chrono::seconds{10});
+
 /// Connects to the node at host:port, or the agent host of a worker process, and greets it. Blocks up to `limit` per
 /// exchange. One sentence each where nobody answers, where the answer is no node's, and where the node refuses: another
 /// version, taken by another job, no free slot.

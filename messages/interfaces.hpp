@@ -114,7 +114,18 @@ using node_actor = caf::typed_actor<caf::result<hello>(hello),                 /
                                     caf::result<actor_spawned>(spawn_actor),   //
                                     caf::result<pong>(ping),                   //
                                     caf::result<link_measured>(measure_link),  //
+                                    caf::result<lead_answer>(claim_lead),      //
+                                    caf::result<void>(release_lead),           //
                                     caf::result<void>(leave_run)>;
+
+/// Waits for the leader of a job to be gone, and leads it then.
+using standby_actor = caf::typed_actor<caf::result<hello>(hello),            //
+                                       caf::result<lead_answer>(claim_lead), //
+                                       caf::result<void>(release_lead),      //
+                                       caf::result<following>(follow_job),   //
+                                       caf::result<state_kept>(keep_state),  //
+                                       caf::result<void>(job_ended),         //
+                                       caf::result<void>(leave_run)>;
 
 /// Starts actors of the types that a node's program has registered.
 using spawner_actor = caf::typed_actor<caf::result<actor_spawned>(spawn_actor), //

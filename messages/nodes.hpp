@@ -13,7 +13,7 @@
 namespace troupe {
 
 /// Changes whenever a message or its type id changes: two processes talk only if they agree on it.
-inline constexpr uint32_t protocol_version = 15;
+inline constexpr uint32_t protocol_version = 16;
 
 /// First message between two processes, both ways; the first type of the registry, so that its id never moves and a
 /// process of another version can still read it and answer with a sentence.

@@ -8,6 +8,7 @@
 #include "messages/flow.hpp"
 #include "messages/gossip.hpp"
 #include "messages/job.hpp"
+#include "messages/leadership.hpp"
 #include "messages/leases.hpp"
 #include "messages/locks.hpp"
 #include "messages/membership.hpp"
@@ -133,6 +134,15 @@ CAF_ADD_TYPE_ID(troupe, (troupe::measure_link))
 CAF_ADD_TYPE_ID(troupe, (troupe::ping))
 CAF_ADD_TYPE_ID(troupe, (troupe::pong))
 CAF_ADD_TYPE_ID(troupe, (troupe::spawn_actor))
+
+CAF_ADD_TYPE_ID(troupe, (troupe::claim_lead))
+CAF_ADD_TYPE_ID(troupe, (troupe::follow_job))
+CAF_ADD_TYPE_ID(troupe, (troupe::following))
+CAF_ADD_TYPE_ID(troupe, (troupe::job_ended))
+CAF_ADD_TYPE_ID(troupe, (troupe::keep_state))
+CAF_ADD_TYPE_ID(troupe, (troupe::lead_answer))
+CAF_ADD_TYPE_ID(troupe, (troupe::release_lead))
+CAF_ADD_TYPE_ID(troupe, (troupe::state_kept))
 
 CAF_END_TYPE_ID_BLOCK(troupe)
 

@@ -50,6 +50,18 @@ expected<void> check(const train& request) {
   return validate(request.job);
 }
 
+/// Shows a run, and writes down what happens in it. Both outlive it.
+job_observer observer_of(progress& shown, event_log& events) {
+  return {.on_step =
+            [&](const step_progress& at) {
+              shown.show(at);
+              events.write(at);
+            },
+          .on_epoch = [&](const epoch_progress& at) { shown.show(at); },
+          .on_note = [&](const std::string& note) { shown.say(note); },
+          .on_event = [&](const run_event& e) { events.write(e); }};
+}
+
 int run(const train& request) {
   if (const auto checked = check(request); !checked)
     return refuse(bad_input, checked.error());
@@ -67,15 +79,11 @@ int run(const train& request) {
   if (!events)
     return refuse(bad_input, events.error());
   bool started = false;
-  const job_observer observer{.on_step =
-                                [&](const step_progress& at) {
-                                  started = true;
-                                  shown.show(at);
-                                  events->write(at);
-                                },
-                              .on_epoch = [&](const epoch_progress& at) { shown.show(at); },
-                              .on_note = [&](const std::string& note) { shown.say(note); },
-                              .on_event = [&](const run_event& e) { events->write(e); }};
+  auto observer = observer_of(shown, *events);
+  observer.on_step = [&, show = observer.on_step](const step_progress& at) {
+    started = true;
+    show(at);
+  };
   const auto report = run_job(request.job, observer, interrupted.token());
   shown.clear();
   // What stands in the way of the first step is the input's fault: a port in use, a node of another version.
@@ -92,6 +100,47 @@ int run(const train& request) {
 
 int run(const node& request) {
   return serve_as_node(request.options, "troupe");
+}
+
+int run(const standby& request) {
+  for (const auto* path : {&request.report, &request.events, &request.options.export_to})
+    if (!path->empty())
+      if (const auto writable = can_write(*path); !writable)
+        return refuse(bad_input, writable.error());
+  const interrupts interrupted(ended_by::signals);
+  progress shown(style_of_this_terminal(false), monotonic_seconds);
+  auto events = event_log::open(request.events);
+  if (!events)
+    return refuse(bad_input, events.error());
+  bool ready = false;
+  job_options job;
+  const standby_observer observer{.on_ready =
+                                    [&](uint16_t port) {
+                                      ready = true;
+                                      shown.say(fmt::format("standby ready on {}:{}", request.options.host, port));
+                                    },
+                                  .on_note = [&](const std::string& note) { shown.say(note); },
+                                  .on_lead =
+                                    [&](const job_options& what, uint64_t step) {
+                                      job = what;
+                                      shown.say(fmt::format("leads from step {} on: {}", step, opening_line(job)));
+                                    },
+                                  .job = observer_of(shown, *events)};
+  const auto ended = run_standby(request.options, observer, interrupted.token());
+  shown.clear();
+  if (!ended)
+    return refuse(ready ? run_failed : bad_input, ended.error());
+  if (!ended->job_ended.empty())
+    shown.say(fmt::format("the job has ended, and nobody had to take over: {}", ended->job_ended));
+  if (!ended->report)
+    return done;
+  if (!request.report.empty()) {
+    const auto written = write_report(request.report, report_of(job, *ended->report, measure_peak_memory()));
+    if (!written)
+      return refuse(run_failed, written.error());
+  }
+  shown.say(closing_line(job, *ended->report));
+  return done;
 }
 
 int run(const audit& request) {

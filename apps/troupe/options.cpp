@@ -23,6 +23,7 @@ Usage: troupe COMMAND [options]
 Commands
   train       train a model with agents that share the work
   node        wait for jobs of other machines and host agents of theirs
+  standby     follow a job, and go on with it should its first process be gone
   audit       check which samples took effect in a run
   certs       make the certificates with which the nodes of a job know each other
   ping        measure the connections to nodes and between them
@@ -55,6 +56,20 @@ constexpr auto node_footer = R"(Example
 
 Without --certs a node takes work from whoever can reach its port: an address that other machines
 can reach takes --certs or, on a network that you trust, --insecure.)";
+
+constexpr auto standby_description =
+  R"(Follows the job whose `troupe train` names it with --standby, and goes on with it where that left off,
+should that process or its host be gone. Ends with the job.
+
+Usage: troupe standby [options])";
+
+constexpr auto standby_footer = R"(Example
+  troupe node --listen a.example:7001 --certs certs                                        on a.example
+  troupe standby --listen b.example:7002 --certs certs --export weights.safetensors        on b.example
+  troupe train --nodes a.example:7001 --standby b.example:7002 --certs certs/leader
+
+It opens the data under the name that `troupe train` gives, and keeps files in folders of its own.
+Exit codes: 0 the job has ended, here or there; 1 what it led failed; 2 it cannot start as described.)";
 
 constexpr auto certs_description =
   R"(Makes the certificates of a job: with them its processes prove to each other who they are, and
@@ -124,11 +139,16 @@ void declare(CLI::App& app, node_options_spelling& spelling) {
   app.add_option("--parent-pipe", spelling.options.parent_pipe)->check(whole_number(0, 1 << 20))->group("");
 }
 
+/// HOST:PORT, which was checked, into options that have both.
+template <class Options>
+void take_address(const std::string& listen, Options& to) {
+  const auto colon = listen.rfind(':');
+  to.host = listen.substr(0, colon);
+  std::from_chars(listen.data() + colon + 1, listen.data() + listen.size(), to.port);
+}
+
 node finished(node_options_spelling spelling) {
-  const auto colon = spelling.listen.rfind(':');
-  spelling.options.host = spelling.listen.substr(0, colon);
-  const auto* end = spelling.listen.data() + spelling.listen.size();
-  std::from_chars(spelling.listen.data() + colon + 1, end, spelling.options.port);
+  take_address(spelling.listen, spelling.options);
   return {spelling.options};
 }
 
@@ -189,6 +209,35 @@ expected<request> parse_node(arguments given) {
   if (const auto applied = apply(app, given); !applied)
     return tl::unexpected(applied.error());
   return finished(std::move(spelling));
+}
+
+expected<request> parse_standby(arguments given) {
+  CLI::App app(standby_description, "standby");
+  prepare(app, standby_footer);
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)->group("Options");
+  standby result;
+  std::string listen = "127.0.0.1:0";
+  const auto file = [&](const char* name, std::string& value, const char* kind, const char* text) {
+    app.add_option(name, value, text)->option_text(kind);
+  };
+  app.add_option("--listen", listen, "address to wait for the leader on; port 0 takes any free one")
+    ->option_text("HOST:PORT")
+    ->check(host_and_port())
+    ->capture_default_str();
+  file("--certs", result.options.certs, "DIR", "folder with this host's certificate, a node's of troupe certs");
+  app.add_flag("--insecure", result.options.insecure, "listen where other machines can reach it, without --certs");
+  file("--checkpoint", result.options.checkpoint, "DIR", "keep checkpoints here once it leads");
+  file("--ledger", result.options.ledger, "DIR",
+       "record here which samples take effect at which step once it leads [a folder in --checkpoint]");
+  file("--export", result.options.export_to, "FILE", "write the weights here at the end, if it leads then");
+  file("--report", result.report, "FILE.json", "write a report of what it has led here");
+  file("--events", result.events, "FILE.jsonl", "write what happens here as it happens, once it leads");
+  if (asks_for_help(given))
+    return print_text{help_text(app)};
+  if (const auto applied = apply(app, given); !applied)
+    return tl::unexpected(applied.error());
+  take_address(listen, result.options);
+  return result;
 }
 
 expected<request> parse_certs(arguments given) {
@@ -275,6 +324,8 @@ expected<request> parse(std::span<const char* const> given) {
     return parse_train(rest);
   if (command == "node")
     return parse_node(rest);
+  if (command == "standby")
+    return parse_standby(rest);
   if (command == "audit")
     return parse_audit(rest);
   if (command == "certs")
@@ -287,9 +338,9 @@ expected<request> parse(std::span<const char* const> given) {
     return print_text{fmt::format("troupe {}\n", troupe_version)};
   if (command == "-h" || command == "--help" || command == "help")
     return print_text{overview};
-  const auto meant = nearest(command, {"train", "node", "audit", "certs", "ping", "version"});
+  const auto meant = nearest(command, {"train", "node", "standby", "audit", "certs", "ping", "version"});
   return fail(meant.empty()
-                ? fmt::format("unknown command {}: choose train, node, audit, certs, ping or version", command)
+                ? fmt::format("unknown command {}: choose train, node, standby, audit, certs, ping or version", command)
                 : fmt::format("unknown command {}: is {} meant?", command, meant));
 }
 

@@ -25,6 +25,13 @@ struct node {
   node_options options;
 };
 
+/// `troupe standby`.
+struct standby {
+  standby_options options;
+  std::string report; ///< as of `train`, of what it comes to lead
+  std::string events;
+};
+
 /// `troupe audit`.
 struct audit {
   std::string folder; ///< of a ledger, or of the checkpoints it belongs to
@@ -46,7 +53,7 @@ struct print_text {
   std::string text;
 };
 
-using request = std::variant<train, node, audit, certs, ping_command, print_text>;
+using request = std::variant<train, node, standby, audit, certs, ping_command, print_text>;
 
 /// Understands a command line without the program's name. Values of a job file, if one is named, fill in what the
 /// command line leaves open. Fails on what is unknown or not of the right kind, with one sentence that names the option

@@ -292,6 +292,11 @@ void train_options::declare_agents() {
     ->check(whole_number(0, 30 * 86400))
     ->capture_default_str();
   app_
+    .add_option("--standby", job.standby,
+                "with --nodes: a running `troupe standby`, which goes on with the job should this process be gone")
+    ->option_text("HOST:PORT")
+    ->check(host_and_port());
+  app_
     .add_option(
       "--certs", job.certs,
       "with --nodes: folder with this process's certificate, the leader of troupe certs; the nodes are started "

@@ -25,6 +25,22 @@ TEST_CASE("a step commits when all its contributions and all its sums are in, on
   CHECK(core.current() == step{1});
 }
 
+TEST_CASE("a step that is complete waits while another process might lead, and commits when this one does again (I2)") {
+  auto leads = false;
+  auto c = small();
+  c.may_commit = [&] { return leads; };
+  auto core = running(c);
+  CHECK(run_step(core, 0).empty());
+  CHECK(core.on_lead().empty());
+  CHECK(core.current() == step{0});
+  leads = true;
+  auto out = core.on_lead();
+  REQUIRE(find<core_t::commit>(out));
+  CHECK(find<core_t::account>(out));
+  CHECK(core.current() == step{1});
+  CHECK(core.on_lead().empty());
+}
+
 TEST_CASE("a step is entered in the ledger before it commits, with whose results it commits") {
   auto core = running(small());
   auto out = run_step(core, 0);

@@ -20,6 +20,26 @@ TEST_CASE("jobs that contradict themselves are refused with one sentence") {
   CHECK(refused([](auto& o) { o.agents = 0; }).find("at least 1 agent") != std::string::npos);
   CHECK(refused([](auto& o) { o.steps = 0; }).find("--epochs") != std::string::npos);
   CHECK(refused([](auto& o) { o.sync = "gosip"; }).find("tree") != std::string::npos);
+  CHECK(refused([](auto& o) { o.standby = "localhost:1"; }).find("--nodes") != std::string::npos);
+  CHECK(refused([](auto& o) {
+          o.nodes = {"localhost:1"};
+          o.standby = "localhost";
+        }).find("HOST:PORT") != std::string::npos);
+  CHECK(refused([](auto& o) {
+          o.nodes = {"localhost:1"};
+          o.standby = "localhost:2";
+          o.changes = {{4, "sync", "ring"}};
+        }).find("--switch") != std::string::npos);
+  CHECK(refused([](auto& o) {
+          o.nodes = {"localhost:1"};
+          o.standby = "localhost:2";
+          o.local_steps = 4;
+        }).find("--local-steps") != std::string::npos);
+  CHECK(refused([](auto& o) {
+          o.nodes = {"localhost:1"};
+          o.standby = "localhost:2";
+          o.exchange = learn::exchange_kind::rotate;
+        }).find("--exchange") != std::string::npos);
   CHECK(refused([](auto& o) { o.fan_in = 2; }).find("--sync tree") != std::string::npos);
   CHECK(refused([](auto& o) {
           o.sync = "ring";

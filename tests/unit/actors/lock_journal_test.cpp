@@ -46,6 +46,21 @@ TEST_CASE("a record is what it was after it has been written down") {
   CHECK_FALSE(lock_record_from("granted 1 2"));
 }
 
+TEST_CASE("a journal that takes over another process's grants above whatever that may have granted (I6)") {
+  const auto folder = temporary_folder{};
+  auto of_leader = lock_journal{folder / "locks"};
+  REQUIRE(of_leader.open());
+  REQUIRE(of_leader.append(grant(first_token + 1)));
+  const auto highest = of_leader.highest_possible();
+  CHECK(highest > fencing_token{first_token + 1'000'000});
+  auto of_standby = lock_journal{};
+  of_standby.grant_above(highest);
+  CHECK(of_standby.open().value().last == highest);
+  CHECK_FALSE(of_standby.append(grant(highest.value)));
+  CHECK(of_standby.append(grant(highest.value + 1)));
+  CHECK(of_standby.highest_possible() > highest);
+}
+
 TEST_CASE("a journal in memory lasts as long as its object") {
   auto journal = lock_journal{};
   CHECK(journal.open().value() == lock_state{});

@@ -222,7 +222,7 @@ TEST_CASE("what a job file gets wrong is refused with file, line and key") {
 
 TEST_CASE("what the command line gets wrong is refused by name") {
   CHECK(refusal({"trian"}) == "unknown command trian: is train meant?");
-  CHECK(refusal({"dance"}) == "unknown command dance: choose train, node, audit, certs, ping or version");
+  CHECK(refusal({"dance"}) == "unknown command dance: choose train, node, standby, audit, certs, ping or version");
   CHECK(refusal({"train", "--epoch", "3"}) == "unknown option --epoch: is --epochs meant?");
   CHECK(refusal({"train", "--epoch=3"}) == "unknown option --epoch: is --epochs meant?");
   CHECK(refusal({"train", "--zebra-crossing"}) == "unknown option --zebra-crossing: see troupe train --help");
