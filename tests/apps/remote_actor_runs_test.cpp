@@ -51,7 +51,7 @@ struct greeter_node {
 void greet(away_tree& leader, const std::vector<std::string>& nodes) {
   leader.run(supervise("greetings", one_for_one, at_most(1000, 1min))
                .backoff({.min = 5ms, .max = 50ms})
-               .child(on(remote_place{nodes, leader.roles}, who, greeters, {"Hello"})));
+               .child(on(remote_place{nodes, leader.roles}, who, greeters, {"Hello, "})));
 }
 
 // What the greeter says when it runs in that process.
