@@ -17,13 +17,13 @@ build() {
   cmake --build build/gpu --parallel "$(nproc)" --target "${programs[@]}" >&2
 }
 
-# Copies the programs, and the libraries that they need beside CUDA's and the C library, into folder $1.
+# Copies the programs, and the libraries that they need beside CUDA's and those of every Linux, into folder $1.
 pack() {
   mkdir -p "$1/bin" "$1/lib"
   local program
   for program in "${programs[@]}"; do
     cp "$(find build/gpu/tests build/gpu/bin -name "$program" -type f)" "$1/bin/"
-    ldd "$1/bin/$program" | awk '$3 ~ /^\// { print $3 }' | grep -Ev '/(libc|libm|libcuda|libcublas|libcublasLt)\.so' |
+    ldd "$1/bin/$program" | awk '$3 ~ /^\// { print $3 }' | grep -Ev '/lib(c|m|dl|rt|pthread|gcc_s|cuda|cublas|cublasLt)\.so' |
       xargs -r -I{} cp -L {} "$1/lib/"
   done
   cp bench/gpu/verify.sh bench/gpu/peers.py "$1/"
@@ -80,7 +80,8 @@ if [[ ! -x $here/bin/gpu_kernels_test ]]; then
 else
   bin=$here/bin
 fi
-LD_LIBRARY_PATH="$bin/../lib:$(cuda_libraries):${LD_LIBRARY_PATH:-}"
+paths=$(cuda_libraries)
+LD_LIBRARY_PATH="${paths:+$paths:}${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$bin/../lib"
 export LD_LIBRARY_PATH
 
 step 'kernels against their definitions' 120 "$bin/gpu_kernels_test" || true
