@@ -106,6 +106,11 @@ std::optional<failure> no_standby_for(const job_options& o) {
     return failure{fmt::format("with --exchange {} this process hands out the data set, which a standby does not take "
                                "over yet: leave out --standby or --exchange",
                                learn::to_string(o.exchange))};
+  if (o.place != place_rule::spread)
+    return failure{
+      fmt::format("a standby places agents anew, on the nodes that are left, and cannot promise --place {}: "
+                  "leave out --standby or --place",
+                  to_string(o.place))};
   if (auto address = parse_address(o.standby); !address)
     return address.error();
   return std::nullopt;

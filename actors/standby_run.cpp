@@ -31,6 +31,22 @@ private:
   std::promise<what> promise_;
 };
 
+/// The same, called by one thread at a time.
+standby_observer in_turn(const standby_observer& to) {
+  auto turn = std::make_shared<std::mutex>();
+  auto guarded = [turn](auto f) {
+    return f ? decltype(f){[turn, f](const auto&... xs) {
+      auto guard = std::lock_guard{*turn};
+      f(xs...);
+    }}
+             : f;
+  };
+  return {guarded(to.on_ready),
+          guarded(to.on_note),
+          guarded(to.on_lead),
+          {guarded(to.job.on_step), guarded(to.job.on_epoch), guarded(to.job.on_note), to.job.on_event}};
+}
+
 expected<standby_end> lead_on(runtime& rt, const standby_options& options, const standby_observer& observer,
                               takeover what, const std::stop_token& stop) {
   what.job.checkpoint = options.checkpoint;
@@ -51,8 +67,9 @@ expected<standby_end> lead_on(runtime& rt, const standby_options& options, const
 
 } // namespace
 
-expected<standby_end> run_standby(const standby_options& options, const standby_observer& observer,
+expected<standby_end> run_standby(const standby_options& options, const standby_observer& to,
                                   const std::stop_token& stop) {
+  const auto observer = in_turn(to);
   if (auto may = may_listen("standby", options.host, options.certs, options.insecure); !may)
     return tl::unexpected(may.error());
   if (!options.checkpoint.empty() && learn::has_checkpoint(options.checkpoint))

@@ -38,6 +38,11 @@ TEST_CASE("jobs that contradict themselves are refused with one sentence") {
   CHECK(refused([](auto& o) {
           o.nodes = {"localhost:1"};
           o.standby = "localhost:2";
+          o.place = place_rule::pack;
+        }).find("--place pack") != std::string::npos);
+  CHECK(refused([](auto& o) {
+          o.nodes = {"localhost:1"};
+          o.standby = "localhost:2";
           o.exchange = learn::exchange_kind::rotating;
         }).find("--exchange") != std::string::npos);
   CHECK(refused([](auto& o) { o.fan_in = 2; }).find("--sync tree") != std::string::npos);
