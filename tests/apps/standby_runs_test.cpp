@@ -11,7 +11,7 @@ using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
-constexpr auto steps = 3000;
+constexpr auto steps = 1500;
 
 words job_of(const std::string& nodes, const running_standby& standby, const words& more = {}) {
   return long_job(2, steps, words{"--nodes", nodes, "--standby", standby.address, "--events", "events.jsonl"} + more);
@@ -99,7 +99,7 @@ TEST_CASE("a standby ends with the job, and a job goes on without its standby") 
     CHECK(run.wait(deadline) == 0);
     CHECK(standby.started.wait(deadline) == 0);
     CHECK_THAT(standby.started.out(),
-               ContainsSubstring("the job has ended, and nobody had to take over: it ended after 3000 steps"));
+               ContainsSubstring("the job has ended, and nobody had to take over: it ended after 1500 steps"));
   }
   const temporary_folder alone;
   running_standby standby(followed);
