@@ -33,7 +33,7 @@ standby_actor::behavior_type standby::make_behavior() {
     [](const hello& h) {
       return hello{"troupe", protocol_version, troupe_version, h.job_id, "it is a standby: name it with --standby", 0};
     },
-    [this](const claim_lead& c) { return lease_.on_claim(c, home_system().clock().now()); },
+    [this](const claim_lead& c) { return vote(c); },
     [this](const release_lead& r) { lease_.on_release(r); },
     [this](const follow_job& order) {
       auto taken_on = follow(order);
@@ -57,20 +57,28 @@ standby_actor::behavior_type standby::make_behavior() {
   };
 }
 
+lead_answer standby::vote(const claim_lead& c) {
+  auto now = home_system().clock().now();
+  if (now_ && c.job == now_->order.job && c.term == now_->order.term)
+    now_->heard = now; // granted or not: a standby that has just begun grants nothing
+  return lease_.on_claim(c, now);
+}
+
 expected<void> standby::follow(const follow_job& order) {
   if (now_ && now_->order.job != order.job)
     return fail(fmt::format("it is the standby of job {}; start another one", now_->order.job));
   if (lease_.is_over(order.job, order.term) || (now_ && now_->won))
     return fail("it leads this job by now");
-  if (now_) // its leader has lost the connection, and is back
+  if (now_) { // its leader has lost the connection, and is back
+    now_->heard = home_system().clock().now();
     return {};
+  }
   auto opened = hosted_job::open(order.what, std::make_shared<directory>());
   if (!opened)
     return tl::unexpected(opened.error());
   auto options = options_of(order, **opened);
   if (!options)
     return tl::unexpected(options.error());
-  lease_.on_claim({order.job, order.term, 1, false}, home_system().clock().now());
   auto nodes = options->nodes;
   auto voters = voters_among(nodes.size());
   auto claim =
@@ -80,6 +88,7 @@ expected<void> standby::follow(const follow_job& order) {
     links->add(node, "node");
   links->add(caf::actor_cast<caf::actor>(this));
   now_ = followed{order, std::move(*options), std::move(*opened), nullptr, {}, claim, std::move(links)};
+  now_->heard = home_system().clock().now();
   config_.on_note(
     fmt::format("follows job {}: {} on {}, {} agents", order.job, order.what.model, order.what.data, order.agents));
   return {};
@@ -114,7 +123,7 @@ void standby::go_on() {
   auto now = home_system().clock().now();
   auto& claim = now_->claim;
   const auto& order = now_->order;
-  auto claiming = lease_.is_free_for(order.job, order.term.next(), now);
+  auto claiming = now >= now_->heard + leader_lease::length && lease_.is_free_for(order.job, order.term.next(), now);
   claim->want(claiming, now);
   if (std::exchange(now_->claiming, claiming) != claiming)
     config_.on_note(claiming ? fmt::format("nothing was heard of the leader for {} ms: claims the lead of job {}",

@@ -20,8 +20,8 @@ struct takeover {
   std::shared_ptr<lead> claim; ///< it holds; nothing commits without it
 };
 
-/// Follows the leader of one job: keeps the newest state of its run, and claims the lead at the job's nodes when the
-/// lease that it has itself granted to the leader has run out. Takes over once a majority has granted that.
+/// Follows the leader of one job: keeps the newest state of its run, and claims the lead at the job's nodes when it has
+/// not heard a claim of the leader's for as long as a lease lasts. Takes over once a majority has granted that.
 /// Receives `follow_job`, `keep_state`, `job_ended` (the leader), `claim_lead`, `release_lead` (the leader; itself),
 /// `hello` (a leader that takes it for a node), `leave_run` (its process). Refuses, with a sentence in the answer: a
 /// second job, one whose data it cannot open, a state that is not of the job's size or not finite. Ends when the job
@@ -52,11 +52,13 @@ private:
     fencing_token tokens;
     std::shared_ptr<lead> claim;
     std::unique_ptr<voter_links> links;
+    leader_lease::time_point heard; ///< of its leader
     bool claiming = false;
     std::optional<leader_lease::time_point> since; ///< it may commit
     bool won = false;
   };
 
+  lead_answer vote(const claim_lead& c);
   expected<void> follow(const follow_job& order);
   expected<void> keep(const keep_state& what);
   void go_on();
