@@ -48,7 +48,8 @@ TEST_CASE("a leader that is killed is followed by its standby: the weights are t
     running_node node(hosted, {}, encrypted ? certs_of("127.0.0.1") : words{});
     running_standby standby(followed, words{"--ledger", ledger.path()} + (encrypted ? certs_of("127.0.0.1") : words{}));
     process run(job_of(node.address, standby,
-                       words{"--ledger", ledger.path(), "--sync", mode} + (encrypted ? certs_of("leader") : words{})),
+                       words{"--ledger", ledger.path(), "--sync", mode, "--reproducible"} +
+                         (encrypted ? certs_of("leader") : words{})),
                 led.path());
     REQUIRE(gets_to(run, led, 300));
     run.send(SIGKILL);
