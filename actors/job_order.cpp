@@ -49,8 +49,10 @@ expected<job_options> options_of(const follow_job& order, const hosted_job& open
                d.order <= static_cast<uint8_t>(learn::order_kind::sequential) && d.exchange == 0 &&
                d.arithmetic <= static_cast<uint8_t>(learn::precision::bf16);
   auto some_nodes = !order.nodes.empty() && order.nodes.size() <= most_nodes;
-  if (!kinds || !some_nodes || !std::ranges::all_of(numbers, [](float x) { return std::isfinite(x); }) ||
-      order.agents > most_nodes || order.least_agents > order.agents || d.local.steps != 1 || d.gossip || d.held.apart)
+  const auto* sync = d.ring ? "ring" : d.sharded ? "sharded" : d.fan_in != 0 ? "tree" : "ps";
+  if (!kinds || !some_nodes || order.sync != sync || d.batch == 0 || d.micro_batch == 0 ||
+      !std::ranges::all_of(numbers, [](float x) { return std::isfinite(x); }) || order.agents > most_nodes ||
+      order.least_agents > order.agents || d.local.steps != 1 || d.gossip || d.held.apart)
     return fail("this is no order that a leader gives");
   auto o = job_options{};
   o.model = d.model;

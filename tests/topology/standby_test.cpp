@@ -111,6 +111,7 @@ TEST_CASE("a standby would lead the job with the options of its leader") {
   CHECK(o->handler_limit == 5s);
   CHECK(o->nodes == std::vector<std::string>{"127.0.0.1:1"});
   CHECK(o->standby.empty());
+  auto which = 0;
   for (auto change : std::vector<std::function<void(follow_job&)>>{
          [](auto& x) { x.nodes.clear(); }, [](auto& x) { x.schedule = 9; }, [](auto& x) { x.on_nonfinite = 9; },
          [](auto& x) { x.learning_rate = std::numeric_limits<float>::infinity(); }, [](auto& x) { x.agents = 0; },
@@ -118,6 +119,7 @@ TEST_CASE("a standby would lead the job with the options of its leader") {
          [](auto& x) { x.nodes = {"nowhere"}; }, [](auto& x) { x.what.micro_batch = 0; }}) {
     auto wrong = order;
     change(wrong);
+    INFO("change " << which++);
     CHECK_FALSE(options_of(wrong, **job));
   }
 }

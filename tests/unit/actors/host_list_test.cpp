@@ -3,8 +3,8 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
-#include "actors/place_rule.hpp"
 #include "actors/host_list.hpp"
+#include "actors/place_rule.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 using namespace troupe;
