@@ -40,8 +40,8 @@ public:
   expected<void> append(const lock_record& r);
 
 private:
-  /// Of the same high half.
-  static uint64_t highest_of(fencing_token t) { return t.value | 0xffff'ffff; }
+  /// Of the same high half as the next one.
+  static uint64_t highest_of(fencing_token last) { return (last.value + 1) | 0xffff'ffff; }
   expected<void> begin_file();
   expected<void> taken_over() const;
   expected<void> write_state(learn::file_system::output& out) const;
