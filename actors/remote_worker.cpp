@@ -125,10 +125,14 @@ void remote_worker::find_place() {
   auto answer = config_.places->next(config_.rank, now());
   if (auto* at = std::get_if<agent_places::try_node>(&answer)) {
     at_ = at->node;
-    if (auto opened = open_on(config_.places->name(at_)); opened)
+    auto opened = open_on(config_.places->name(at_));
+    // It may have been the network's fault. Who goes elsewhere at once takes another agent's slot, and leaves one
+    // behind.
+    if (!opened && !waiting_)
+      opened = open_on(config_.places->name(at_));
+    if (opened)
       return spawn_all();
-    else
-      say(config_.places->refused(config_.rank, at_, opened.error().sentence, now()));
+    say(config_.places->refused(config_.rank, at_, opened.error().sentence, now()));
     node_ = nullptr;
     run_in(caf::actor{this}, [this] { find_place(); });
   } else if (auto* wait = std::get_if<agent_places::wait>(&answer)) {
