@@ -6,13 +6,38 @@
 
 #include "actors/data_parallel.hpp"
 #include "actors/groups.hpp"
-#include "actors/job_order.hpp"
 #include "actors/mode_change.hpp"
 #include "actors/node_link.hpp"
 #include "actors/planned_faults.hpp"
 
 namespace troupe {
 namespace {
+
+// Why a job cannot have a standby, in a sentence; nothing: it can.
+std::optional<failure> no_standby_for(const job_options& o) {
+  if (o.nodes.empty())
+    return failure{
+      "--standby is for a job whose agents live on other hosts and outlive this one: name their nodes with "
+      "--nodes, or leave it out"};
+  if (o.sync == "gossip")
+    return failure{
+      "agents that gossip have no state in common that a standby could go on from: leave out --standby, or "
+      "choose --sync ps or ring"};
+  if (o.local_steps > 1)
+    return failure{"a standby does not take over local steps yet: leave out --standby or --local-steps"};
+  if (o.exchange != learn::exchange_kind::global)
+    return failure{fmt::format("with --exchange {} this process hands out the data set, which a standby does not take "
+                               "over yet: leave out --standby or --exchange",
+                               learn::to_string(o.exchange))};
+  if (o.place != place_rule::spread)
+    return failure{
+      fmt::format("a standby places agents anew, on the nodes that are left, and cannot promise --place {}: "
+                  "leave out --standby or --place",
+                  to_string(o.place))};
+  if (auto address = parse_address(o.standby); !address)
+    return address.error();
+  return std::nullopt;
+}
 
 // Gradients of so many steps are kept at a time (R13).
 constexpr uint64_t max_staleness = 64;

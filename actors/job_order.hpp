@@ -1,7 +1,5 @@
 #pragma once
 
-#include <optional>
-
 #include "actors/hosted_job.hpp"
 #include "actors/job.hpp"
 #include "messages/leadership.hpp"
@@ -14,8 +12,5 @@ follow_job order_of(const job_options& o, const job_description& what);
 /// The job as a standby would lead it, with the leader's options, but for files. `opened` from the order's description.
 /// One sentence where the order is none that a leader gives.
 expected<job_options> options_of(const follow_job& order, const hosted_job& opened);
-
-/// Why a job cannot have a standby, in a sentence; nothing: it can. `o` is resolved.
-std::optional<failure> no_standby_for(const job_options& o);
 
 } // namespace troupe
