@@ -40,7 +40,8 @@ bytes frame(basp::message_type what, uint64_t operation_data, uint64_t to, const
   REQUIRE(header_sink.apply(basp::header{what, 0, size, operation_data, 5, to}));
   auto result = bytes(head.size() + body.size());
   std::memcpy(result.data(), head.data(), head.size());
-  std::memcpy(result.data() + head.size(), body.data(), body.size());
+  if (!body.empty())
+    std::memcpy(result.data() + head.size(), body.data(), body.size());
   return result;
 }
 
