@@ -66,9 +66,12 @@ void flow_outlet::tick() {
 // -- inlet ------------------------------------------------------------------------------------------------------------
 
 void flow_inlet::on(const flow_open& o) {
+  auto credit = core_.on_open(o);
+  if (!credit)
+    return;
   from_ = self_->current_sender();
   if (from_)
-    troupe::enqueue_as(self_->ctrl(), from_, caf::make_message(core_.on_open(o)));
+    troupe::enqueue_as(self_->ctrl(), from_, caf::make_message(*credit));
 }
 
 void flow_inlet::on(const flow_item& item) {

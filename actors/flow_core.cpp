@@ -69,7 +69,11 @@ flow_credit flow_receiver_core::credit() {
   return {flow_, attempt_, received_, taken_, end_.has_value(), window_ - std::min(window_, bytes_)};
 }
 
-flow_credit flow_receiver_core::on_open(const flow_open& o) {
+std::optional<flow_credit> flow_receiver_core::on_open(const flow_open& o) {
+  if (o.attempt == 0 || (attempt_ != 0 && o.flow != flow_)) {
+    ++dropped_;
+    return std::nullopt;
+  }
   flow_ = o.flow;
   attempt_ = o.attempt;
   return credit();
@@ -78,7 +82,8 @@ flow_credit flow_receiver_core::on_open(const flow_open& o) {
 bool flow_receiver_core::on_item(const flow_item& item) {
   const auto cost = item.last ? 0 : flow_cost(item.value.bytes());
   const auto fits = waiting_.empty() || cost <= window_ - std::min(window_, bytes_);
-  if (item.number != received_ || end_ || !fits) {
+  const auto is_known = attempt_ != 0 && item.flow == flow_;
+  if (!is_known || item.number != received_ || end_ || !fits) {
     ++dropped_;
     return false;
   }

@@ -57,8 +57,10 @@ public:
   /// again and knows what it had dealt with goes on from there.
   explicit flow_receiver_core(uint64_t window, uint64_t from = 0) : window_(window), received_(from), taken_(from) {}
 
-  flow_credit on_open(const flow_open& o);
-  /// False: it came before, or something before it has not come, or it is beyond the credit that was given.
+  /// The first one says which flow it is. None: it is another one.
+  std::optional<flow_credit> on_open(const flow_open& o);
+  /// False: it is of another flow, or came before one was opened, or it came before, or something before it has not
+  /// come, or it is beyond the credit that was given.
   bool on_item(const flow_item& item);
   /// The next one; none: nothing waits.
   std::optional<payload> take();

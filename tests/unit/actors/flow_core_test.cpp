@@ -74,7 +74,10 @@ TEST_CASE("a flow goes on where its receiver says, which may have been started a
   CHECK(s.next() == 1);
   CHECK(opened(kib, 40).next() == 40);
   auto r = flow_receiver_core{4 * kib, 40};
-  CHECK(r.on_open({7, 1}).received == 40);
+  CHECK_FALSE(r.on_item(item(40, 1))); // nobody has given credit for it
+  CHECK(r.on_open({7, 1}).value().received == 40);
+  CHECK_FALSE(r.on_open({8, 1})); // another flow
+  CHECK_FALSE(r.on_item({8, 40, false, payload::make(dtype::u8, {1})}));
   CHECK_FALSE(r.on_item(item(39, 1)));
   CHECK(r.on_item(item(40, 1)));
   CHECK_FALSE(r.on_item(item(40, 1)));
@@ -128,7 +131,7 @@ TEST_CASE("R13: each item arrives once, in order, and never more than a window w
       auto what = dice.below(rounds < 2000 ? 100 : 90); // faults end
       if (what < 30 && !forth.empty()) {
         if (auto* open = std::get_if<flow_open>(&forth.front()))
-          back.push_back(r->on_open(*open));
+          back.push_back(r->on_open(*open).value());
         else
           r->on_item(std::get<flow_item>(forth.front()));
         forth.pop_front();
