@@ -99,7 +99,6 @@ void spawner::keep(actor_number number, const caf::strong_actor_ptr& actor, cons
   actors_.emplace(number, handle);
   troupe::monitor(this, handle, [this, number](const caf::error&) { ended(number); });
   troupe::monitor(this, caf::actor_cast<caf::actor>(near_end), [this, number](const caf::error& reason) {
-    core_.ended(number);
     end(number, reason == caf::exit_reason::kill ? caf::exit_reason::kill : caf::exit_reason::user_shutdown);
   });
 }

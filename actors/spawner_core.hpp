@@ -49,7 +49,7 @@ public:
   };
   /// The actor was started.
   begun started(const request& what);
-  /// An actor has ended, or whoever asked for it is gone. Known no more: nothing happens.
+  /// An actor has ended, until when it counts. Known no more: nothing happens.
   void ended(actor_number which);
 
   [[nodiscard]] size_t actors() const { return living_.size(); }
